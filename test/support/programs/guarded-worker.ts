@@ -1,0 +1,25 @@
+/**
+ * A worker reduced to its guard: starts `program ledger` under it, reports the pid to its parent, and beats until it is
+ * killed. Arguments: program, ledger, timing as JSON.
+ */
+import { now } from '../../../src/foundation/clock.ts';
+import { createLog } from '../../../src/foundation/log.ts';
+import { createRedactor } from '../../../src/foundation/redactor.ts';
+import { createGuard } from '../../../src/worker/guard/guard.ts';
+import type { GuardTiming } from '../../../src/worker/guard/guarded-process.ts';
+
+const [program = '', ledger = '', timingText = ''] = process.argv.slice(2);
+const timing = JSON.parse(timingText) as GuardTiming;
+const guard = createGuard({ log: createLog({ level: 'info', redactor: createRedactor() }), timing });
+const { started } = guard.start({
+  attemptId: 'run/1/1',
+  program: 'sh',
+  args: [program, ledger],
+  cwd: '/',
+  env: { PATH: process.env.PATH ?? '' },
+  stdin: '',
+  secrets: [],
+  trustedSince: now(),
+});
+setInterval(() => guard.beat('run/1/1', now()), timing.trustTermMs / 10);
+process.send?.(await started);
