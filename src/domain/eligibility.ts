@@ -1,0 +1,104 @@
+/** Whether a ticket, as just read from its platform, may become a run (PROTOCOL 2 step 3, PROTOCOL 5). Pure. */
+import { type Lifecycle, lifecycleLabel, lifecyclesOf, readLifecycle } from './lifecycle.ts';
+import type { Project } from './project.ts';
+import { projectionOf, type Run } from './run.ts';
+import { type RoutedTicket, routeTicket } from './routing.ts';
+import type { Ticket } from './ticket.ts';
+
+export const NOT_ELIGIBLE_REASONS = [
+  'gone',
+  'closed',
+  'enqueued',
+  'in-progress',
+  'done',
+  'failed',
+  'no-trigger-label',
+  'seen-once',
+  'actor-not-allowed',
+  'actor-unknown',
+  'too-many-runs',
+] as const;
+
+/** Why a ticket stays as it is. Every one of them has a sentence in `explainReason` and a test. */
+export type NotEligibleReason = (typeof NOT_ELIGIBLE_REASONS)[number];
+
+export interface EligibilityFacts {
+  readonly ticket: Ticket;
+  /** Projects on the ticket's source that take the trigger, in YAML order. */
+  readonly projects: readonly Project[];
+  /**
+   * `fresh`: an ordinary claim. `resumed`: a claim that died is taken over, or an orphaned `enqueued` label is adopted;
+   * then the label may show `enqueued` already, and what asked for it (`pending`) may be gone.
+   */
+  readonly mode: 'fresh' | 'resumed';
+  /** The ticket's last run, if it has ended. */
+  readonly previous: Run | undefined;
+  /**
+   * The previous run's label was confirmed so short a time ago that one read is not enough to tell a person's new
+   * wish from a read that lags behind our own write.
+   */
+  readonly doubtful: boolean;
+}
+
+export type Eligibility =
+  | { readonly eligible: true; readonly routed: RoutedTicket; readonly lifecycle: Lifecycle | undefined }
+  | { readonly eligible: false; readonly reason: NotEligibleReason };
+
+export function judge(facts: EligibilityFacts): Eligibility {
+  const { ticket, previous, mode } = facts;
+  const no = (reason: NotEligibleReason): Eligibility => ({ eligible: false, reason });
+  if (!ticket.open) return no('closed');
+
+  const shown = lifecycleShown(ticket.labels, previous);
+  const resuming = mode === 'resumed' && shown === 'enqueued';
+  if (shown !== undefined && shown !== 'pending' && !resuming) return no(shown);
+
+  // `pending` was replaced by `enqueued` when the earlier claim got that far: what asked for the run still counts.
+  const labels = resuming ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
+  const routed = routeTicket(facts.projects, labels);
+  if (routed === undefined) return no('no-trigger-label');
+  if (facts.doubtful) return no('seen-once');
+  return { eligible: true, routed, lifecycle: shown };
+}
+
+/**
+ * A person who adds `pending` beside the `done` or `failed` of a confirmed run asks again; without a record of ours
+ * the terminal label wins, since nobody knows who wrote which.
+ */
+function lifecycleShown(labels: readonly string[], previous: Run | undefined): Lifecycle | undefined {
+  const projection = previous === undefined ? undefined : projectionOf(previous.state);
+  const terminal = projection === 'done' || projection === 'failed' ? projection : undefined;
+  const shown = readLifecycle(labels, terminal);
+  const found = lifecyclesOf(labels);
+  const asksAgain =
+    terminal !== undefined && shown === terminal && found.length === 2 && found.includes('pending');
+  return asksAgain ? 'pending' : shown;
+}
+
+/** The reason in words for people. */
+export function explainReason(reason: NotEligibleReason): string {
+  switch (reason) {
+    case 'gone':
+      return 'the platform does not show this ticket: deleted, moved, or the token may not see it';
+    case 'closed':
+      return 'the ticket is closed';
+    case 'enqueued':
+      return 'it is labelled agent-smith:enqueued: a run waits in the queue, or repair will adopt it';
+    case 'in-progress':
+      return 'it is labelled agent-smith:in-progress: a run is at work, or repair will bring it back';
+    case 'done':
+      return 'it is labelled agent-smith:done; remove that label or add agent-smith:pending to run it again';
+    case 'failed':
+      return 'it is labelled agent-smith:failed; remove that label or add agent-smith:pending to run it again';
+    case 'no-trigger-label':
+      return 'it carries neither a key of pipeline_from_label nor agent-smith:pending';
+    case 'seen-once':
+      return 'its last run ended moments ago; it is claimed again if the next read shows the same';
+    case 'actor-not-allowed':
+      return 'the trigger label was set by somebody who is not in allowed_actors';
+    case 'actor-unknown':
+      return 'allowed_actors is set and the platform does not say who set the trigger label';
+    case 'too-many-runs':
+      return 'it has had too many runs within 24 hours; the limit guards against loops';
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Which project takes a ticket. Routing is per source: of all projects that watch it, in YAML order, the first with a
+ * matching trigger label; if none matches and `agent-smith:pending` is there, the first that names a default.
+ */
+import { type Route, resolvePipeline } from './pipeline-resolver.ts';
+import type { Catalog, Project, Trigger } from './project.ts';
+import { sourceKey } from './ticket.ts';
+
+export interface RoutedTicket {
+  readonly project: Project;
+  readonly route: Route;
+}
+
+/** The enabled projects that watch the same source and take this trigger, in YAML order. */
+export function projectsOnSource(catalog: Catalog, project: Project, trigger: Trigger): Project[] {
+  const source = sourceKey(project.source);
+  return catalog.projects.filter(
+    (other) =>
+      sourceKey(other.source) === source && other.disabled === undefined && other.triggers.has(trigger),
+  );
+}
+
+/** Undefined when no project wants a ticket with these labels. */
+export function routeTicket(projects: readonly Project[], labels: readonly string[]): RoutedTicket | undefined {
+  const routed = projects.flatMap((project) => {
+    const route = resolvePipeline(project.routing, labels);
+    return route === undefined ? [] : [{ project, route }];
+  });
+  return (
+    routed.find(({ route }) => route.label !== undefined) ??
+    routed.find(({ project }) => (project.routing.defaultPipeline ?? project.routing.pipeline) !== undefined) ??
+    routed[0]
+  );
+}

@@ -1,0 +1,76 @@
+/** A run: one decision to work on a ticket. */
+import type { Lifecycle } from './lifecycle.ts';
+import type { Trigger } from './project.ts';
+import type { TicketKey } from './ticket.ts';
+
+export const RUN_STATES = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled'] as const;
+
+/** received -> queued -> running -> completed / failed / cancelled; running -> queued only by hand-back. */
+export type RunState = (typeof RUN_STATES)[number];
+
+/** What is known of a run's label: `unconfirmed` is ours to repair, `confirmed` has been read back, `unwritable` is explained. */
+export type LabelState = 'unconfirmed' | 'confirmed' | 'unwritable';
+
+/** The run as its record shows it. Times are Redis TIME in ms. */
+export interface Run {
+  readonly id: string;
+  readonly ticket: TicketKey;
+  /** The platform's id of the ticket, its name and page for people: what is needed to address it again. */
+  readonly ticketId: string;
+  readonly display: string;
+  readonly url: string;
+  readonly project: string;
+  readonly platform: string;
+  readonly trigger: Trigger;
+  readonly state: RunState;
+  /** Fence of the claim. */
+  readonly fence: number;
+  /** Counts how often the run was queued. */
+  readonly turn: number;
+  readonly pipeline?: string;
+  /** The trigger label that started it; undefined when `agent-smith:pending` did. */
+  readonly label?: string;
+  readonly policy?: string;
+  /** Number and fence of the latest attempt; 0 before the first. */
+  readonly attempt: number;
+  readonly attemptFence: number;
+  readonly worker?: string;
+  /** Attempts that died, were drained or lost trust: they do not count towards `max_attempts`. */
+  readonly interrupted: number;
+  /** Jobs taken without a start since the last turn. */
+  readonly takes: number;
+  readonly labelState: LabelState;
+  /** How often a confirmed label was found contradicted by somebody else's lifecycle label. */
+  readonly labelDoubts: number;
+  readonly labelReason?: string;
+  readonly reason?: string;
+  readonly cancelRequested?: string;
+  readonly createdAtMs: number;
+  readonly queuedAtMs?: number;
+  readonly startedAtMs?: number;
+  readonly endedAtMs?: number;
+  /** Since when the run is in its state. */
+  readonly sinceMs: number;
+  readonly confirmedAtMs?: number;
+}
+
+/** The label that a run's state asks for; undefined means hands off. */
+export function projectionOf(state: RunState): Lifecycle | undefined {
+  switch (state) {
+    case 'received':
+      return undefined;
+    case 'queued':
+      return 'enqueued';
+    case 'running':
+      return 'in-progress';
+    case 'completed':
+      return 'done';
+    case 'failed':
+    case 'cancelled':
+      return 'failed';
+  }
+}
+
+export function isTerminal(state: RunState): state is 'completed' | 'failed' | 'cancelled' {
+  return state === 'completed' || state === 'failed' || state === 'cancelled';
+}

@@ -1,0 +1,113 @@
+/**
+ * Every duration of the protocol in one record, so that tests and chaos runs can shrink them all by one factor and keep
+ * their proportions. Milliseconds throughout. The order of the values matters: a test checks the inequalities that the
+ * protocol rests on (a runner is killed before its heartbeat expires, a claim ends before its lock, and so on).
+ */
+export interface Timing {
+  /** Leadership: how long a lease lives, how often it is renewed, how long before its end it is no longer trusted. */
+  readonly leaseTtlMs: number;
+  readonly leaseRenewMs: number;
+  readonly leaseMarginMs: number;
+
+  /** A claim: its whole time, one HTTP call in it, its lock, and the lock that must be left to begin the label write. */
+  readonly claimDeadlineMs: number;
+  readonly claimCallMs: number;
+  readonly claimLockTtlMs: number;
+  readonly claimLockReserveMs: number;
+  /** A definite failure of a ticket's claim backs off from here, doubling up to the maximum. */
+  readonly claimBackoffMs: number;
+  readonly claimBackoffMaxMs: number;
+
+  /** One listing of one project. */
+  readonly listingDeadlineMs: number;
+  /** Back-off of a failing project. */
+  readonly pollBackoffMaxMs: number;
+
+  /** The attempt: heartbeat and what its absence means. Trust runs from the sending time of the last accepted beat. */
+  readonly heartbeatMs: number;
+  readonly heartbeatTtlMs: number;
+  readonly trustTermMs: number;
+  readonly trustKillMs: number;
+  /** From SIGTERM to SIGKILL of a command that is stopped or timed out. */
+  readonly stopGraceMs: number;
+  /** First and longest delay of a job whose ticket cannot be read. */
+  readonly attemptRetryMs: number;
+  readonly attemptRetryMaxMs: number;
+  /** Back-off after the second and after every further interrupted attempt. */
+  readonly interruptedBackoffMs: number;
+  readonly interruptedBackoffMaxMs: number;
+
+  /** BullMQ's own lock and stalled check; equal in all replicas. */
+  readonly queueLockMs: number;
+  readonly queueStalledMs: number;
+
+  /** Repair loops and their patience. */
+  readonly staleScanMs: number;
+  readonly staleConfirmMs: number;
+  readonly reconcileScanMs: number;
+  readonly reconcileGraceMs: number;
+  readonly projectionScanMs: number;
+  readonly projectionGraceMs: number;
+  readonly platformPassMs: number;
+  /** Label writes that are refused for this long end as `unwritable`. */
+  readonly labelGiveUpMs: number;
+  /** Two reads that must agree are at least this far apart. */
+  readonly secondReadMs: number;
+  /** A fresh confirmation is doubted this long: one read that shows "asked again" is not enough. */
+  readonly confirmedDoubtMs: number;
+
+  /** After Redis lost data: no claims and starts until the first, nobody declared dead until the second. */
+  readonly recoveryClaimsMs: number;
+  readonly recoveryRepairMs: number;
+
+  /** Redis: one command, connection probe. */
+  readonly redisCommandMs: number;
+  readonly redisProbeMs: number;
+  readonly redisSocketMs: number;
+}
+
+export const DEFAULT_TIMING: Timing = {
+  leaseTtlMs: 30_000,
+  leaseRenewMs: 10_000,
+  leaseMarginMs: 5_000,
+  claimDeadlineMs: 20_000,
+  claimCallMs: 8_000,
+  claimLockTtlMs: 30_000,
+  claimLockReserveMs: 10_000,
+  claimBackoffMs: 60_000,
+  claimBackoffMaxMs: 3_600_000,
+  listingDeadlineMs: 20_000,
+  pollBackoffMaxMs: 600_000,
+  heartbeatMs: 5_000,
+  heartbeatTtlMs: 35_000,
+  trustTermMs: 20_000,
+  trustKillMs: 30_000,
+  stopGraceMs: 10_000,
+  attemptRetryMs: 5_000,
+  attemptRetryMaxMs: 300_000,
+  interruptedBackoffMs: 30_000,
+  interruptedBackoffMaxMs: 120_000,
+  queueLockMs: 20_000,
+  queueStalledMs: 10_000,
+  staleScanMs: 10_000,
+  staleConfirmMs: 10_000,
+  reconcileScanMs: 10_000,
+  reconcileGraceMs: 10_000,
+  projectionScanMs: 2_000,
+  projectionGraceMs: 10_000,
+  platformPassMs: 600_000,
+  labelGiveUpMs: 86_400_000,
+  secondReadMs: 10_000,
+  confirmedDoubtMs: 60_000,
+  recoveryClaimsMs: 20_000,
+  recoveryRepairMs: 60_000,
+  redisCommandMs: 2_000,
+  redisProbeMs: 1_000,
+  redisSocketMs: 8_000,
+};
+
+/** The same protocol, `factor` times as fast or slow: `scaleTiming(DEFAULT_TIMING, 0.1)` is ten times faster. */
+export function scaleTiming(timing: Timing, factor: number): Timing {
+  const scaled = Object.entries(timing).map(([name, ms]) => [name, Math.max(1, Math.round((ms as number) * factor))]);
+  return Object.fromEntries(scaled) as unknown as Timing;
+}

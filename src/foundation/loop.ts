@@ -1,0 +1,42 @@
+/**
+ * Sleeping and repeating, both on a signal. `every` never overlaps itself, never dies of an error, and stops when its
+ * signal aborts; the promise it returns resolves once the last pass is over.
+ */
+
+/** Resolves true after `ms`, or false at once when the signal aborts (or already has). Never rejects. */
+export function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(true);
+    }, ms);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+export interface EveryOptions {
+  /** Pause between the end of one pass and the start of the next, in ms; a function is asked before each pause. */
+  readonly intervalMs: number | (() => number);
+  readonly signal: AbortSignal;
+  /** Called with what a pass threw. The loop goes on. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Runs `once` now and again after each interval, until the signal aborts. */
+export async function every(options: EveryOptions, once: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const { signal } = options;
+  while (!signal.aborted) {
+    try {
+      await once(signal);
+    } catch (error) {
+      if (!signal.aborted) options.onError(error);
+    }
+    const pauseMs = typeof options.intervalMs === 'function' ? options.intervalMs() : options.intervalMs;
+    await sleep(pauseMs, signal);
+  }
+}
