@@ -1,0 +1,72 @@
+/**
+ * The data model on one page: every key of ours in Redis, its type, who writes it, how long it lives. Nothing else in
+ * the house builds a key. In Cluster the first word becomes a hash tag, so that one script may touch several keys.
+ *
+ * | key                                    | type   | written by          | lives                                   |
+ * |----------------------------------------|--------|---------------------|-----------------------------------------|
+ * | leader:<role>                          | string | coordination        | lease TTL; value `instance:token`        |
+ * | leader-epoch:<role>                    | string | coordination        | for ever; last epoch of the role         |
+ * | incarnation                            | hash   | redis               | for ever; id, server, since              |
+ * | claim-lock:<platform>:<ticket>         | string | runs (claims)       | claim lock TTL; value = token            |
+ * | ticket:<ticket>                        | hash   | runs                | 90 d after its last write                |
+ * | run:<id>                               | hash   | runs                | 30 d after its end                       |
+ * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
+ * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
+ * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
+ * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
+ * | decisions                              | stream | runs                | capped at about 100,000                  |
+ * | queue:*                                | BullMQ | queue               | jobs are removed when they end           |
+ *
+ * ticket: run (current or last run id), previous (the run before a claim that is still `received`), fence (last one
+ * given out), starts (times of the runs of the last 24 h), failures and backoffUntil (definite claim failures),
+ * decision (the last one written, so that only a change is written again).
+ * run: the fields of `domain/run.ts`.
+ */
+import type { RunState } from '../domain/run.ts';
+import type { TicketKey } from '../domain/ticket.ts';
+
+export interface Keys {
+  readonly prefix: string;
+  leader(role: string): string;
+  leaderEpoch(role: string): string;
+  /** Pub/sub channel on which a released lease is announced; no key. */
+  leaderReleased(role: string): string;
+  readonly incarnation: string;
+  claimLock(platform: string, ticket: TicketKey): string;
+  ticket(ticket: TicketKey): string;
+  run(id: string): string;
+  output(id: string): string;
+  runs(state: RunState): string;
+  readonly unconfirmed: string;
+  heartbeat(ticket: TicketKey): string;
+  readonly decisions: string;
+  /** BullMQ's prefix. */
+  readonly queuePrefix: string;
+}
+
+export interface KeysOptions {
+  /** First word of every key; separates deployments on one Redis. */
+  readonly namespace: string;
+  readonly cluster?: boolean;
+}
+
+export function createKeys(options: KeysOptions): Keys {
+  const prefix = options.cluster === true ? `{${options.namespace}}` : options.namespace;
+  const key = (...parts: string[]): string => [prefix, ...parts].join(':');
+  return {
+    prefix,
+    leader: (role) => key('leader', role),
+    leaderEpoch: (role) => key('leader-epoch', role),
+    leaderReleased: (role) => key('leader-released', role),
+    incarnation: key('incarnation'),
+    claimLock: (platform, ticket) => key('claim-lock', platform, ticket),
+    ticket: (ticket) => key('ticket', ticket),
+    run: (id) => key('run', id),
+    output: (id) => key('output', id),
+    runs: (state) => key('runs', state),
+    unconfirmed: key('runs', 'unconfirmed'),
+    heartbeat: (ticket) => key('heartbeat', ticket),
+    decisions: key('decisions'),
+    queuePrefix: key('queue'),
+  };
+}

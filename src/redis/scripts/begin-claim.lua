@@ -1,0 +1,63 @@
+-- Step 1 of a claim: lock the ticket, give out a fence, write the run as `received`.
+-- A `received` run whose lock is gone belongs to a claim that died: it is taken over, same run id, new fence.
+--
+-- KEYS  1 ticket   2 claim lock   3 incarnation   4 runs:received
+-- ARGV  1 new run id   2 lock token   3 lock TTL ms   4 recovery wait ms   5 prefix of run keys
+--       6 most runs in the window   7 the window in ms   8 '1' = ignore back-off and limit (a person asked)
+--       9 ticket TTL ms   10.. field, value, ... of the run (project, platform, ticket, ticketId, ...)
+-- Returns {'begun' | 'taken-over', run id, fence, previous run record}
+--       | {'already-claimed', state or 'unconfirmed', run id} | {'contended', run id or ''}
+--       | {'recovering', ms} | {'backing-off', until} | {'too-many-runs', count}
+local now = now_ms()
+local wait = recovering_ms(KEYS[3], tonumber(ARGV[4]), now)
+if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
+
+local previous = redis.call('HGET', KEYS[1], 'run')
+local takeover = false
+if previous then
+  local seen = redis.call('HMGET', ARGV[5] .. previous, 'state', 'labelState')
+  if seen[1] == 'queued' or seen[1] == 'running' then return {'already-claimed', seen[1], previous} end -- guard: live-run
+  if seen[1] == 'received' then
+    takeover = true
+  elseif seen[1] and seen[2] == 'unconfirmed' then
+    return {'already-claimed', 'unconfirmed', previous} -- guard: unconfirmed
+  end
+end
+
+if ARGV[8] ~= '1' then
+  local until_ms = tonumber(redis.call('HGET', KEYS[1], 'backoffUntil') or 0)
+  if until_ms > now then return {'backing-off', int(until_ms)} end
+end
+
+local recent = {}
+for start in string.gmatch(redis.call('HGET', KEYS[1], 'starts') or '', '%d+') do
+  if tonumber(start) > now - tonumber(ARGV[7]) then recent[#recent + 1] = start end
+end
+if ARGV[8] ~= '1' and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end
+
+if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then -- guard: claim-lock
+  return {'contended', takeover and previous or ''} -- guard: claim-lock
+end -- guard: claim-lock
+
+local fence = next_fence(KEYS[1], now)
+local id = takeover and previous or ARGV[1]
+local run_key = ARGV[5] .. id
+if takeover then
+  redis.call('HSET', run_key, 'fence', int(fence))
+else
+  redis.call('HSET', run_key, 'id', id, 'state', 'received', 'fence', int(fence), 'turn', 0, 'attempt', 0,
+    'attemptFence', 0, 'interrupted', 0, 'takes', 0, 'labelState', 'unconfirmed', 'createdAtMs', int(now),
+    'sinceMs', int(now))
+  redis.call('HSET', KEYS[1], 'run', id)
+  if previous then redis.call('HSET', KEYS[1], 'previous', previous) end
+end
+for i = 10, #ARGV, 2 do
+  -- What asked first stays on record when somebody else goes on.
+  if not (takeover and ARGV[i] == 'trigger') then redis.call('HSET', run_key, ARGV[i], ARGV[i + 1]) end
+end
+redis.call('HSET', KEYS[1], 'starts', table.concat(recent, ' '))
+redis.call('PEXPIRE', KEYS[1], ARGV[9])
+redis.call('ZADD', KEYS[4], int(now), id)
+
+local before = redis.call('HGET', KEYS[1], 'previous')
+return {takeover and 'taken-over' or 'begun', id, int(fence), before and record(ARGV[5] .. before) or {}}

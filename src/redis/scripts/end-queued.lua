@@ -1,0 +1,17 @@
+-- Ends a run that waits in the queue: cancelled before it started, or never startable.
+--
+-- KEYS  1 run   2 ticket   3 runs:queued   4 runs:<terminal state>   5 runs:unconfirmed
+-- ARGV  1 run id   2 turn   3 terminal state   4 reason   5 run TTL ms   6 ticket TTL ms   7 label due in ms
+-- Returns {'finished'} or {'superseded'}
+local seen = redis.call('HMGET', KEYS[1], 'state', 'turn')
+if seen[1] ~= 'queued' or seen[2] ~= ARGV[2] then return {'superseded'} end
+local now = now_ms()
+redis.call('HSET', KEYS[1], 'state', ARGV[3], 'reason', ARGV[4], 'endedAtMs', int(now), 'sinceMs', int(now),
+  'labelState', 'unconfirmed')
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZADD', KEYS[4], int(now), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', int(now - tonumber(ARGV[5])))
+redis.call('ZADD', KEYS[5], int(now + tonumber(ARGV[7])), ARGV[1])
+return {'finished'}

@@ -1,0 +1,22 @@
+-- Step 5 of an attempt: `running` becomes terminal. Accepted only from the attempt that the record names; run id and
+-- fence must be equal, never merely newer.
+--
+-- KEYS  1 run   2 ticket   3 heartbeat   4 output   5 runs:running   6 runs:<terminal state>   7 runs:unconfirmed
+-- ARGV  1 run id   2 fence   3 terminal state   4 reason   5 output tail   6 output TTL ms   7 run TTL ms
+--       8 ticket TTL ms   9 label due in ms   10 '1' = only if the heartbeat is missing
+-- Returns {'finished'} | {'superseded'} | {'alive'}
+local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence')
+if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
+if ARGV[10] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end
+local now = now_ms()
+redis.call('HSET', KEYS[1], 'state', ARGV[3], 'reason', ARGV[4], 'endedAtMs', int(now), 'sinceMs', int(now),
+  'labelState', 'unconfirmed')
+if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end
+redis.call('DEL', KEYS[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
+redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('ZADD', KEYS[6], int(now), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', int(now - tonumber(ARGV[7])))
+redis.call('ZADD', KEYS[7], int(now + tonumber(ARGV[9])), ARGV[1])
+return {'finished'}

@@ -1,0 +1,30 @@
+-- Prepended to every script. Times are milliseconds of Redis TIME: the one clock that all replicas share.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Numbers of this size must not be rendered as 1.7e+12.
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+-- The next fence of a ticket: larger than every earlier one, also after the ticket record was lost.
+local function next_fence(ticket_key, now)
+  local fence = math.max(tonumber(redis.call('HGET', ticket_key, 'fence') or 0) + 1, now)
+  redis.call('HSET', ticket_key, 'fence', int(fence))
+  return fence
+end
+
+-- Milliseconds until Redis may be trusted again after it lost data; 0 = now; -1 = nobody has looked yet.
+local function recovering_ms(incarnation_key, wait_ms, now)
+  local since = redis.call('HGET', incarnation_key, 'since')
+  if not since then return -1 end
+  return math.max(0, tonumber(since) + wait_ms - now)
+end
+
+-- A hash as a flat list, the form in which records travel to TypeScript.
+local function record(key)
+  return redis.call('HGETALL', key)
+end

@@ -1,0 +1,9 @@
+-- Step 0 of an attempt: a job was taken from the queue. The job is a pointer; the record decides.
+--
+-- KEYS  1 run
+-- ARGV  1 turn
+-- Returns {'taken', run record} or {'dropped', state or ''}
+local seen = redis.call('HMGET', KEYS[1], 'state', 'turn')
+if seen[1] ~= 'queued' or seen[2] ~= ARGV[1] then return {'dropped', seen[1] or ''} end
+redis.call('HINCRBY', KEYS[1], 'takes', 1)
+return {'taken', record(KEYS[1])}
