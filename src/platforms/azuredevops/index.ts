@@ -1,0 +1,14 @@
+/** Azure DevOps' front door. */
+import type { PlatformDescriptor } from '../descriptor.ts';
+import { parseAzureDevOpsTicketId, resolveAzureDevOpsSource } from './source.ts';
+import { azureDevOpsTicketsSchema } from './tickets-schema.ts';
+
+export const azuredevops: PlatformDescriptor = {
+  slug: 'azuredevops',
+  type: 'AzureDevOps',
+  triggerKey: 'azuredevops_trigger',
+  environment: { token: 'AZURE_DEVOPS_TOKEN', webhookSecret: 'AZURE_DEVOPS_WEBHOOK_SECRET' },
+  ticketsSchema: azureDevOpsTicketsSchema,
+  resolveSource: resolveAzureDevOpsSource,
+  parseTicketId: parseAzureDevOpsTicketId,
+};

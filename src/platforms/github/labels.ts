@@ -1,0 +1,117 @@
+/**
+ * Writing labels, on a platform without compare-and-swap: one label is added, single ones are removed, and the list that
+ * GitHub answers with is the read-back. The whole set is never written, so what people do at the same moment stays.
+ *
+ * A crash between the steps leaves two lifecycle labels, never none; readers resolve that by precedence.
+ */
+import { hasLabel, LIFECYCLES, type Lifecycle, lifecycleLabel, lifecycleOf } from '../../domain/lifecycle.ts';
+import { sourceKey, type Ticket } from '../../domain/ticket.ts';
+import { type Call, PlatformError } from '../contract.ts';
+import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
+import { issueSchema, labelName, labelNames } from './issue.ts';
+
+/** Makes `to` the only lifecycle label; see `TicketPlatform.moveLifecycle`. */
+export function moveLifecycle(
+  client: GitHubClient,
+  ticket: Ticket,
+  to: Lifecycle | undefined,
+  call: Call,
+): Promise<readonly string[]> {
+  return client.run(`move #${ticket.id} to ${to ?? 'no lifecycle label'}`, call, async (github) => {
+    let shown = await withTarget(github, ticket, to);
+    const tried = new Set<string>();
+    for (;;) {
+      // Chosen anew from each answer: another writer may have put one there meanwhile.
+      const stray = shown.find((label) => isOther(label, to) && !tried.has(label));
+      if (stray === undefined) return shown;
+      tried.add(stray);
+      shown = await remove(github, ticket.id, stray);
+    }
+  });
+}
+
+const isOther = (label: string, to: Lifecycle | undefined): boolean => {
+  const lifecycle = lifecycleOf(label);
+  return lifecycle !== undefined && lifecycle !== to;
+};
+
+/** The labels of the ticket once the target is among them. A ticket that had it already is only read. */
+async function withTarget(github: GitHubSession, ticket: Ticket, to: Lifecycle | undefined): Promise<string[]> {
+  const target = to === undefined ? undefined : lifecycleLabel(to);
+  if (target === undefined || hasLabel(ticket.labels, target)) {
+    const shown = await readLabels(github, ticket.id);
+    if (target === undefined || hasLabel(shown, target)) return shown;
+  }
+  const { data } = await github.octokit.rest.issues.addLabels({ ...github.issue(ticket.id), labels: [target] });
+  const shown = github.read(labelNames, data);
+  if (hasLabel(shown, target)) return shown;
+  // Without push access GitHub answers 200 and drops the label without a word.
+  throw github.error('auth', `GitHub did not take the label "${target}": may the token write issues here?`, {
+    effect: 'none',
+  });
+}
+
+/** Removes one label and returns those left; that it is gone already is as good. */
+async function remove(github: GitHubSession, id: string, name: string): Promise<string[]> {
+  try {
+    const { data } = await github.octokit.rest.issues.removeLabel({ ...github.issue(id), name });
+    return github.read(labelNames, data);
+  } catch (error) {
+    if (error instanceof PlatformError && error.kind === 'not-found') return readLabels(github, id);
+    throw error;
+  }
+}
+
+async function readLabels(github: GitHubSession, id: string): Promise<string[]> {
+  const { data } = await github.octokit.rest.issues.get(github.issue(id));
+  return github.read(issueSchema, data).labels;
+}
+
+const LOOKS: Readonly<Record<Lifecycle, { readonly color: string; readonly description: string }>> = {
+  pending: { color: 'fbca04', description: 'Agent Smith: waits to be picked up' },
+  enqueued: { color: 'c5def5', description: 'Agent Smith: picked up, waits for a worker' },
+  'in-progress': { color: '1d76db', description: 'Agent Smith: a pipeline is running' },
+  done: { color: '0e8a16', description: 'Agent Smith: the pipeline succeeded' },
+  failed: { color: 'b60205', description: 'Agent Smith: the pipeline failed' },
+};
+
+const createEnsuredSources = (): Set<string> => new Set();
+
+/**
+ * Creates the lifecycle labels that a repository lacks, once per process. That we may not is no error: GitHub creates a
+ * label when it is first put on an issue, only without the colour.
+ */
+export async function ensureLifecycleLabels(client: GitHubClient, call: Call): Promise<void> {
+  const ensured = client.shared(createEnsuredSources);
+  const source = sourceKey(client.source);
+  if (ensured.has(source)) return;
+  await client.run('create lifecycle labels', call, async (github) => {
+    const there = await repositoryLabels(github);
+    for (const lifecycle of LIFECYCLES) {
+      const name = lifecycleLabel(lifecycle);
+      if (!hasLabel(there, name) && !(await create(github, name, LOOKS[lifecycle]))) break;
+    }
+  });
+  ensured.add(source);
+}
+
+async function repositoryLabels(github: GitHubSession): Promise<string[]> {
+  const { url } = github.octokit.rest.issues.listLabelsForRepo.endpoint({ ...github.repository, per_page: 100 });
+  const names: string[] = [];
+  for await (const page of pagesOf(github, url, labelName)) names.push(...page);
+  return names;
+}
+
+/** False when we may not create labels here. */
+async function create(github: GitHubSession, name: string, look: (typeof LOOKS)[Lifecycle]): Promise<boolean> {
+  try {
+    await github.octokit.rest.issues.createLabel({ ...github.repository, name, ...look });
+    return true;
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    // Somebody else was faster.
+    if (error.kind === 'conflict') return true;
+    if (error.status === 403 || error.status === 404) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** What is written under a ticket and what has happened to it: comments and events, all pages, oldest first. */
+import { z } from 'zod';
+import { hasLabel } from '../../domain/lifecycle.ts';
+import type { Call } from '../contract.ts';
+import { type GitHubClient, pagesOf } from './client.ts';
+
+const commentSchema = z.object({ body: z.string().nullish() });
+
+const eventSchema = z.object({
+  event: z.string(),
+  label: z.object({ name: z.string().nullish() }).nullish(),
+  actor: z.object({ login: z.string() }).nullish(),
+});
+
+/** Posts a comment that ends with `marker`, unless one that does is there: the answer to an earlier post may be lost. */
+export function postComment(
+  client: GitHubClient,
+  id: string,
+  { markdown, marker }: { readonly markdown: string; readonly marker: string },
+  call: Call,
+): Promise<void> {
+  return client.run(`comment on #${id}`, call, async (github) => {
+    const { issues } = github.octokit.rest;
+    const { url } = issues.listComments.endpoint({ ...github.issue(id), per_page: 100 });
+    for await (const page of pagesOf(github, url, commentSchema)) {
+      // Only at the end: a person who quotes us does not speak for us.
+      if (page.some(({ body }) => body?.trimEnd().endsWith(marker))) return;
+    }
+    await issues.createComment({ ...github.issue(id), body: `${markdown}\n\n${marker}` });
+  });
+}
+
+/**
+ * Login of whoever set the label last; undefined when no event shows it, or when that account is gone: an earlier one
+ * is never taken for it.
+ */
+export function labelActor(client: GitHubClient, id: string, label: string, call: Call): Promise<string | undefined> {
+  return client.run(`read who labelled #${id}`, call, async (github) => {
+    const { url } = github.octokit.rest.issues.listEvents.endpoint({ ...github.issue(id), per_page: 100 });
+    let login: string | undefined;
+    for await (const page of pagesOf(github, url, eventSchema)) {
+      for (const { event, label: set, actor } of page) {
+        if (event === 'labeled' && hasLabel([set?.name ?? ''], label)) login = actor?.login;
+      }
+    }
+    return login;
+  });
+}

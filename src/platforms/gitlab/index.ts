@@ -1,0 +1,14 @@
+/** GitLab's front door. */
+import type { PlatformDescriptor } from '../descriptor.ts';
+import { parseGitLabTicketId, resolveGitLabSource } from './source.ts';
+import { gitlabTicketsSchema } from './tickets-schema.ts';
+
+export const gitlab: PlatformDescriptor = {
+  slug: 'gitlab',
+  type: 'GitLab',
+  triggerKey: 'gitlab_trigger',
+  environment: { token: 'GITLAB_TOKEN', webhookSecret: 'GITLAB_WEBHOOK_TOKEN' },
+  ticketsSchema: gitlabTicketsSchema,
+  resolveSource: resolveGitLabSource,
+  parseTicketId: parseGitLabTicketId,
+};

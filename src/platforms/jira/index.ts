@@ -1,0 +1,15 @@
+/** Jira's front door. */
+import type { PlatformDescriptor } from '../descriptor.ts';
+import { isJiraCloud, parseJiraTicketId, resolveJiraSource } from './source.ts';
+import { jiraTicketsSchema } from './tickets-schema.ts';
+
+export const jira: PlatformDescriptor = {
+  slug: 'jira',
+  type: 'Jira',
+  triggerKey: 'jira_trigger',
+  environment: { token: 'JIRA_TOKEN', email: 'JIRA_EMAIL', webhookSecret: 'JIRA_WEBHOOK_SECRET' },
+  ticketsSchema: jiraTicketsSchema,
+  needsEmail: isJiraCloud,
+  resolveSource: resolveJiraSource,
+  parseTicketId: parseJiraTicketId,
+};
