@@ -1,0 +1,285 @@
+/**
+ * What the emulated GitHub remembers: repositories, their labels, issues with labels, comments and events. Plain data
+ * and the few acts that change it. Every act bumps the version of its repository, which is what makes ETags cheap, and
+ * tells the ledger.
+ */
+import type { Actor, Ledger } from '../ledger.ts';
+
+export interface User {
+  readonly id: number;
+  readonly login: string;
+}
+
+export interface Label {
+  readonly id: number;
+  readonly name: string;
+  /** Six hex digits without `#`. */
+  readonly color: string;
+  readonly description: string | null;
+}
+
+export interface Comment {
+  readonly id: number;
+  readonly body: string;
+  readonly user: User;
+  readonly createdAtMs: number;
+}
+
+export interface IssueEvent {
+  readonly id: number;
+  readonly event: 'labeled' | 'unlabeled' | 'closed' | 'reopened';
+  readonly label: Label | undefined;
+  readonly actor: User;
+  readonly createdAtMs: number;
+}
+
+export interface Issue {
+  readonly id: number;
+  readonly number: number;
+  readonly repository: Repository;
+  title: string;
+  body: string | null;
+  readonly user: User;
+  readonly isPullRequest: boolean;
+  /** By lower-cased name, in the order in which they were set. */
+  readonly labels: Map<string, Label>;
+  readonly comments: Comment[];
+  readonly events: IssueEvent[];
+  readonly createdAtMs: number;
+  updatedAtMs: number;
+  closed:
+    | { readonly atMs: number; readonly by: User; readonly reason: 'completed' | 'not_planned' | 'duplicate' }
+    | undefined;
+  reopened: boolean;
+  /** Where the issue went: only a tombstone is left here. */
+  gone: { readonly kind: 'deleted' } | { readonly kind: 'transferred'; readonly to: Issue } | undefined;
+}
+
+export interface Repository {
+  readonly id: number;
+  owner: User;
+  name: string;
+  readonly createdAtMs: number;
+  /** By lower-cased name. */
+  readonly labels: Map<string, Label>;
+  /** Issue n is at n - 1; tombstones stay. */
+  readonly issues: Issue[];
+  /** Grows with every change inside the repository. */
+  version: number;
+}
+
+export interface NewIssue {
+  readonly title: string;
+  readonly body?: string | null;
+  readonly labels?: readonly string[];
+  readonly isPullRequest?: boolean;
+}
+
+/** Colour of a label that came into being by being used. */
+const AUTO_COLOR = 'ededed';
+
+export type State = ReturnType<typeof createState>;
+
+export function createState(ledger: Ledger, nowMs: () => number) {
+  const repositories = new Map<number, Repository>();
+  /** Current and former names, lower-cased; a former name gives way to a new repository. */
+  const byName = new Map<string, Repository>();
+  const users = new Map<string, User>();
+  let lastId = 1000;
+
+  const nextId = (): number => (lastId += 1);
+
+  const user = (login: string): User => {
+    const known = users.get(login.toLowerCase());
+    if (known !== undefined) return known;
+    const created = { id: nextId(), login };
+    users.set(login.toLowerCase(), created);
+    return created;
+  };
+
+  const touch = (issue: Issue): void => {
+    issue.updatedAtMs = nowMs();
+    issue.repository.version += 1;
+  };
+
+  const addEvent = (issue: Issue, event: IssueEvent['event'], by: Actor, label?: Label): void => {
+    issue.events.push({ id: nextId(), event, label, actor: user(by.login), createdAtMs: nowMs() });
+  };
+
+  const createLabel = (
+    repository: Repository,
+    name: string,
+    color = AUTO_COLOR,
+    description: string | null = null,
+  ): Label => {
+    const label = { id: nextId(), name, color, description };
+    repository.labels.set(name.toLowerCase(), label);
+    repository.version += 1;
+    return label;
+  };
+
+  /** Adds first, then removes; what changes nothing leaves no trace. Unknown labels come into being. */
+  const changeLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): void => {
+    const added: string[] = [];
+    const removed: string[] = [];
+    for (const name of add) {
+      const key = name.toLowerCase();
+      if (issue.labels.has(key)) continue;
+      const label = issue.repository.labels.get(key) ?? createLabel(issue.repository, name);
+      issue.labels.set(key, label);
+      addEvent(issue, 'labeled', by, label);
+      added.push(label.name);
+    }
+    for (const name of remove) {
+      const label = issue.labels.get(name.toLowerCase());
+      if (label === undefined) continue;
+      issue.labels.delete(name.toLowerCase());
+      addEvent(issue, 'unlabeled', by, label);
+      removed.push(label.name);
+    }
+    if (added.length + removed.length === 0) return;
+    touch(issue);
+    ledger.recordLabels({ atMs: nowMs(), ticket: ticketOf(issue), added, removed, labels: labelNames(issue), by });
+  };
+
+  const openIssue = (repository: Repository, fields: NewIssue, by: Actor): Issue => {
+    const atMs = nowMs();
+    const issue: Issue = {
+      id: nextId(),
+      number: repository.issues.length + 1,
+      repository,
+      title: fields.title,
+      body: fields.body ?? null,
+      user: user(by.login),
+      isPullRequest: fields.isPullRequest ?? false,
+      labels: new Map(),
+      comments: [],
+      events: [],
+      createdAtMs: atMs,
+      updatedAtMs: atMs,
+      closed: undefined,
+      reopened: false,
+      gone: undefined,
+    };
+    repository.issues.push(issue);
+    repository.version += 1;
+    changeLabels(issue, fields.labels ?? [], [], by);
+    return issue;
+  };
+
+  return {
+    user,
+    createLabel,
+    changeLabels,
+    openIssue,
+
+    /** Makes exactly these the labels of the issue. */
+    setLabels(issue: Issue, names: readonly string[], by: Actor): void {
+      const wanted = new Set(names.map((name) => name.toLowerCase()));
+      const surplus = labelNames(issue).filter((name) => !wanted.has(name.toLowerCase()));
+      changeLabels(issue, names, surplus, by);
+    },
+
+    edit(issue: Issue, fields: { title?: string; body?: string | null }): void {
+      issue.title = fields.title ?? issue.title;
+      if (fields.body !== undefined) issue.body = fields.body;
+      touch(issue);
+    },
+
+    close(issue: Issue, by: Actor, reason: 'completed' | 'not_planned' | 'duplicate' = 'completed'): void {
+      if (issue.closed !== undefined) return;
+      issue.closed = { atMs: nowMs(), by: user(by.login), reason };
+      addEvent(issue, 'closed', by);
+      touch(issue);
+    },
+
+    reopen(issue: Issue, by: Actor): void {
+      if (issue.closed === undefined) return;
+      issue.closed = undefined;
+      issue.reopened = true;
+      addEvent(issue, 'reopened', by);
+      touch(issue);
+    },
+
+    comment(issue: Issue, body: string, by: Actor): Comment {
+      const comment = { id: nextId(), body, user: user(by.login), createdAtMs: nowMs() };
+      issue.comments.push(comment);
+      touch(issue);
+      ledger.recordComment({ atMs: comment.createdAtMs, ticket: ticketOf(issue), body, by });
+      return comment;
+    },
+
+    deleteIssue(issue: Issue): void {
+      issue.gone = { kind: 'deleted' };
+      touch(issue);
+    },
+
+    /** Opens the issue again in another repository, under a new number; the old address redirects. */
+    transfer(issue: Issue, target: Repository, by: Actor): Issue {
+      const moved = openIssue(target, { title: issue.title, body: issue.body, labels: labelNames(issue) }, by);
+      moved.comments.push(...issue.comments);
+      issue.gone = { kind: 'transferred', to: moved };
+      touch(issue);
+      return moved;
+    },
+
+    addRepository(fullName: string): Repository {
+      if (isTaken(byName.get(fullName.toLowerCase()), fullName))
+        throw new Error(`repository ${fullName} exists already`);
+      const { owner, name } = splitName(fullName);
+      const repository: Repository = {
+        id: nextId(),
+        owner: user(owner),
+        name,
+        createdAtMs: nowMs(),
+        labels: new Map(),
+        issues: [],
+        version: 1,
+      };
+      repositories.set(repository.id, repository);
+      byName.set(fullName.toLowerCase(), repository);
+      return repository;
+    },
+
+    /** Renames or moves to another owner; the old name redirects. */
+    rename(repository: Repository, fullName: string): void {
+      if (isTaken(byName.get(fullName.toLowerCase()), fullName))
+        throw new Error(`repository ${fullName} exists already`);
+      const { owner, name } = splitName(fullName);
+      repository.owner = user(owner);
+      repository.name = name;
+      repository.version += 1;
+      byName.set(fullName.toLowerCase(), repository);
+    },
+
+    /** By current or former name, any letter case. */
+    findByName: (fullName: string): Repository | undefined => byName.get(fullName.toLowerCase()),
+    findById: (id: number): Repository | undefined => repositories.get(id),
+  };
+}
+
+export function fullNameOf(repository: Repository): string {
+  return `${repository.owner.login}/${repository.name}`;
+}
+
+/** The name of a ticket in the ledger and for people, for example `org/repo#7`. */
+export function ticketOf(issue: Issue): string {
+  return `${fullNameOf(issue.repository)}#${issue.number}`;
+}
+
+export function labelNames(issue: Issue): string[] {
+  return [...issue.labels.values()].map((label) => label.name);
+}
+
+/** Whether the repository goes by this name now, not formerly. */
+export function isTaken(repository: Repository | undefined, fullName: string): repository is Repository {
+  return repository !== undefined && fullNameOf(repository).toLowerCase() === fullName.toLowerCase();
+}
+
+function splitName(fullName: string): { owner: string; name: string } {
+  const [owner, name, ...rest] = fullName.split('/');
+  if (owner === undefined || owner === '' || name === undefined || name === '' || rest.length > 0) {
+    throw new Error(`not a repository name of the form owner/name: ${fullName}`);
+  }
+  return { owner, name };
+}

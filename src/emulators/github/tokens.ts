@@ -1,0 +1,65 @@
+/** Who is asking: the tokens that the emulator knows, what each may see and change. */
+
+export interface TokenOptions {
+  /** The secret itself. */
+  readonly token: string;
+  /** Whose token it is. Default: the id. */
+  readonly login?: string;
+  /** Without push access labels are dropped silently or refused, as GitHub does. Default true. */
+  readonly canPush?: boolean;
+  /** Full names of the only repositories that it sees; all when absent. */
+  readonly repositories?: readonly string[];
+}
+
+export interface Token {
+  /** How the ledger names it. */
+  readonly id: string;
+  readonly login: string;
+  readonly canPush: boolean;
+  sees(fullName: string): boolean;
+}
+
+export type Identified =
+  | { readonly kind: 'known'; readonly token: Token }
+  | { readonly kind: 'wrong' }
+  | { readonly kind: 'missing' };
+
+export interface Tokens {
+  add(id: string, options: TokenOptions): void;
+  /** Revokes: from now on the token is wrong. */
+  remove(id: string): void;
+  /** Reads an `Authorization` header: `Bearer`, `token` or `Basic` with the token as password. */
+  identify(authorization: string | undefined): Identified;
+}
+
+export function createTokens(initial: Readonly<Record<string, TokenOptions>>): Tokens {
+  const bySecret = new Map<string, Token>();
+  const add = (id: string, options: TokenOptions): void => {
+    const visible = options.repositories && new Set(options.repositories.map((name) => name.toLowerCase()));
+    bySecret.set(options.token, {
+      id,
+      login: options.login ?? id,
+      canPush: options.canPush ?? true,
+      sees: (fullName) => visible === undefined || visible.has(fullName.toLowerCase()),
+    });
+  };
+  for (const [id, options] of Object.entries(initial)) add(id, options);
+  return {
+    add,
+    remove(id) {
+      for (const [secret, token] of bySecret) if (token.id === id) bySecret.delete(secret);
+    },
+    identify(authorization) {
+      if (authorization === undefined || authorization === '') return { kind: 'missing' };
+      const token = bySecret.get(secretIn(authorization));
+      return token === undefined ? { kind: 'wrong' } : { kind: 'known', token };
+    },
+  };
+}
+
+function secretIn(authorization: string): string {
+  const [scheme = '', value = ''] = authorization.split(' ', 2);
+  if (scheme.toLowerCase() !== 'basic') return value;
+  const credentials = Buffer.from(value, 'base64').toString();
+  return credentials.slice(credentials.indexOf(':') + 1);
+}
