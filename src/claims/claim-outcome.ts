@@ -1,0 +1,39 @@
+/** What can come of a claim. Expected outcomes are values; an exception out of a claim is a bug. */
+import type { NotEligibleReason } from '../domain/eligibility.ts';
+import type { PlatformErrorKind } from '../platforms/contract.ts';
+
+export const REJECTED_REASONS = ['unknown-project', 'project-disabled', 'trigger-not-allowed', 'no-runner'] as const;
+
+/** This configuration can never work; trying again is pointless until it changes. */
+export type RejectedReason = (typeof REJECTED_REASONS)[number];
+
+/** It did not work now. `contended`: somebody else is claiming the ticket, and may yet fail. */
+export type ClaimFailure =
+  | PlatformErrorKind
+  | 'contended'
+  | 'recovering'
+  | 'backing-off'
+  | 'redis-unavailable'
+  | 'out-of-time';
+
+export type ClaimOutcome =
+  | { readonly kind: 'claimed'; readonly run: string; readonly project: string; readonly pipeline: string }
+  | { readonly kind: 'already-claimed'; readonly run: string; readonly state: string }
+  | { readonly kind: 'not-eligible'; readonly reason: NotEligibleReason }
+  | { readonly kind: 'rejected'; readonly reason: RejectedReason; readonly detail: string }
+  | { readonly kind: 'failed'; readonly failure: ClaimFailure; readonly detail: string };
+
+/** The outcome in one word group, for logs, metrics and the decision log: `not-eligible: closed`. */
+export function describeOutcome(outcome: ClaimOutcome): string {
+  switch (outcome.kind) {
+    case 'claimed':
+      return outcome.kind;
+    case 'already-claimed':
+      return `${outcome.kind}: ${outcome.state}`;
+    case 'not-eligible':
+    case 'rejected':
+      return `${outcome.kind}: ${outcome.reason}`;
+    case 'failed':
+      return `${outcome.kind}: ${outcome.failure}`;
+  }
+}

@@ -1,0 +1,36 @@
+/** The one comment that a run leaves on its ticket. Nothing in it comes from the ticket or the runner's output. */
+import type { Run } from '../domain/run.ts';
+
+export interface ClosingComment {
+  readonly markdown: string;
+  /** Hidden in the comment: how we find it again after an ambiguous answer, and never post twice. */
+  readonly marker: string;
+}
+
+/** Undefined while the run has not ended. */
+export function closingComment(run: Run): ClosingComment | undefined {
+  const text = closingText(run);
+  return text === undefined ? undefined : { markdown: text, marker: `<!-- agent-smith run=${run.id} -->` };
+}
+
+function closingText(run: Run): string | undefined {
+  const again = 'To run it again, remove the label or add `agent-smith:pending`.';
+  const facts = `Run \`${run.id}\`, attempt ${run.attempt}${duration(run)}.`;
+  switch (run.state) {
+    case 'completed':
+      return `**Agent Smith**: pipeline \`${run.pipeline ?? ''}\` is done. ${facts}`;
+    case 'failed':
+      return `**Agent Smith**: pipeline \`${run.pipeline ?? ''}\` failed: ${run.reason ?? 'no reason recorded'}. ${facts} ${again}`;
+    case 'cancelled':
+      return `**Agent Smith**: pipeline \`${run.pipeline ?? ''}\` was cancelled: ${run.reason ?? 'no reason recorded'}. ${facts} ${again}`;
+    case 'received':
+    case 'queued':
+    case 'running':
+      return undefined;
+  }
+}
+
+function duration(run: Run): string {
+  if (run.startedAtMs === undefined || run.endedAtMs === undefined) return '';
+  return `, ${Math.max(1, Math.round((run.endedAtMs - run.startedAtMs) / 1000))} s`;
+}

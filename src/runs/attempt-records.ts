@@ -1,0 +1,216 @@
+/**
+ * The records of an attempt (PROTOCOL 4): each function is one Lua script, its answer a plain value. A write is
+ * accepted only from the attempt whose fence the record names. All throw `OperationError` when Redis is away.
+ */
+import type { Run } from '../domain/run.ts';
+import type { TicketKey } from '../domain/ticket.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { OUTPUT_TTL_MS, RUN_TTL_MS, TICKET_TTL_MS } from './retention.ts';
+import { flatten, hashOf, runOf } from './run-record.ts';
+
+/** What names one attempt exactly. */
+export interface AttemptName {
+  readonly run: string;
+  readonly ticket: TicketKey;
+  readonly attempt: number;
+  readonly fence: number;
+}
+
+export type TerminalState = 'completed' | 'failed' | 'cancelled';
+
+export type TakeReply =
+  | { readonly kind: 'taken'; readonly run: Run }
+  | { readonly kind: 'dropped'; readonly state: string };
+
+export type StartReply =
+  | { readonly kind: 'started'; readonly attempt: number; readonly fence: number }
+  | { readonly kind: 'recovering' }
+  | { readonly kind: 'dropped'; readonly state: string }
+  | { readonly kind: 'cancel-requested'; readonly by: string };
+
+export type BeatReply =
+  | { readonly kind: 'ok'; readonly cancelRequested: string | undefined }
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'unknown' };
+
+export interface HandBack {
+  /** Only if the heartbeat is missing: the judgement of the stale-job detector. */
+  readonly onlyIfDead: boolean;
+  /** Died, drained or lost trust: does not count towards `max_attempts`. */
+  readonly interrupted: boolean;
+  readonly reason: string;
+}
+
+export type HandBackReply =
+  | { readonly kind: 'handed-back'; readonly turn: number; readonly interrupted: number }
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'alive' };
+
+export interface Finish {
+  readonly state: TerminalState;
+  readonly reason: string;
+  /** Redacted tail of the runner's output; empty when there is none. */
+  readonly output: string;
+  readonly onlyIfDead: boolean;
+}
+
+export interface AttemptRecords {
+  take(run: string, turn: number): Promise<TakeReply>;
+  /** The taken turn cannot start yet; how often that was so, or undefined when its turn has passed. */
+  postpone(run: Run): Promise<number | undefined>;
+  start(run: Run, worker: string): Promise<StartReply>;
+  beat(name: AttemptName): Promise<BeatReply>;
+  /** Writes the attempt again from the worker's memory after Redis lost it. False when a newer fence is there. */
+  restore(run: Run): Promise<boolean>;
+  finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
+  handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
+  /** Ends a run that waits in the queue. False when its turn has passed. */
+  endQueued(run: Run, state: TerminalState, reason: string): Promise<boolean>;
+  /** Which of the tickets have a live heartbeat, in the same order. */
+  beating(tickets: readonly TicketKey[]): Promise<boolean[]>;
+}
+
+export interface AttemptRecordsOptions {
+  readonly heartbeatTtlMs: number;
+  readonly recoveryClaimsMs: number;
+  readonly projectionGraceMs: number;
+}
+
+export function createAttemptRecords(redis: RedisConnection, options: AttemptRecordsOptions): AttemptRecords {
+  const { keys } = redis;
+  const flag = (value: boolean): string => (value ? '1' : '0');
+  return {
+    async take(run, turn) {
+      const [kind, value = ''] = await redis.script('take-turn', [keys.run(run)], [turn]);
+      const record = kind === 'taken' && Array.isArray(value) ? runOf(hashOf(value)) : undefined;
+      return record === undefined ? { kind: 'dropped', state: String(value) } : { kind: 'taken', run: record };
+    },
+    async postpone(run) {
+      const [kind, times] = await redis.script('postpone-turn', [keys.run(run.id)], [run.turn]);
+      return kind === 'postponed' ? Number(times) : undefined;
+    },
+    async start(run, worker) {
+      const [kind, a = '', b] = await redis.script(
+        'start-attempt',
+        [
+          keys.run(run.id),
+          keys.ticket(run.ticket),
+          keys.heartbeat(run.ticket),
+          keys.incarnation,
+          keys.runs('queued'),
+          keys.runs('running'),
+          keys.unconfirmed,
+        ],
+        [run.id, run.turn, worker, options.heartbeatTtlMs, options.recoveryClaimsMs, options.projectionGraceMs],
+      );
+      switch (kind) {
+        case 'started':
+          return { kind, attempt: Number(a), fence: Number(b) };
+        case 'recovering':
+          return { kind };
+        case 'dropped':
+          return { kind, state: String(a) };
+        case 'cancel-requested':
+          return { kind, by: String(a) };
+        default:
+          throw new Error(`start-attempt answered ${String(kind)}`);
+      }
+    },
+    async beat(name) {
+      const [kind, by = ''] = await redis.script(
+        'heartbeat',
+        [keys.run(name.run), keys.ticket(name.ticket), keys.heartbeat(name.ticket)],
+        [name.run, name.attempt, name.fence, options.heartbeatTtlMs],
+      );
+      switch (kind) {
+        case 'ok':
+          return { kind, cancelRequested: by === '' ? undefined : String(by) };
+        case 'superseded':
+        case 'unknown':
+          return { kind };
+        default:
+          throw new Error(`heartbeat answered ${String(kind)}`);
+      }
+    },
+    async restore(run) {
+      const [kind] = await redis.script(
+        'restore-attempt',
+        [
+          keys.run(run.id),
+          keys.ticket(run.ticket),
+          keys.heartbeat(run.ticket),
+          keys.runs('queued'),
+          keys.runs('running'),
+          keys.unconfirmed,
+        ],
+        [
+          run.id,
+          run.attempt,
+          run.attemptFence,
+          options.heartbeatTtlMs,
+          options.projectionGraceMs,
+          TICKET_TTL_MS,
+          ...flatten({ ...run, labelState: 'unconfirmed' }),
+        ],
+      );
+      return kind === 'restored';
+    },
+    async finish(name, end) {
+      const [kind] = await redis.script(
+        'finish',
+        [
+          keys.run(name.run),
+          keys.ticket(name.ticket),
+          keys.heartbeat(name.ticket),
+          keys.output(name.run),
+          keys.runs('running'),
+          keys.runs(end.state),
+          keys.unconfirmed,
+        ],
+        [
+          name.run,
+          name.fence,
+          end.state,
+          end.reason,
+          end.output,
+          OUTPUT_TTL_MS,
+          RUN_TTL_MS,
+          TICKET_TTL_MS,
+          options.projectionGraceMs,
+          flag(end.onlyIfDead),
+        ],
+      );
+      return kind as 'finished' | 'superseded' | 'alive';
+    },
+    async handBack(name, how) {
+      const [kind, turn, interrupted] = await redis.script(
+        'hand-back',
+        [
+          keys.run(name.run),
+          keys.ticket(name.ticket),
+          keys.heartbeat(name.ticket),
+          keys.runs('running'),
+          keys.runs('queued'),
+          keys.unconfirmed,
+        ],
+        [name.run, name.fence, flag(how.onlyIfDead), flag(how.interrupted), how.reason, options.projectionGraceMs],
+      );
+      if (kind === 'handed-back') return { kind, turn: Number(turn), interrupted: Number(interrupted) };
+      return { kind: kind as 'superseded' | 'alive' };
+    },
+    async endQueued(run, state, reason) {
+      const [kind] = await redis.script(
+        'end-queued',
+        [keys.run(run.id), keys.ticket(run.ticket), keys.runs('queued'), keys.runs(state), keys.unconfirmed],
+        [run.id, run.turn, state, reason, RUN_TTL_MS, TICKET_TTL_MS, options.projectionGraceMs],
+      );
+      return kind === 'finished';
+    },
+    beating: (tickets) =>
+      redis.read('look at heartbeats', async (client) =>
+        tickets.length === 0
+          ? []
+          : (await client.mget(tickets.map((ticket) => keys.heartbeat(ticket)))).map((value) => value !== null),
+      ),
+  };
+}

@@ -1,0 +1,155 @@
+/**
+ * The records of a claim (PROTOCOL 2, steps 1, 5 and 7): each function is one Lua script, its answer a plain value.
+ * All of them throw `OperationError` when Redis is away.
+ */
+import type { Trigger } from '../domain/project.ts';
+import type { Run } from '../domain/run.ts';
+import type { TicketKey } from '../domain/ticket.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { TICKET_TTL_MS } from './retention.ts';
+import { flatten, hashOf, runOf } from './run-record.ts';
+
+/** A claim that has begun: what every later step must name. */
+export interface ClaimHold {
+  readonly run: string;
+  readonly ticket: TicketKey;
+  readonly platform: string;
+  readonly fence: number;
+  readonly token: string;
+}
+
+export interface BeginClaim {
+  readonly newRun: string;
+  readonly token: string;
+  readonly ticket: TicketKey;
+  readonly platform: string;
+  readonly ticketId: string;
+  readonly project: string;
+  readonly trigger: Trigger;
+  /** A person asked for exactly this ticket: back-off and the daily limit do not apply. */
+  readonly insist: boolean;
+}
+
+export type BeginClaimReply =
+  | { readonly kind: 'begun' | 'taken-over'; readonly hold: ClaimHold; readonly previous: Run | undefined }
+  | { readonly kind: 'already-claimed'; readonly state: string; readonly run: string }
+  | { readonly kind: 'contended' }
+  | { readonly kind: 'recovering' }
+  | { readonly kind: 'backing-off'; readonly untilMs: number }
+  | { readonly kind: 'too-many-runs'; readonly count: number };
+
+export interface CommitClaim {
+  readonly pipeline: string;
+  readonly label: string | undefined;
+  readonly project: string;
+  readonly policy: string;
+  readonly display: string;
+  readonly url: string;
+}
+
+export interface ClaimRecords {
+  begin(claim: BeginClaim): Promise<BeginClaimReply>;
+  /** Turns the held run into a queued one; its turn, or undefined when another claim has taken it over. */
+  commit(hold: ClaimHold, facts: CommitClaim): Promise<number | undefined>;
+  /** Removes the held run; `backOff` after a definite failure. False when another claim has taken it over. */
+  abandon(hold: ClaimHold, backOff: boolean): Promise<boolean>;
+  /** Releases the lock and leaves the run `received`: whoever comes next goes on with it. */
+  release(hold: ClaimHold): Promise<void>;
+  /** Whether a claim is at work on the ticket right now. */
+  isLocked(platform: string, ticket: TicketKey): Promise<boolean>;
+}
+
+export interface ClaimRecordsOptions {
+  readonly claimLockTtlMs: number;
+  readonly claimBackoffMs: number;
+  readonly claimBackoffMaxMs: number;
+  readonly recoveryClaimsMs: number;
+  readonly projectionGraceMs: number;
+  /** Most runs of one ticket in 24 h; asked at each claim, since a reload may change it. */
+  readonly mostRunsPerDay: () => number;
+}
+
+const LIMIT_WINDOW_MS = 86_400_000;
+
+export function createClaimRecords(redis: RedisConnection, options: ClaimRecordsOptions): ClaimRecords {
+  const { keys } = redis;
+  return {
+    async begin(claim) {
+      const reply = await redis.script(
+        'begin-claim',
+        [keys.ticket(claim.ticket), keys.claimLock(claim.platform, claim.ticket), keys.incarnation, keys.runs('received')],
+        [
+          claim.newRun,
+          claim.token,
+          options.claimLockTtlMs,
+          options.recoveryClaimsMs,
+          keys.run(''),
+          options.mostRunsPerDay(),
+          LIMIT_WINDOW_MS,
+          claim.insist ? '1' : '0',
+          TICKET_TTL_MS,
+          ...flatten({
+            ticket: claim.ticket,
+            ticketId: claim.ticketId,
+            platform: claim.platform,
+            project: claim.project,
+            trigger: claim.trigger,
+          }),
+        ],
+      );
+      const [kind, a = '', b = '', previous = []] = reply;
+      switch (kind) {
+        case 'begun':
+        case 'taken-over':
+          return {
+            kind,
+            hold: {
+              run: String(a),
+              ticket: claim.ticket,
+              platform: claim.platform,
+              fence: Number(b),
+              token: claim.token,
+            },
+            previous: Array.isArray(previous) ? runOf(hashOf(previous)) : undefined,
+          };
+        case 'already-claimed':
+          return { kind, state: String(a), run: String(b) };
+        case 'contended':
+        case 'recovering':
+          return { kind };
+        case 'backing-off':
+          return { kind, untilMs: Number(a) };
+        case 'too-many-runs':
+          return { kind, count: Number(a) };
+        default:
+          throw new Error(`begin-claim answered ${String(kind)}`);
+      }
+    },
+    async commit(hold, facts) {
+      const [kind, turn] = await redis.script(
+        'commit-claim',
+        [keys.run(hold.run), keys.ticket(hold.ticket), keys.runs('received'), keys.runs('queued'), keys.unconfirmed],
+        [hold.run, hold.fence, options.projectionGraceMs, ...flatten(facts)],
+      );
+      return kind === 'committed' ? Number(turn) : undefined;
+    },
+    async abandon(hold, backOff) {
+      const [kind] = await redis.script(
+        'abandon-claim',
+        [
+          keys.run(hold.run),
+          keys.ticket(hold.ticket),
+          keys.claimLock(hold.platform, hold.ticket),
+          keys.runs('received'),
+        ],
+        [hold.run, hold.fence, hold.token, backOff ? options.claimBackoffMs : 0, options.claimBackoffMaxMs],
+      );
+      return kind === 'abandoned';
+    },
+    async release(hold) {
+      await redis.script('release-lock', [keys.claimLock(hold.platform, hold.ticket)], [hold.token]);
+    },
+    isLocked: (platform, ticket) =>
+      redis.read('look at claim lock', async (client) => (await client.exists(keys.claimLock(platform, ticket))) === 1),
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * Why something happened to a ticket, or why nothing did: one stream that people and `explain` read. Written only when
+ * a ticket's decision changes, so that a ticket refused every minute costs one entry.
+ */
+import type { TicketKey } from '../domain/ticket.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { MOST_DECISIONS, TICKET_TTL_MS } from './retention.ts';
+import { flatten, hashOf } from './run-record.ts';
+
+export interface Decision {
+  readonly ticket: TicketKey;
+  readonly project: string;
+  /** Who decided: `claim`, `attempt`, `repair`, `label`. */
+  readonly by: string;
+  /** One word group, for example `claimed` or `not-eligible: closed`. */
+  readonly outcome: string;
+  readonly run?: string;
+  readonly trigger?: string;
+  /** What a person should know beyond the outcome. Never ticket text. */
+  readonly detail?: string;
+}
+
+export interface DecisionLog {
+  /** True when it was written, false when it is what was decided before. Throws `OperationError` when Redis is away. */
+  record(decision: Decision): Promise<boolean>;
+  /** The newest entries, newest first. */
+  latest(most: number): Promise<(Decision & { readonly atMs: number })[]>;
+}
+
+export function createDecisionLog(redis: RedisConnection): DecisionLog {
+  const { keys } = redis;
+  return {
+    async record(decision) {
+      const [written] = await redis.script(
+        'record-decision',
+        [keys.ticket(decision.ticket), keys.decisions],
+        [
+          [decision.by, decision.outcome, decision.run ?? '', decision.project].join(' '),
+          MOST_DECISIONS,
+          TICKET_TTL_MS,
+          ...flatten(decision),
+        ],
+      );
+      return written === '1';
+    },
+    latest: (most) =>
+      redis.read('read decisions', async (client) => {
+        const entries = await client.xrevrange(keys.decisions, '+', '-', 'COUNT', most);
+        return entries.map(([id, fields]) => ({
+          ...(hashOf(fields) as unknown as Decision),
+          atMs: Number(id.split('-')[0]),
+        }));
+      }),
+  };
+}
