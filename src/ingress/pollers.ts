@@ -1,0 +1,153 @@
+/**
+ * The poller leader's work: one loop per polled project, each on its own schedule. A changed configuration rebuilds the
+ * loops in place, without giving up the lease.
+ */
+import { bulkhead, type IPolicy } from 'cockatiel';
+import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { Term } from '../coordination/leader.ts';
+import type { Catalog, Project } from '../domain/project.ts';
+import { sourceKey } from '../domain/ticket.ts';
+import type { Findings } from '../foundation/findings.ts';
+import type { Log } from '../foundation/log.ts';
+import { every, sleep } from '../foundation/loop.ts';
+import type { TicketPlatform } from '../platforms/contract.ts';
+import { createProjectPoller, type PollResult } from './project-poller.ts';
+
+export interface Pollers {
+  /** Polls until the term ends. */
+  lead(term: Term): Promise<void>;
+  /** The last poll of each project in this replica's terms, by project. */
+  results(): ReadonlyMap<string, PollResult>;
+}
+
+export interface PollersDeps {
+  readonly catalog: () => Catalog;
+  readonly platformOf: (project: Project) => TicketPlatform | undefined;
+  /** Which credential a project uses: listings are bounded per credential. */
+  readonly credentialOf: (project: Project) => string;
+  readonly claims: TicketClaimService;
+  readonly claimSignal: AbortSignal;
+  readonly findings: Findings;
+  readonly log: Log;
+  readonly onPoll?: (result: PollResult) => void;
+}
+
+export interface PollersOptions {
+  readonly listingDeadlineMs: number;
+  readonly claimCallMs: number;
+  readonly pollBackoffMaxMs: number;
+  /** How often a changed configuration is looked for. */
+  readonly catalogCheckMs: number;
+  /** How often the leader says what it did. */
+  readonly summaryMs: number;
+}
+
+/** GitHub asks to keep requests of one credential few at a time; eight still fetch a thousand projects in time. */
+const LISTINGS_PER_CREDENTIAL = 8;
+const CLAIMS_PER_PROJECT = 4;
+const MOST_CANDIDATES = 500;
+/** Failed polls in a row before they become a finding. */
+const FAILURES_TO_REPORT = 3;
+
+export function createPollers(deps: PollersDeps, options: PollersOptions): Pollers {
+  const { log } = deps;
+  const results = new Map<string, PollResult>();
+  const failing = new Map<string, number>();
+  const listingSlots = new Map<string, IPolicy>();
+  const claimSlots = new Map<string, IPolicy>();
+  const slot = (slots: Map<string, IPolicy>, key: string, size: number): IPolicy => {
+    const known = slots.get(key) ?? bulkhead(size, Number.POSITIVE_INFINITY);
+    slots.set(key, known);
+    return known;
+  };
+
+  const note = (result: PollResult): void => {
+    results.set(result.project, result);
+    deps.onPoll?.(result);
+    const failures = result.result === 'ok' ? 0 : (failing.get(result.project) ?? 0) + 1;
+    failing.set(result.project, failures);
+    if (failures === 0) deps.findings.clear('poll-failing', result.project);
+    if (failures < FAILURES_TO_REPORT) return;
+    deps.findings.raise(
+      {
+        code: 'poll-failing',
+        severity: 'error',
+        text: `Project ${result.project} cannot be polled (${result.result}), ${failures} times in a row: its tickets wait.`,
+      },
+      result.project,
+    );
+  };
+
+  const pollProject = async (project: Project, term: Term, signal: AbortSignal): Promise<void> => {
+    const platform = deps.platformOf(project);
+    if (platform === undefined || project.polling === undefined) return;
+    const listing = slot(listingSlots, deps.credentialOf(project), LISTINGS_PER_CREDENTIAL);
+    const claiming = slot(claimSlots, project.name, CLAIMS_PER_PROJECT);
+    const poller = createProjectPoller(
+      project,
+      project.polling,
+      {
+        platform,
+        claims: deps.claims,
+        inListingSlot: (list) => listing.execute(list),
+        inClaimSlot: (claim) => claiming.execute(claim),
+        mayClaim: () => term.trusted(),
+        claimSignal: deps.claimSignal,
+        log,
+      },
+      { ...options, mostCandidates: MOST_CANDIDATES },
+    );
+    await every(
+      { intervalMs: () => poller.pauseMs(), signal, onError: (error) => log.error({ error }, 'poll loop failed') },
+      async () => {
+        term.assertTrusted();
+        const result = await poller.poll(signal);
+        if (!signal.aborted) note(result);
+      },
+    );
+  };
+
+  /** One configuration's worth of loops; ends when the term does or the configuration has changed. */
+  const pollCatalog = async (catalog: Catalog, term: Term): Promise<void> => {
+    const changed = new AbortController();
+    const signal = AbortSignal.any([term.signal, changed.signal]);
+    const polled = catalog.projects.filter((p) => p.polling !== undefined && p.disabled === undefined);
+    for (const name of results.keys()) {
+      if (polled.some((project) => project.name === name)) continue;
+      results.delete(name);
+      deps.findings.clear('poll-failing', name);
+    }
+    log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
+    const loops = polled.map((project) => pollProject(project, term, signal));
+    while (deps.catalog() === catalog && (await sleep(options.catalogCheckMs, signal)));
+    changed.abort();
+    await Promise.all(loops);
+  };
+
+  return {
+    results: () => results,
+    async lead(term) {
+      const summary = every(
+        { intervalMs: options.summaryMs, signal: term.signal, onError: (error) => log.error({ error }, 'summary failed') },
+        async () => {
+          const latest = [...results.values()];
+          if (latest.length === 0) return;
+          log.info(
+            {
+              epoch: term.epoch,
+              projects: latest.length,
+              failing: latest.filter(({ result }) => result !== 'ok').length,
+              truncated: latest.filter(({ truncated }) => truncated).length,
+            },
+            'poller summary',
+          );
+        },
+      );
+      while (!term.signal.aborted) {
+        term.assertTrusted();
+        await pollCatalog(deps.catalog(), term);
+      }
+      await summary;
+    },
+  };
+}

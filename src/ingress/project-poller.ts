@@ -1,0 +1,173 @@
+/**
+ * Polls one project (DESIGN 4.1): discovery and catchup, then claims. Its schedule, back-off and cursors are its own,
+ * so a slow or broken project delays no other.
+ */
+import type { ClaimOutcome } from '../claims/claim-outcome.ts';
+import { describeOutcome } from '../claims/claim-outcome.ts';
+import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import { lifecycleLabel } from '../domain/lifecycle.ts';
+import type { Polling, Project } from '../domain/project.ts';
+import type { Ticket } from '../domain/ticket.ts';
+import { elapsedMs, now } from '../foundation/clock.ts';
+import { messageOf } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import { type CallPurpose, PlatformError, type PlatformErrorKind, type TicketPlatform } from '../platforms/contract.ts';
+import { type ListingCursor, walkListing } from './listing.ts';
+import { nextPauseMs } from './poll-schedule.ts';
+
+export interface PollResult {
+  readonly project: string;
+  readonly platform: string;
+  readonly result: 'ok' | PlatformErrorKind | 'internal-error';
+  /** Undefined when all went well. */
+  readonly problem: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly discovered: number;
+  readonly pending: number;
+  readonly claimed: number;
+  /** Candidates that were not claimed, by outcome. */
+  readonly skipped: Readonly<Record<string, number>>;
+  readonly truncated: boolean;
+  readonly durationMs: number;
+  /** Wall-clock ms. */
+  readonly atMs: number;
+}
+
+export interface ProjectPollerDeps {
+  readonly platform: TicketPlatform;
+  readonly claims: TicketClaimService;
+  /** Runs a listing when its credential has a free slot; waiting is not counted against the deadline. */
+  readonly inListingSlot: <T>(list: () => Promise<T>) => Promise<T>;
+  /** Runs a claim in the project's own bounded pool. */
+  readonly inClaimSlot: <T>(claim: () => Promise<T>) => Promise<T>;
+  /** False once this replica may not lead any more: no further claim is begun. */
+  readonly mayClaim: () => boolean;
+  /** Ends claims only when the process ends: a claim that has begun is better finished than taken over. */
+  readonly claimSignal: AbortSignal;
+  readonly log: Log;
+}
+
+export interface ProjectPollerOptions {
+  readonly listingDeadlineMs: number;
+  readonly claimCallMs: number;
+  readonly pollBackoffMaxMs: number;
+  /** Candidates taken in one cycle; the rest is the next cycle's. */
+  readonly mostCandidates: number;
+}
+
+export interface ProjectPoller {
+  /** One cycle. Never throws. */
+  poll(signal: AbortSignal): Promise<PollResult>;
+  /** Milliseconds to wait after the last cycle. */
+  pauseMs(): number;
+}
+
+export function createProjectPoller(
+  project: Project,
+  polling: Polling,
+  deps: ProjectPollerDeps,
+  options: ProjectPollerOptions,
+): ProjectPoller {
+  const { platform, log } = deps;
+  const discovery: ListingCursor = { next: undefined };
+  const catchup: ListingCursor = { next: undefined };
+  const triggerLabels = [...project.routing.pipelineFromLabel.keys()];
+  let labelsReady = false;
+  let failures = 0;
+  let retryAfterMs: number | undefined;
+
+  const list = (labels: readonly string[], state: 'open' | 'all', purpose: CallPurpose, cursor: ListingCursor, signal: AbortSignal) =>
+    deps.inListingSlot(() =>
+      walkListing(platform, { labels, state }, purpose, cursor, {
+        deadlineMs: options.listingDeadlineMs,
+        mostCandidates: options.mostCandidates,
+        signal,
+      }),
+    );
+
+  /** The lifecycle labels get their colours once; a platform that refuses still creates them on first use. */
+  const prepareLabels = async (signal: AbortSignal): Promise<void> => {
+    if (labelsReady) return;
+    await platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal });
+    labelsReady = true;
+  };
+
+  const claimAll = async (candidates: readonly Ticket[]): Promise<ClaimOutcome[]> => {
+    const outcomes = await Promise.all(
+      candidates.map((ticket) =>
+        deps.inClaimSlot(async () => {
+          if (!deps.mayClaim()) return undefined;
+          return await deps.claims.claim(
+            { project: project.name, ticketId: ticket.id, trigger: 'poll' },
+            deps.claimSignal,
+          );
+        }),
+      ),
+    );
+    return outcomes.filter((outcome) => outcome !== undefined);
+  };
+
+  const cycle = async (signal: AbortSignal): Promise<Omit<PollResult, 'durationMs' | 'atMs'>> => {
+    await prepareLabels(signal);
+    // An empty map turns discovery off: then only `pending` starts a run.
+    const found =
+      triggerLabels.length === 0
+        ? undefined
+        : await list(triggerLabels, 'open', 'discovery', discovery, signal);
+    const pending = await list([lifecycleLabel('pending')], 'all', 'catchup', catchup, signal);
+    const candidates = new Map([...(found?.candidates ?? []), ...pending.candidates].map((t) => [t.key, t]));
+    const outcomes = await claimAll([...candidates.values()]);
+    const skipped: Record<string, number> = {};
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'claimed') continue;
+      const reason = describeOutcome(outcome);
+      skipped[reason] = (skipped[reason] ?? 0) + 1;
+    }
+    return {
+      project: project.name,
+      platform: platform.slug,
+      result: 'ok',
+      problem: undefined,
+      retryAfterMs: undefined,
+      discovered: found?.candidates.length ?? 0,
+      pending: pending.candidates.length,
+      claimed: outcomes.filter(({ kind }) => kind === 'claimed').length,
+      skipped,
+      truncated: pending.truncated || found?.truncated === true,
+    };
+  };
+
+  const failed = (error: unknown): Omit<PollResult, 'durationMs' | 'atMs'> => ({
+    project: project.name,
+    platform: platform.slug,
+    result: error instanceof PlatformError ? error.kind : 'internal-error',
+    problem: messageOf(error),
+    retryAfterMs: error instanceof PlatformError ? error.retryAfterMs : undefined,
+    discovered: 0,
+    pending: 0,
+    claimed: 0,
+    skipped: {},
+    truncated: false,
+  });
+
+  return {
+    async poll(signal) {
+      const startedAt = now();
+      const outcome = await cycle(signal).catch(failed);
+      const result: PollResult = { ...outcome, durationMs: Math.round(elapsedMs(startedAt)), atMs: Date.now() };
+      failures = result.result === 'ok' ? 0 : failures + 1;
+      retryAfterMs = result.retryAfterMs;
+      if (signal.aborted) return result;
+      const { atMs: _, problem, ...facts } = result;
+      if (problem !== undefined) log.warn({ ...facts, problem, failures }, 'poll failed');
+      else if (result.discovered + result.pending > 0) log.info(facts, 'poll');
+      else log.debug(facts, 'poll');
+      return result;
+    },
+    pauseMs: () =>
+      nextPauseMs(
+        { ...polling, failures, retryAfterMs, backoffMaxMs: options.pollBackoffMaxMs },
+        Math.random(),
+      ),
+  };
+}

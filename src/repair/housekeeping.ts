@@ -1,0 +1,57 @@
+/**
+ * The housekeeping leader's work: the repair loops, side by side, until the term ends. Outside the recovery window only:
+ * while live workers register themselves again, nobody is declared dead and no label is adopted.
+ */
+import type { Term } from '../coordination/leader.ts';
+import { messageOf } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import { every } from '../foundation/loop.ts';
+import type { Pass } from './repair.ts';
+
+export interface HousekeepingDeps {
+  readonly staleJobs: Pass;
+  readonly enqueued: Pass;
+  readonly projection: Pass;
+  readonly orphanedLabels: Pass;
+  /** Milliseconds left of the recovery window; 0 outside it. */
+  readonly recoveringMs: () => Promise<number>;
+  readonly log: Log;
+}
+
+export interface HousekeepingOptions {
+  readonly staleScanMs: number;
+  readonly reconcileScanMs: number;
+  readonly projectionScanMs: number;
+  readonly platformPassMs: number;
+}
+
+export function createHousekeeping(deps: HousekeepingDeps, options: HousekeepingOptions): (term: Term) => Promise<void> {
+  return async (term) => {
+    const loop = (name: string, intervalMs: number, pass: Pass, duringRecovery: boolean): Promise<void> => {
+      let waited = false;
+      return every(
+        {
+          // A pass that had to wait for the end of the recovery comes back then, not a whole interval later.
+          intervalMs: () => (waited ? Math.min(intervalMs, options.staleScanMs) : intervalMs),
+          signal: term.signal,
+          onError: (error) => deps.log.warn({ pass: name, error: messageOf(error) }, 'repair pass failed'),
+        },
+        async () => {
+          waited = false;
+          term.assertTrusted();
+          if (!duringRecovery && (await deps.recoveringMs()) > 0) {
+            waited = true;
+            return;
+          }
+          await pass(term);
+        },
+      );
+    };
+    await Promise.all([
+      loop('stale jobs', options.staleScanMs, deps.staleJobs, false),
+      loop('enqueued', options.reconcileScanMs, deps.enqueued, false),
+      loop('projection', options.projectionScanMs, deps.projection, true),
+      loop('platform pass', options.platformPassMs, deps.orphanedLabels, false),
+    ]);
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * StaleJobDetector: finds running attempts whose worker is dead and gives their runs another turn.
+ *
+ * An attempt is dead when its heartbeat was missing on two passes some time apart, in one unbroken term, with unbroken
+ * contact to Redis, outside recovery. The ticket's label plays no part in that. The script that hands back looks at the
+ * heartbeat once more, so a worker that reports in the last moment keeps its run.
+ * A crash after any step leaves the run as it was, or handed back without a job: the reconciler's business.
+ */
+import type { Run } from '../domain/run.ts';
+import { messageOf } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import { createSecondLook } from '../foundation/second-look.ts';
+import type { RunQueue } from '../queue/run-queue.ts';
+import type { AttemptName, AttemptRecords } from '../runs/attempt-records.ts';
+import type { RunReader } from '../runs/run-reader.ts';
+import type { Pass, Repair } from './repair.ts';
+
+/** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */
+const MOST_INTERRUPTED = 20;
+const MOST_RUNS = 10_000;
+
+export type Verdict = 'hand-back' | 'cancel' | 'fail';
+
+/** What becomes of a run whose attempt is dead. Pure. */
+export function judgeDead(run: Run): Verdict {
+  if (run.cancelRequested !== undefined) return 'cancel';
+  return run.interrupted + 1 >= MOST_INTERRUPTED ? 'fail' : 'hand-back';
+}
+
+export interface StaleJobDetectorDeps {
+  readonly runs: Pick<RunReader, 'inState'>;
+  readonly records: Pick<AttemptRecords, 'beating' | 'handBack' | 'finish'>;
+  readonly queue: Pick<RunQueue, 'add'>;
+  readonly pauseAfter: (interrupted: number) => number;
+  /** Changes whenever the contact to Redis was broken: passes before and after it do not add up. */
+  readonly contacts: () => number;
+  readonly log: Log;
+  readonly onRepair: Repair;
+}
+
+export function createStaleJobDetector(
+  deps: StaleJobDetectorDeps,
+  options: { readonly staleConfirmMs: number },
+): Pass {
+  const missing = createSecondLook({ apartMs: options.staleConfirmMs, most: MOST_RUNS });
+
+  const bury = async (run: Run): Promise<void> => {
+    const name: AttemptName = { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
+    const reason = `its worker ${run.worker ?? ''} died`;
+    const verdict = judgeDead(run);
+    if (verdict === 'hand-back') {
+      const reply = await deps.records.handBack(name, { onlyIfDead: true, interrupted: true, reason });
+      if (reply.kind !== 'handed-back') return;
+      await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseAfter(reply.interrupted) });
+    } else {
+      const state = verdict === 'cancel' ? 'cancelled' : 'failed';
+      const said = verdict === 'cancel' ? `cancelled by ${run.cancelRequested ?? ''}` : `interrupted ${MOST_INTERRUPTED} times`;
+      if ((await deps.records.finish(name, { state, reason: said, output: '', onlyIfDead: true })) !== 'finished') return;
+    }
+    missing.forget(run.id);
+    await deps.onRepair({ kind: 'dead-attempt', run, outcome: verdict, detail: reason });
+  };
+
+  return async (term) => {
+    const running = await deps.runs.inState('running', { most: MOST_RUNS });
+    const beating = await deps.records.beating(running.map(({ ticket }) => ticket));
+    for (const [index, run] of running.entries()) {
+      if (beating[index] === true) {
+        missing.forget(run.id);
+        continue;
+      }
+      const sight = `${term.epoch} ${deps.contacts()} ${run.attemptFence}`;
+      if (!missing.confirms(run.id, sight)) continue;
+      term.assertTrusted();
+      await bury(run).catch((error: unknown) => {
+        deps.log.warn({ run: run.id, error: messageOf(error) }, 'dead attempt not handed back yet');
+      });
+    }
+  };
+}

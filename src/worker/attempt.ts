@@ -1,0 +1,203 @@
+/**
+ * One attempt of a run, from its start script to its last word in the record (PROTOCOL 4, steps 2 to 6).
+ *
+ *   start runner --> beat, beat, beat ... --> runner ended --> finish | hand back | nothing (superseded)
+ *
+ * Invariants
+ * - Nothing is written in the name of an attempt after a beat said `superseded`.
+ * - A run is handed back only after its runner is gone: `ended` says so.
+ * - Beats go on until the record has taken the attempt's end, so a short outage of Redis costs nothing.
+ * What a crash leaves behind: a heartbeat that expires, a guard that ends the runner before that, and a record that the
+ * stale-job detector hands back.
+ */
+import type { Run } from '../domain/run.ts';
+import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
+import { messageOf, unreachable } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import { every, sleep } from '../foundation/loop.ts';
+import type { AttemptName, AttemptRecords, Finish, HandBack } from '../runs/attempt-records.ts';
+import type { RunnerEnd, RunnerHandle } from './runners/runner.ts';
+import type { Trust } from './trust.ts';
+
+export interface AttemptDeps {
+  readonly records: Pick<AttemptRecords, 'beat' | 'restore' | 'finish' | 'handBack'>;
+  readonly handle: RunnerHandle;
+  readonly trust: Trust;
+  readonly log: Log;
+  /** Aborts when the process must end now: what could not be recorded is left to the stale-job detector. */
+  readonly giveUp: AbortSignal;
+}
+
+export interface AttemptOptions {
+  readonly heartbeatMs: number;
+  readonly trustTermMs: number;
+  readonly redisProbeMs: number;
+  readonly maxAttempts: number;
+}
+
+/** How the attempt ended in the records. */
+export type AttemptEnd =
+  | { readonly kind: 'finished'; readonly state: Finish['state']; readonly reason: string }
+  /** The run has another turn; `interrupted` counts those that were not its own fault. */
+  | { readonly kind: 'handed-back'; readonly turn: number; readonly interrupted: number; readonly reason: string }
+  /** Another attempt owns the run: nothing was written. */
+  | { readonly kind: 'superseded' }
+  /** Redis took nothing until the process had to end. */
+  | { readonly kind: 'unrecorded' };
+
+export interface Attempt {
+  /** Never rejects. */
+  readonly ended: Promise<AttemptEnd>;
+  /** Stops the runner because this worker shuts down; the run gets another turn. */
+  drain(): void;
+}
+
+/** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */
+export const MOST_INTERRUPTED = 20;
+
+/** Why we stopped the runner ourselves; decides what is recorded. The first reason counts. */
+type StopCause =
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'trust-lost' }
+  | { readonly kind: 'cancelled'; readonly by: string };
+
+/** `run` is the record as `start` made it: this is the worker's memory of the attempt. */
+export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOptions): Attempt {
+  const { records, handle, trust } = deps;
+  const name: AttemptName = { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
+  const log = deps.log.child({ ticket: run.ticket, run: run.id, project: run.project, attempt: run.attempt });
+  const over = new AbortController();
+  let cause: StopCause | undefined;
+  let lastAccepted: Moment = now();
+
+  const stop = (why: StopCause): void => {
+    if (cause !== undefined && why.kind !== 'superseded') return;
+    cause = why;
+    handle.stop(why.kind);
+  };
+
+  /** One beat. False when this attempt is not the record's any more. */
+  const beat = async (): Promise<boolean> => {
+    const sentAt = now();
+    const reply = await records.beat(name);
+    switch (reply.kind) {
+      case 'ok':
+        if (reply.cancelRequested !== undefined) stop({ kind: 'cancelled', by: reply.cancelRequested });
+        break;
+      case 'unknown':
+        log.warn({}, 'redis forgot this attempt, writing it again');
+        if (!(await records.restore(run))) return false;
+        break;
+      case 'superseded':
+        return false;
+      default:
+        return unreachable(reply);
+    }
+    lastAccepted = sentAt;
+    trust.renew(sentAt);
+    handle.beat(sentAt);
+    return true;
+  };
+
+  const beating = every(
+    {
+      intervalMs: options.heartbeatMs,
+      signal: over.signal,
+      onError: (error) => {
+        const silentMs = elapsedMs(lastAccepted);
+        log.warn({ error: messageOf(error), silentMs: Math.round(silentMs) }, 'heartbeat not accepted');
+        if (silentMs > options.trustTermMs) stop({ kind: 'trust-lost' });
+      },
+    },
+    async () => {
+      if (await beat()) return;
+      stop({ kind: 'superseded' });
+      over.abort();
+    },
+  );
+
+  /** Repeats until Redis takes it or the process has to end. */
+  const persist = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        log.warn({ error: messageOf(error) }, 'end of attempt not recorded yet');
+        if (!(await sleep(options.redisProbeMs, deps.giveUp))) return undefined;
+      }
+    }
+  };
+
+  /** A record that Redis lost meanwhile is written again first, so that a finished run is not run once more. */
+  const evenIfForgotten = async <T extends string>(
+    write: () => Promise<T | 'superseded'>,
+  ): Promise<T | 'superseded'> => {
+    const first = await write();
+    if (first !== 'superseded') return first;
+    return (await beat()) ? await write() : 'superseded';
+  };
+
+  const finish = async (end: Omit<Finish, 'onlyIfDead'>): Promise<AttemptEnd> => {
+    const reply = await persist(() => evenIfForgotten(() => records.finish(name, { ...end, onlyIfDead: false })));
+    if (reply === undefined) return { kind: 'unrecorded' };
+    return reply === 'finished' ? { kind: 'finished', state: end.state, reason: end.reason } : { kind: 'superseded' };
+  };
+
+  const handBack = async (how: Omit<HandBack, 'onlyIfDead'>, output: string): Promise<AttemptEnd> => {
+    if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {
+      return await finish({
+        state: 'failed',
+        reason: `interrupted ${MOST_INTERRUPTED} times, last: ${how.reason}`,
+        output,
+      });
+    }
+    const reply = await persist(() => records.handBack(name, { ...how, onlyIfDead: false }));
+    if (reply === undefined) return { kind: 'unrecorded' };
+    return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : { kind: 'superseded' };
+  };
+
+  /** What the end of the runner, and our own reasons for stopping it, mean for the run. */
+  const record = async (end: RunnerEnd): Promise<AttemptEnd> => {
+    const output = end.outputTail;
+    if (cause?.kind === 'superseded') return { kind: 'superseded' };
+    switch (end.kind) {
+      case 'exited':
+        return await finish(
+          end.code === 0
+            ? { state: 'completed', reason: 'exit code 0', output }
+            : { state: 'failed', reason: `exit code ${end.code}`, output },
+        );
+      case 'signalled':
+        return await finish({ state: 'failed', reason: `killed by ${end.signal}`, output });
+      case 'timed-out':
+        return await finish({ state: 'failed', reason: `timed out after ${end.timeoutMs / 1000} s`, output });
+      case 'not-started': {
+        // Another replica may have the program: it counts as an attempt, and is tried again while there are any left.
+        const attempts = run.attempt - run.interrupted;
+        return attempts >= options.maxAttempts
+          ? await finish({ state: 'failed', reason: end.reason, output })
+          : await handBack({ interrupted: false, reason: end.reason }, output);
+      }
+      case 'lost':
+        return await handBack({ interrupted: true, reason: end.reason }, output);
+      case 'stopped':
+        return cause?.kind === 'cancelled'
+          ? await finish({ state: 'cancelled', reason: `cancelled by ${cause.by}`, output })
+          : await handBack({ interrupted: true, reason: cause?.kind ?? end.reason }, output);
+      default:
+        return unreachable(end);
+    }
+  };
+
+  const ended = (async (): Promise<AttemptEnd> => {
+    const runnerEnd = await handle.ended;
+    const end = await record(runnerEnd);
+    over.abort();
+    await beating;
+    log.info({ outcome: end.kind, ...('reason' in end ? { reason: end.reason } : {}) }, 'attempt ended');
+    return end;
+  })();
+
+  return { ended, drain: () => stop({ kind: 'drained' }) };
+}

@@ -1,0 +1,141 @@
+/**
+ * Runs a command of this machine for one attempt: spawned without a shell in its own process group, under the guard.
+ * The ticket comes as JSON on standard input and in AGENTSMITH_* variables; exit code 0 means done.
+ *
+ * If the worker dies, the guard kills the group; the temporary folder of that attempt then stays behind. Output is a
+ * socket, as Node makes them: a script can write to it with `>&2`, but not open it as /dev/stderr.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { messageOf, unreachable } from '../../foundation/errors.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { Redactor } from '../../foundation/redactor.ts';
+import type { Guard } from '../guard/guard.ts';
+import type { GuardedEnd } from '../guard/guarded-process.ts';
+import { commandEnvironment, type EnvironmentSettings, type HostEnvironment } from './command-environment.ts';
+import type { Runner, RunnerEnd, RunnerHandle, RunnerRequest } from './runner.ts';
+
+export interface CommandSpec extends EnvironmentSettings {
+  /** A name is looked up on the PATH of the command; a path should be absolute. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Default: a fresh temporary folder per attempt, removed afterwards. */
+  readonly cwd?: string;
+}
+
+export interface CommandRequest extends RunnerRequest {
+  readonly command: CommandSpec;
+}
+
+export interface CommandRunnerDeps {
+  readonly guard: Guard;
+  readonly log: Log;
+  /** Knows the secrets that must not show in the output; values of `pass_env` are kept out of it as well. */
+  readonly redactor: Redactor;
+}
+
+export interface CommandRunnerOptions {
+  /** The environment of the server, of which commands see an allow-list. */
+  readonly hostEnv: HostEnvironment;
+  /** Where temporary working folders are made; default: the system's own place. */
+  readonly tempFolder?: string;
+}
+
+/** Node fires a longer timer at once. About 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const TIMED_OUT = 'timed-out';
+
+export function createCommandRunner(
+  { guard, log, redactor }: CommandRunnerDeps,
+  { hostEnv, tempFolder = os.tmpdir() }: CommandRunnerOptions,
+): Runner<CommandRequest> {
+  const start = (request: CommandRequest): RunnerHandle => {
+    const { command, run, attempt, timeoutMs } = request;
+    const attemptId = `${run}/${attempt}/${request.fence}`;
+    let trustedSince = request.trustedSince;
+    let stopReason: string | undefined;
+    const stop = (reason: string): void => {
+      stopReason ??= reason;
+      guard.stop(attemptId, reason);
+    };
+
+    const runIn = async (cwd: string): Promise<RunnerEnd> => {
+      const environment = commandEnvironment(request, command, hostEnv);
+      if (environment.kind === 'refused') return notStarted(environment.reason);
+      // A stop may have come before the guard knew the attempt.
+      if (stopReason !== undefined) return { kind: 'stopped', reason: stopReason, outputTail: '' };
+      const timer = setTimeout(stop, Math.min(timeoutMs, LONGEST_TIMER_MS), TIMED_OUT);
+      const passed = command.passEnv.map((name) => hostEnv[name] ?? '');
+      const { ended } = guard.start({
+        attemptId,
+        program: command.program,
+        args: command.args,
+        cwd,
+        env: environment.env,
+        stdin: describeForStdin(request),
+        secrets: [...redactor.secrets(), ...passed],
+        trustedSince,
+      });
+      const end = await ended;
+      clearTimeout(timer);
+      return endOf(end, timeoutMs);
+    };
+
+    const runInTemporaryFolder = async (): Promise<RunnerEnd> => {
+      let folder: string;
+      try {
+        folder = await mkdtemp(path.join(tempFolder, 'agent-smith-'));
+      } catch (error) {
+        return notStarted(`No temporary working folder could be made: ${messageOf(error)}`);
+      }
+      const end = await runIn(folder);
+      try {
+        await rm(folder, { recursive: true, force: true });
+      } catch (error) {
+        log.warn({ run, attempt, folder, err: error }, 'temporary working folder could not be removed');
+      }
+      return end;
+    };
+
+    return {
+      ended: command.cwd === undefined ? runInTemporaryFolder() : runIn(command.cwd),
+      beat(sentAt) {
+        trustedSince = sentAt;
+        guard.beat(attemptId, sentAt);
+      },
+      stop,
+    };
+  };
+  return { leashed: true, start };
+}
+
+function notStarted(reason: string): RunnerEnd {
+  return { kind: 'not-started', reason, outputTail: '' };
+}
+
+function endOf(end: GuardedEnd, timeoutMs: number): RunnerEnd {
+  const { outputTail } = end;
+  switch (end.kind) {
+    case 'exited':
+    case 'signalled':
+    case 'not-started':
+      return end;
+    case 'stopped':
+      return end.reason === TIMED_OUT ? { kind: 'timed-out', timeoutMs, outputTail } : end;
+    case 'trust-lost':
+    case 'guard-lost':
+      return { kind: 'lost', reason: end.kind, outputTail };
+    default:
+      return unreachable(end);
+  }
+}
+
+/** What a command reads: one line of JSON. Fields are added, never renamed. */
+function describeForStdin(request: CommandRequest): string {
+  const { ticket, code, run, attempt, fence, project, pipeline, platform } = request;
+  const { open: _, ...described } = ticket;
+  const input = { ...described, source: code, project, pipeline, platform, run, attempt, fence };
+  return `${JSON.stringify(input)}\n`;
+}

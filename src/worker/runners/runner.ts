@@ -1,0 +1,52 @@
+/** What every kind of runner is to the worker: it starts one attempt, and says once how that ended. */
+import type { CodeSource } from '../../domain/project.ts';
+import type { PlatformSlug, Ticket } from '../../domain/ticket.ts';
+import type { Moment } from '../../foundation/clock.ts';
+
+export interface Runner<Request extends RunnerRequest = RunnerRequest> {
+  /**
+   * Leashed: what it starts dies with the worker, and when the worker loses trust. Otherwise it is adoptable: it goes on
+   * without the worker, and the next attempt adopts it.
+   */
+  readonly leashed: boolean;
+  start(request: Request): RunnerHandle;
+}
+
+/** One attempt of one run. */
+export interface RunnerRequest {
+  readonly run: string;
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** Fence of the attempt. */
+  readonly fence: number;
+  readonly project: string;
+  readonly pipeline: string;
+  readonly platform: PlatformSlug;
+  /** As read afresh for this attempt. */
+  readonly ticket: Ticket;
+  readonly code: CodeSource;
+  readonly timeoutMs: number;
+  /** When the call was sent that made this attempt the current one: trust runs from here until the first beat. */
+  readonly trustedSince: Moment;
+}
+
+export interface RunnerHandle {
+  /** Resolves when nothing of the attempt runs any more, except what an adoptable runner left behind. Never rejects. */
+  readonly ended: Promise<RunnerEnd>;
+  /** A heartbeat sent at `sentAt` was accepted. Adoptable runners ignore it. */
+  beat(sentAt: Moment): void;
+  /** Ends the attempt; the first reason counts. `ended` says `stopped`, or whatever came first. */
+  stop(reason: string): void;
+}
+
+export type RunnerEnd = { readonly outputTail: string } & (
+  | { readonly kind: 'exited'; readonly code: number }
+  /** Killed by a signal that we did not send. */
+  | { readonly kind: 'signalled'; readonly signal: string }
+  | { readonly kind: 'timed-out'; readonly timeoutMs: number }
+  | { readonly kind: 'stopped'; readonly reason: string }
+  /** It can not start like this; `reason` is a sentence for people. */
+  | { readonly kind: 'not-started'; readonly reason: string }
+  /** Ended for our own reasons, not for its own: says nothing about the pipeline. */
+  | { readonly kind: 'lost'; readonly reason: 'trust-lost' | 'guard-lost' }
+);

@@ -1,0 +1,238 @@
+/**
+ * What happens when a job is taken from the queue (PROTOCOL 4, steps 0 to 2): the record is asked, the ticket is read,
+ * and only then does an attempt start. A job that is not worth it any more is dropped; one whose ticket cannot be read
+ * now comes back later, and no attempt is used for that.
+ */
+
+import { hasLabel } from '../domain/lifecycle.ts';
+import type { Catalog, Project } from '../domain/project.ts';
+import type { Run } from '../domain/run.ts';
+import type { Ticket } from '../domain/ticket.ts';
+import { now } from '../foundation/clock.ts';
+import { messageOf, unreachable } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import type { LabelWriter } from '../labels/label-writer.ts';
+import { PlatformError, type TicketPlatform } from '../platforms/contract.ts';
+import type { RunQueue, Turn, TurnOutcome } from '../queue/run-queue.ts';
+import type { AttemptRecords, TerminalState } from '../runs/attempt-records.ts';
+import type { DecisionLog } from '../runs/decision-log.ts';
+import { type Attempt, type AttemptEnd, superviseAttempt } from './attempt.ts';
+import type { RunnerHandle, RunnerRequest } from './runners/runner.ts';
+import { createTrust } from './trust.ts';
+
+/** A pipeline that can be started: the run's policy snapshot, opened with today's environment. */
+export type OpenedRunner =
+  | {
+      readonly ok: true;
+      readonly maxAttempts: number;
+      readonly timeoutMs: number;
+      readonly start: (request: RunnerRequest) => RunnerHandle;
+    }
+  | { readonly ok: false; readonly problem: string };
+
+export interface TurnProcessorDeps {
+  readonly catalog: () => Catalog;
+  readonly platformOf: (project: Project) => TicketPlatform | undefined;
+  readonly openRunner: (policy: string) => OpenedRunner;
+  readonly records: AttemptRecords;
+  readonly queue: Pick<RunQueue, 'add'>;
+  readonly labels: Pick<LabelWriter, 'project'>;
+  readonly decisions: Pick<DecisionLog, 'record'>;
+  readonly log: Log;
+  readonly onEnded?: (run: Run, end: AttemptEnd) => void;
+}
+
+export interface TurnProcessorOptions {
+  /** Name of this worker in records and logs. */
+  readonly worker: string;
+  readonly claimCallMs: number;
+  readonly attemptRetryMs: number;
+  readonly attemptRetryMaxMs: number;
+  readonly interruptedBackoffMs: number;
+  readonly interruptedBackoffMaxMs: number;
+  readonly heartbeatMs: number;
+  readonly trustTermMs: number;
+  readonly redisProbeMs: number;
+}
+
+export interface TurnProcessor {
+  /** Works on one turn to its end. Throws only for bugs and a Redis that is away before the attempt has started. */
+  process(turn: Turn): Promise<TurnOutcome>;
+  /** Starts nothing more and stops the runners at work; resolves when all of them are gone and handed back. */
+  drain(): Promise<void>;
+  /** Stops waiting for a Redis that does not take the ends of attempts. */
+  giveUp(): void;
+  /** Attempts at work. */
+  active(): number;
+}
+
+/** Taken this often without a start: something kills every worker that takes it. */
+const MOST_TAKES = 10;
+
+const OVER: TurnOutcome = { kind: 'over' };
+
+export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProcessorOptions): TurnProcessor {
+  const { records, labels } = deps;
+  const attempts = new Set<Attempt>();
+  const ending = new AbortController();
+  const stopped = new AbortController();
+
+  const later = async (run: Run, why: string): Promise<TurnOutcome> => {
+    const times = await records.postpone(run);
+    if (times === undefined) return OVER;
+    const delayMs = Math.min(options.attemptRetryMs * 2 ** Math.min(times - 1, 20), options.attemptRetryMaxMs);
+    deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, why, delayMs }, 'turn postponed');
+    await decide(run, `postponed: ${why}`);
+    return { kind: 'later', delayMs };
+  };
+
+  const end = async (run: Run, state: TerminalState, reason: string): Promise<TurnOutcome> => {
+    if (await records.endQueued(run, state, reason)) {
+      deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, outcome: state, reason }, 'run ended');
+      await decide(run, `${state}: ${reason}`);
+      // The record has ended: its label may be written by anybody, at any time.
+      void labels.project(run.id, { mayWrite: () => !stopped.signal.aborted, signal: stopped.signal });
+      deps.onEnded?.(run, { kind: 'finished', state, reason });
+    }
+    return OVER;
+  };
+
+  const decide = async (run: Run, outcome: string): Promise<void> => {
+    await deps.decisions
+      .record({ ticket: run.ticket, project: run.project, by: 'attempt', run: run.id, outcome })
+      .catch((error: unknown) => deps.log.debug({ error: messageOf(error) }, 'decision not recorded'));
+  };
+
+  /** Step 1: the ticket as it is now, or what else to do. */
+  const readTicket = async (run: Run, platform: TicketPlatform): Promise<Ticket | TurnOutcome> => {
+    try {
+      const ticket = await platform.readTicket(run.ticketId, {
+        purpose: 'attempt',
+        deadlineMs: options.claimCallMs,
+        signal: ending.signal,
+      });
+      if (!ticket.open) return await end(run, 'cancelled', 'the ticket was closed before the run started');
+      if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) {
+        return await end(run, 'cancelled', 'the trigger label was removed before the run started');
+      }
+      return ticket;
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      if (error.kind === 'not-found') return await end(run, 'cancelled', 'the ticket is gone');
+      return await later(run, `the ticket cannot be read (${error.kind})`);
+    }
+  };
+
+  /** Steps 2 to 6. */
+  const attempt = async (
+    run: Run,
+    project: Project,
+    ticket: Ticket,
+    runner: Extract<OpenedRunner, { ok: true }>,
+  ): Promise<TurnOutcome> => {
+    const startedAt = now();
+    const reply = await records.start(run, options.worker);
+    switch (reply.kind) {
+      case 'recovering':
+        return await later(run, 'redis lost data, live workers report first');
+      case 'dropped':
+        return OVER;
+      case 'cancel-requested':
+        return await end(run, 'cancelled', `cancelled by ${reply.by}`);
+      case 'started':
+        break;
+      default:
+        return unreachable(reply);
+    }
+    const running: Run = {
+      ...run,
+      state: 'running',
+      attempt: reply.attempt,
+      attemptFence: reply.fence,
+      worker: options.worker,
+    };
+    deps.log.info(
+      { ticket: run.ticket, run: run.id, project: run.project, attempt: reply.attempt, pipeline: run.pipeline },
+      'attempt started',
+    );
+    const trust = createTrust({ trustTermMs: options.trustTermMs, startedAt });
+    const handle = runner.start({
+      run: run.id,
+      attempt: reply.attempt,
+      fence: reply.fence,
+      project: run.project,
+      pipeline: run.pipeline ?? '',
+      platform: run.platform,
+      ticket,
+      code: project.code,
+      timeoutMs: runner.timeoutMs,
+      trustedSince: startedAt,
+    });
+    const supervised = superviseAttempt(
+      running,
+      { records, handle, trust, log: deps.log, giveUp: stopped.signal },
+      { ...options, maxAttempts: runner.maxAttempts },
+    );
+    attempts.add(supervised);
+    if (ending.signal.aborted) supervised.drain();
+    // Never waited for and never a reason to stop: the projection loop brings what is missed here.
+    void labels.project(run.id, { mayWrite: () => trust.leftMs() > options.claimCallMs, signal: stopped.signal });
+    const outcome = await supervised.ended;
+    attempts.delete(supervised);
+    deps.onEnded?.(running, outcome);
+    await conclude(running, outcome);
+    return OVER;
+  };
+
+  /** After the record: the label, and the next turn's job. Both are repaired if this process dies here. */
+  const conclude = async (run: Run, outcome: AttemptEnd): Promise<void> => {
+    if (outcome.kind === 'superseded' || outcome.kind === 'unrecorded') return;
+    await decide(run, `${outcome.kind === 'finished' ? outcome.state : outcome.kind}: ${outcome.reason}`);
+    if (outcome.kind === 'handed-back') {
+      await deps.queue
+        .add({ run: run.id, turn: outcome.turn }, { delayMs: pauseAfter(outcome.interrupted, options) })
+        .catch((error: unknown) =>
+          deps.log.warn({ run: run.id, error: messageOf(error) }, 'job not added, repair will'),
+        );
+    }
+    void labels.project(run.id, { mayWrite: () => !stopped.signal.aborted, signal: stopped.signal });
+  };
+
+  return {
+    async process(turn) {
+      if (ending.signal.aborted) return { kind: 'later', delayMs: 0 };
+      const taken = await records.take(turn.run, turn.turn);
+      if (taken.kind === 'dropped') {
+        deps.log.debug({ run: turn.run, turn: turn.turn, state: taken.state }, 'turn dropped');
+        return OVER;
+      }
+      const { run } = taken;
+      if (run.takes > MOST_TAKES) return await end(run, 'failed', `taken ${MOST_TAKES} times without a start`);
+      if (run.cancelRequested !== undefined) return await end(run, 'cancelled', `cancelled by ${run.cancelRequested}`);
+      const project = deps.catalog().projects.find(({ name }) => name === run.project);
+      const platform = project === undefined ? undefined : deps.platformOf(project);
+      if (project === undefined || platform === undefined) return await later(run, 'its project is not connected');
+      const ticket = await readTicket(run, platform);
+      if ('kind' in ticket) return ticket;
+      const runner = deps.openRunner(run.policy ?? '');
+      if (!runner.ok) return await end(run, 'failed', runner.problem);
+      return await attempt(run, project, ticket, runner);
+    },
+    async drain() {
+      ending.abort();
+      for (const running of attempts) running.drain();
+      await Promise.all([...attempts].map(({ ended }) => ended));
+    },
+    giveUp: () => stopped.abort(),
+    active: () => attempts.size,
+  };
+}
+
+/** Before the next turn of a run that was interrupted: none the first time, then 30 s, then 2 min. */
+export function pauseAfter(
+  interrupted: number,
+  options: Pick<TurnProcessorOptions, 'interruptedBackoffMs' | 'interruptedBackoffMaxMs'>,
+): number {
+  if (interrupted <= 1) return 0;
+  return interrupted === 2 ? options.interruptedBackoffMs : options.interruptedBackoffMaxMs;
+}

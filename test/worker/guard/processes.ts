@@ -1,0 +1,77 @@
+/** What the tests of guard and runner need to know about processes, told by the kernel and by the programs' ledgers. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { now } from '../../../src/foundation/clock.ts';
+import { createGuard, type Guard } from '../../../src/worker/guard/guard.ts';
+import type { GuardedSpec, GuardTiming } from '../../../src/worker/guard/guarded-process.ts';
+
+/** No test is about trust unless it says so: then it passes a shorter one. */
+export const PATIENT: GuardTiming = { trustTermMs: 60_000, trustKillMs: 90_000, stopGraceMs: 300 };
+
+export const program = (name: string): string => path.join(import.meta.dirname, '../../support/programs', name);
+
+/** A guard that is closed after the test, and whose process is up already. */
+export async function openGuard(timing: GuardTiming = PATIENT): Promise<Guard> {
+  const guard = createGuard({ log: pino({ level: 'silent' }), timing });
+  onTestFinished(() => guard.close());
+  // Until the process is up it may take longer than the short trust of a test.
+  await guard.start(guarded('true', [], { attemptId: 'warm-up' })).ended;
+  return guard;
+}
+
+let attempts = 0;
+
+export function guarded(name: string, args: readonly string[] = [], more: Partial<GuardedSpec> = {}): GuardedSpec {
+  attempts += 1;
+  return {
+    attemptId: `run/${attempts}/1`,
+    program: name,
+    args,
+    cwd: '/',
+    env: { PATH: process.env.PATH ?? '' },
+    stdin: '',
+    secrets: [],
+    trustedSince: now(),
+    ...more,
+  };
+}
+
+/** Every pid that has written into the ledger so far. */
+export function pidsIn(ledger: string): number[] {
+  try {
+    return [...new Set(readFileSync(ledger, 'utf8').split('\n').filter(Boolean).map(Number))];
+  } catch {
+    return [];
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  const state = statOf(pid)?.[0];
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+export function stateOf(pid: number): string | undefined {
+  return statOf(pid)?.[0];
+}
+
+export function parentOf(pid: number): number {
+  return Number(statOf(pid)?.[1]);
+}
+
+/** The most memory that the process ever had resident, in MiB. */
+export function peakMemoryMib(pid: number): number {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1]) / 1024;
+}
+
+/** The fields of /proc/PID/stat from the state on. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,166 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { createRedactor } from '../../../src/foundation/redactor.ts';
+import { type CommandRequest, createCommandRunner } from '../../../src/worker/runners/command-runner.ts';
+import type { RunnerHandle } from '../../../src/worker/runners/runner.ts';
+import { until } from '../../support/until.ts';
+import { isAlive, openGuard, parentOf, pidsIn, program } from '../guard/processes.ts';
+import { requestFor } from './requests.ts';
+
+const HOST = { PATH: process.env.PATH, API_KEY: 'key-of-the-server', GIT_TOKEN: 'token-for-the-command' };
+
+async function openRunner(): Promise<{ start: (request: CommandRequest) => RunnerHandle; tempFolder: string }> {
+  const guard = await openGuard();
+  const tempFolder = mkdtempSync(path.join(os.tmpdir(), 'runner-test-'));
+  onTestFinished(() => rmSync(tempFolder, { recursive: true, force: true }));
+  const runner = createCommandRunner(
+    { guard, log: pino({ level: 'silent' }), redactor: createRedactor(['secret-of-the-config']) },
+    { hostEnv: HOST, tempFolder },
+  );
+  return { start: (request) => runner.start(request), tempFolder };
+}
+
+const shell = (script: string): { program: string; args: string[] } => ({ program: 'sh', args: ['-c', script] });
+
+test('a command gets the whole ticket on standard input, whatever is in it', async () => {
+  const { start } = await openRunner();
+  const title = `NUL \0 and ${'long '.repeat(40 * 1024)}`;
+  const request = requestFor({ ticket: { title, body: 'line\nline "quoted"' }, command: shell('tail -c 600; exit 0') });
+  const { outputTail } = await start(request).ended;
+  expect(outputTail).toContain('"body":"line\\nline \\"quoted\\""');
+
+  const count = await start({
+    ...request,
+    attempt: 3,
+    command: { ...request.command, ...shell('wc -c; printenv AGENTSMITH_TICKET_TITLE | wc -c') },
+  }).ended;
+  const [inputBytes, titleBytes] = count.outputTail.trim().split('\n').map(Number);
+  expect(inputBytes).toBeGreaterThan(200 * 1024);
+  // 1 KiB and the line break of printenv.
+  expect(titleBytes).toBe(1025);
+});
+
+test('standard input is one line of JSON with ticket, source and attempt', async () => {
+  const { start } = await openRunner();
+  const request = requestFor({ command: { program: 'cat' } });
+  const end = await start(request).ended;
+  expect(end.kind).toBe('exited');
+  expect(JSON.parse(end.outputTail)).toEqual({
+    key: 'github~github.com~org%2Fmy-api~7',
+    id: '7',
+    display: 'org/my-api#7',
+    title: 'It breaks',
+    body: 'Every time.',
+    labels: ['agent-smith'],
+    url: 'https://github.com/org/my-api/issues/7',
+    source: { type: 'GitHub', url: 'https://github.com/org/my-api' },
+    project: 'my-api',
+    pipeline: 'fix-bug',
+    platform: 'github',
+    run: request.run,
+    attempt: 2,
+    fence: 1_700_000_000_000,
+  });
+});
+
+test('a command sees nothing of the environment of the server but what it was given', async () => {
+  const { start } = await openRunner();
+  const command = { program: 'env', env: { MODE: 'careful' }, passEnv: ['GIT_TOKEN'] };
+  const { outputTail } = await start(requestFor({ command })).ended;
+  expect(outputTail).toContain('MODE=careful\n');
+  expect(outputTail).toContain('GIT_TOKEN=[redacted]\n');
+  expect(outputTail).toContain('AGENTSMITH_PIPELINE=fix-bug\n');
+  expect(outputTail).not.toContain('API_KEY');
+  expect(outputTail).not.toContain('NODE_CHANNEL_FD');
+});
+
+test('secrets of the configuration do not show in the output', async () => {
+  const { start } = await openRunner();
+  const command = { program: 'node', args: [program('byte-by-byte.mjs'), 'a secret-of-the-config b', ''] };
+  expect(await start(requestFor({ command })).ended).toMatchObject({ outputTail: 'a [redacted] b' });
+});
+
+test('the working folder is a fresh one, and gone afterwards with everything in it', async () => {
+  const { start, tempFolder } = await openRunner();
+  const { ended } = start(requestFor({ command: shell('mkdir -p a/b && touch a/b/c && pwd && ls -A') }));
+  const { outputTail } = await ended;
+  const [folder = '', ...content] = outputTail.trim().split('\n');
+  expect(path.dirname(folder)).toBe(tempFolder);
+  expect(content).toEqual(['a']);
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('a working folder that was given is used and stays', async () => {
+  const { start, tempFolder } = await openRunner();
+  await start(requestFor({ command: { ...shell('touch made-here'), cwd: tempFolder } })).ended;
+  expect(readdirSync(tempFolder)).toEqual(['made-here']);
+});
+
+test('a command that takes too long is ended with its whole group, however stubborn', async () => {
+  const { start, tempFolder } = await openRunner();
+  const ledger = path.join(tempFolder, 'ledger');
+  const command = { program: 'sh', args: [program('stubborn-tree.sh'), ledger] };
+  const { ended } = start(requestFor({ command, timeoutMs: 1_000 }));
+
+  expect(await ended).toMatchObject({ kind: 'timed-out', timeoutMs: 1_000 });
+  expect(pidsIn(ledger)).toHaveLength(3);
+  expect(pidsIn(ledger).filter(isAlive)).toEqual([]);
+});
+
+test('a timeout beyond the longest timer is no timeout at once', async () => {
+  const { start } = await openRunner();
+  const { ended } = start(requestFor({ command: shell('exit 4'), timeoutMs: 2 ** 40 }));
+  expect(await ended).toMatchObject({ kind: 'exited', code: 4 });
+});
+
+test('a stopped command says why, also when the stop comes before it has started', async () => {
+  const { start, tempFolder } = await openRunner();
+  const ledger = path.join(tempFolder, 'ledger');
+  const command = { program: 'sh', args: [program('ledger.sh'), ledger] };
+
+  const early = start(requestFor({ command }));
+  early.stop('cancelled');
+  early.stop('drained');
+  expect(await early.ended).toEqual({ kind: 'stopped', reason: 'cancelled', outputTail: '' });
+  expect(pidsIn(ledger)).toEqual([]);
+
+  const late = start(requestFor({ command }));
+  await until('it runs', () => pidsIn(ledger).length > 0);
+  late.stop('drained');
+  expect(await late.ended).toMatchObject({ kind: 'stopped', reason: 'drained' });
+});
+
+test('an attempt whose guard died is lost, which says nothing about the pipeline', async () => {
+  const { start, tempFolder } = await openRunner();
+  const ledger = path.join(tempFolder, 'ledger');
+  const { ended } = start(requestFor({ command: { program: 'sh', args: [program('ledger.sh'), ledger] } }));
+  await until('it runs', () => pidsIn(ledger).length > 0);
+  process.kill(parentOf(pidsIn(ledger)[0] ?? 0), 'SIGKILL');
+  expect(await ended).toMatchObject({ kind: 'lost', reason: 'guard-lost' });
+});
+
+test.for([
+  ['a missing program', { program: '/no/such/program' }, /program \/no\/such\/program does not exist/],
+  ['a missing working folder', { cwd: '/no/such/folder' }, /working folder \/no\/such\/folder does not exist/],
+  ['a NUL in the env of the pipeline', { env: { MODE: 'a\0b' } }, /sets MODE to a value with a NUL/],
+  ['an env larger than the system takes', { env: { MODE: 'x'.repeat(1024 * 1024) } }, /larger than this system allows/],
+] as const)('%s is an answer, not an error', async ([, command, sentence]) => {
+  const { start } = await openRunner();
+  expect(await start(requestFor({ command })).ended).toEqual({
+    kind: 'not-started',
+    reason: expect.stringMatching(sentence),
+    outputTail: '',
+  });
+});
+
+test('without a place for temporary folders the command does not start', async () => {
+  const { start, tempFolder } = await openRunner();
+  rmSync(tempFolder, { recursive: true });
+  expect(await start(requestFor()).ended).toMatchObject({
+    kind: 'not-started',
+    reason: expect.stringMatching(/^No temporary working folder could be made: ENOENT/),
+  });
+});
