@@ -1,0 +1,3 @@
+export async function demo(_options: object): Promise<0> {
+  return 0;
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+/** `agent-smith`: reads the command line and hands each command its options. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { messageOf } from '../foundation/errors.ts';
+import { claim } from './claim.ts';
+import { demo } from './demo.ts';
+import { dev } from './dev.ts';
+import { type ExitCode, UsageError, version } from './process.ts';
+import { serve } from './serve.ts';
+import { validate } from './validate.ts';
+
+const port = (text: string): number => {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('expected 0 to 65535');
+  return Number(text);
+};
+const factor = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
+};
+
+const configOption = (): Option => new Option('--config <file>', 'the configuration file (default: agentsmith.yml)');
+const here = { env: process.env, cwd: process.cwd() };
+let exitCode: ExitCode = 0;
+
+const program = new Command('agent-smith')
+  .description('A label on a ticket becomes exactly one pipeline run.')
+  .version(version())
+  .exitOverride()
+  .showHelpAfterError('(agent-smith --help lists the commands)');
+
+program
+  .command('server')
+  .description('run one replica; start as many as you like on one Redis')
+  .addOption(configOption())
+  .option('--port <port>', 'port of /health, /health/ready and /metrics (default: PORT, else 8081)', port)
+  .option('--host <host>', 'address to listen on', '::')
+  .addOption(new Option('--time-scale <factor>', 'shrink every duration; for tests').argParser(factor).default(1).hideHelp())
+  .addOption(new Option('--no-adopt', 'leave labels without a record alone').hideHelp())
+  .action(async (options: { config?: string; port?: number; host: string; timeScale: number; adopt: boolean }) => {
+    const { config: file, port, host, timeScale, adopt: adoptOrphans } = options;
+    exitCode = await serve({ ...here, file, port, host, timeScale, adoptOrphans, freshRedis: false });
+  });
+
+program
+  .command('dev')
+  .description('server with its own Redis and your configuration, for a first try on your machine')
+  .addOption(configOption())
+  .option('--port <port>', 'port of /health (default: PORT, else 8081)', port)
+  .action(async ({ config: file, port }: { config?: string; port?: number }) => {
+    exitCode = await dev({ ...here, file, port });
+  });
+
+program
+  .command('demo')
+  .description('watch sample tickets being worked off by two replicas on an emulated GitHub')
+  .option('--once', 'end when all sample tickets have ended; exit 0 only if none was lost or run twice')
+  .option('--tickets <n>', 'how many sample tickets', Number)
+  .action(async ({ once, tickets }: { once?: true; tickets?: number }) => {
+    exitCode = await demo({ ...here, once: once === true, tickets });
+  });
+
+program
+  .command('validate')
+  .description('check the configuration and show what it means')
+  .addOption(configOption())
+  .option('--json', 'machine-readable output')
+  .action(async ({ config: file, json }: { config?: string; json?: true }) => {
+    const report = await validate({ ...here, file });
+    console.log(json === true ? JSON.stringify(report.json, null, 2) : report.lines.join('\n'));
+    exitCode = report.exitCode;
+  });
+
+program
+  .command('claim')
+  .description('claim one ticket now, by hand')
+  .argument('<project>', 'name of the project in the configuration')
+  .argument('<ticket>', 'its number, key or URL')
+  .addOption(configOption())
+  .option('--json', 'machine-readable output')
+  .action(async (project: string, ticket: string, { config: file, json }: { config?: string; json?: true }) => {
+    exitCode = await claim({ ...here, file, project, ticket, json: json === true });
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    exitCode = error.exitCode === 0 ? 0 : 2;
+  } else if (error instanceof UsageError) {
+    console.error(error.message);
+    exitCode = 2;
+  } else {
+    console.error(`agent-smith: ${messageOf(error)}`);
+    exitCode = 1;
+  }
+}
+process.exitCode = exitCode;

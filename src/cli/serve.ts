@@ -1,0 +1,80 @@
+/** Runs one replica until a signal: `agent-smith server`, and the second half of `dev`. */
+import { createApp } from '../app.ts';
+import { configFile } from '../config/config-text.ts';
+import type { Environment } from '../config/expand.ts';
+import { loadConfig } from '../config/load.ts';
+import { formatProblem } from '../config/problems.ts';
+import { badReloadFinding, WATCH_INTERVAL_MS, watchConfig } from '../config/watch.ts';
+import { DEFAULT_TIMING, scaleTiming } from '../domain/timing.ts';
+import { messageOf } from '../foundation/errors.ts';
+import { parseRedisUrl } from '../redis/address.ts';
+import { type ExitCode, instanceName, openLog, UsageError, untilSignalled, version } from './process.ts';
+
+export interface ServeOptions {
+  /** `--config`. */
+  readonly file?: string | undefined;
+  /** `--port`; default the `PORT` variable, else 8081. */
+  readonly port?: number | undefined;
+  readonly host: string;
+  readonly env: Environment;
+  readonly cwd: string;
+  /** The Redis server was started for this process alone. */
+  readonly freshRedis: boolean;
+  readonly adoptOrphans: boolean;
+  /** Factor on every duration of the protocol: tests and the demo run faster than production. */
+  readonly timeScale: number;
+}
+
+export async function serve(options: ServeOptions): Promise<ExitCode> {
+  const { env } = options;
+  const asked = untilSignalled();
+  const file = configFile({ flag: options.file, env, cwd: options.cwd });
+  const loaded = await loadConfig({ file, env });
+  if (!loaded.ok) throw new UsageError(loaded.problems.map((problem) => formatProblem(file, problem)).join('\n'));
+  const { config } = loaded;
+  const redisUrl = config.secrets.redisUrl();
+  const address = redisUrl === undefined ? undefined : parseRedisUrl(redisUrl);
+  if (address?.ok === false) throw new UsageError(address.problem);
+
+  const { log, redactor } = openLog(env);
+  const timing = scaleTiming(DEFAULT_TIMING, options.timeScale);
+  const app = createApp({
+    config,
+    instance: instanceName(),
+    version: version(),
+    timing,
+    host: options.host,
+    port: options.port ?? config.server.port,
+    hostEnv: env,
+    freshRedis: options.freshRedis,
+    adoptOrphans: options.adoptOrphans,
+    log,
+    redactor,
+  });
+  for (const { code, text } of config.findings) log.warn({ code }, text);
+  try {
+    await app.start();
+  } catch (error) {
+    throw new UsageError(`the server cannot listen: ${messageOf(error)}; choose another --port`);
+  }
+  const watching = watchConfig({
+    file,
+    env,
+    started: config,
+    intervalMs: WATCH_INTERVAL_MS,
+    signal: asked,
+    onChange: (changed) => {
+      app.findings.clear('config-bad-reload');
+      app.reload(changed);
+      log.info({ hash: changed.catalog.hash, projects: changed.catalog.projects.length }, 'config reloaded');
+    },
+    onBad: (problems) => {
+      app.findings.raise(badReloadFinding(problems));
+      log.error({ problems: problems.map((problem) => formatProblem(file, problem)) }, 'config not reloaded');
+    },
+    onError: (error) => log.error({ error: messageOf(error) }, 'config not watched'),
+  });
+  await watching;
+  await app.stop();
+  return 0;
+}

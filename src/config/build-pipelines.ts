@@ -1,0 +1,73 @@
+/** Which pipelines have a runner, and what is worth saying about those that have none. */
+import path from 'node:path';
+import { defaultPipeline } from '../domain/pipeline-resolver.ts';
+import type { Pipeline, Project } from '../domain/project.ts';
+import { mappingAt } from './check-schema.ts';
+import { type Finding, warning } from './findings.ts';
+import { findScript, isExecutable, runnersIn, toPipeline } from './pipelines.ts';
+import { suggestion } from './problems.ts';
+import { type ConfigFile, type PipelineConfig, pipelineSchema } from './schema.ts';
+import { isSecretName } from './secrets.ts';
+
+export interface BuiltPipelines {
+  readonly pipelines: ReadonlyMap<string, Pipeline>;
+  readonly scripts: ReadonlyMap<string, string | undefined>;
+  readonly findings: readonly Finding[];
+}
+
+/** `raw` is the whole file before expansion: policies are made of it. */
+export async function buildPipelines(
+  file: ConfigFile,
+  raw: unknown,
+  projects: readonly Project[],
+  directory: string,
+): Promise<BuiltPipelines> {
+  const pipelines = new Map<string, Pipeline>();
+  const scripts = new Map<string, string | undefined>();
+  const findings: Finding[] = [];
+  const sections = mappingAt(raw, 'pipelines');
+
+  for (const [name, section] of Object.entries(file.pipelines)) {
+    if (section.command === undefined) {
+      const runner = runnersIn(section).join();
+      findings.push(warning('runner-missing', `pipeline ${name}: the runner ${runner} is not in this build`));
+      continue;
+    }
+    pipelines.set(name, toPipeline(name, sections[name], section));
+    const [program] = section.command;
+    if (program?.includes('/') === true && !(await isExecutable(path.resolve(directory, program)))) {
+      findings.push(warning('program-missing', `pipeline ${name}: its command is no executable file`));
+    }
+    findings.push(...plainSecrets(name, sections[name], section));
+  }
+
+  for (const name of namesIn(projects)) {
+    if (file.pipelines[name] !== undefined) continue;
+    const script = await findScript(directory, name);
+    scripts.set(name, script);
+    if (script === undefined) {
+      const guess = suggestion(name, Object.keys(file.pipelines));
+      const text = `pipeline ${name} has no runner: neither an entry under pipelines nor pipelines/${name}[.sh]${guess}`;
+      findings.push(warning('no-runner', text));
+    } else {
+      const section = { command: [script] };
+      pipelines.set(name, toPipeline(name, section, pipelineSchema.parse(section)));
+    }
+  }
+  return { pipelines, scripts, findings };
+}
+
+/** Every pipeline that some ticket could ask for. */
+function namesIn(projects: readonly Project[]): Set<string> {
+  return new Set(projects.flatMap(({ routing }) => [...routing.pipelineFromLabel.values(), defaultPipeline(routing)]));
+}
+
+/** A policy is kept with each run as it is written, so a secret in plain text would be kept with it. */
+function plainSecrets(name: string, raw: unknown, section: PipelineConfig): Finding[] {
+  const written = mappingAt(raw, 'env');
+  return Object.keys(section.env ?? {})
+    .filter((variable) => isSecretName(variable) && !String(written[variable]).includes('${'))
+    .map((variable) =>
+      warning('plain-secret', `pipeline ${name}: env.${variable} looks like a secret in plain text, use a variable`),
+    );
+}

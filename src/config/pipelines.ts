@@ -1,0 +1,106 @@
+/**
+ * From the `pipelines:` section to what a run keeps (its policy: JSON text from before `${}` expansion, so that Redis
+ * holds no secret) and back to a command that can be started (with the environment and the folder of today).
+ */
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Pipeline } from '../domain/project.ts';
+import { messageOf } from '../foundation/errors.ts';
+import { type Environment, expand } from './expand.ts';
+import { formatPath } from './problems.ts';
+import { type PipelineConfig, pipelineSchema } from './schema.ts';
+import { checkAgainst } from './schema-issues.ts';
+
+/** A command that can be started, as the command runner takes it, with the limits of its run. */
+export interface OpenedCommand {
+  /** An absolute path when the file names a path, otherwise a name to be found on PATH. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Absolute; undefined = a fresh temporary folder per attempt. */
+  readonly cwd?: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of variables of the server that are handed through. */
+  readonly passEnv: readonly string[];
+  readonly timeoutMs: number;
+  readonly maxAttempts: number;
+}
+
+export type OpenedPipeline =
+  | { readonly ok: true; readonly spec: OpenedCommand }
+  | { readonly ok: false; readonly problem: string };
+
+/** The policy of a run back into a command. Refuses in words what cannot be started today. */
+export function openPipeline(policy: string, env: Environment, directory: string): OpenedPipeline {
+  let kept: unknown;
+  try {
+    kept = JSON.parse(policy);
+  } catch (error) {
+    return { ok: false, problem: `the run's policy cannot be read: ${messageOf(error)}` };
+  }
+  const { tree, problems } = expand(kept, env);
+  const checked = checkAgainst(pipelineSchema, tree);
+  const wrong = problems[0] ?? checked.problems[0];
+  if (checked.value === undefined || wrong !== undefined) {
+    const where = wrong === undefined ? '' : formatPath(wrong.path);
+    return { ok: false, problem: `the run's policy is not usable: ${where}: ${wrong?.message ?? ''}` };
+  }
+  const { command = [], cwd, env: own = {}, pass_env: passEnv = [] } = checked.value;
+  const [program, ...args] = command;
+  if (program === undefined) {
+    return { ok: false, problem: `the runner ${runnerOf(checked.value)} is not in this build` };
+  }
+  return {
+    ok: true,
+    spec: {
+      program: program.includes('/') ? path.resolve(directory, program) : program,
+      args,
+      ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
+      env: own,
+      passEnv,
+      timeoutMs: checked.value.timeout_seconds * 1000,
+      maxAttempts: checked.value.max_attempts,
+    },
+  };
+}
+
+const RUNNERS = ['command', 'kubernetes_job', 'http'] as const;
+
+export type Runner = (typeof RUNNERS)[number];
+
+/** The runners that a pipeline names; the file must name exactly one. */
+export function runnersIn(section: object): Runner[] {
+  return RUNNERS.filter((runner) => (section as Readonly<Record<string, unknown>>)[runner] !== undefined);
+}
+
+function runnerOf(pipeline: PipelineConfig): string {
+  return runnersIn(pipeline)[0] ?? 'of this pipeline';
+}
+
+/** `raw` is the section as it is written, `checked` the same after expansion. */
+export function toPipeline(name: string, raw: unknown, checked: PipelineConfig): Pipeline {
+  return {
+    name,
+    policy: JSON.stringify(raw),
+    timeoutMs: checked.timeout_seconds * 1000,
+    maxAttempts: checked.max_attempts,
+  };
+}
+
+/** `pipelines/<name>` or `pipelines/<name>.sh` beside the config file, if one of them can be executed. */
+export async function findScript(directory: string, name: string): Promise<string | undefined> {
+  for (const script of [`./pipelines/${name}`, `./pipelines/${name}.sh`]) {
+    if (await isExecutable(path.resolve(directory, script))) return script;
+  }
+  return undefined;
+}
+
+export async function isExecutable(file: string): Promise<boolean> {
+  try {
+    await access(file, constants.X_OK);
+    return (await stat(file)).isFile();
+  } catch {
+    // Whatever the reason, it cannot be started: the answer is no.
+    return false;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * `/health` and `/health/ready` (DESIGN 9), put together from what each subsystem says of itself. Pure: no I/O, no URL,
+ * token or ticket text. Readiness asks one thing: can this replica do its share? Platforms, leaders of the moment and
+ * bad reloads are findings, and never turn it off.
+ */
+import type { Finding } from '../foundation/findings.ts';
+
+export type SubsystemName = 'redis' | 'queue_consumer' | 'housekeeping' | 'poller' | 'webhooks';
+export type SubsystemState = 'up' | 'degraded' | 'down' | 'disabled';
+
+export interface Subsystem {
+  readonly name: SubsystemName;
+  readonly state: SubsystemState;
+  readonly reason: string;
+  /** Wall-clock ms. */
+  readonly lastChangedMs: number;
+  /** For `disabled`: the configuration does not ask for it, so its absence is fine. */
+  readonly wanted: boolean;
+}
+
+export interface RoleView {
+  readonly role: string;
+  readonly position: 'leader' | 'follower';
+  readonly holder: string | undefined;
+  readonly epoch: number | undefined;
+  readonly problem: string | undefined;
+}
+
+export interface ProjectView {
+  readonly name: string;
+  readonly platform: string;
+  readonly polled: boolean;
+  /** Why it takes no part; undefined when all is well. */
+  readonly disabled: string | undefined;
+  readonly interval_seconds: number | undefined;
+  readonly last_poll: LastPoll | undefined;
+}
+
+export interface LastPoll {
+  readonly at_utc: string;
+  readonly result: string;
+  readonly discovered: number;
+  readonly pending: number;
+  readonly claimed: number;
+  readonly skipped: Readonly<Record<string, number>>;
+  readonly truncated: boolean;
+  readonly duration_ms: number;
+}
+
+/** What `app.ts` collects when somebody asks. */
+export interface HealthFacts {
+  readonly instance: string;
+  readonly version: string;
+  readonly draining: boolean;
+  readonly subsystems: readonly Subsystem[];
+  readonly findings: readonly Finding[];
+  readonly roles: readonly RoleView[];
+  readonly projects: readonly ProjectView[];
+  readonly config: { readonly state: 'ok' | 'last-good'; readonly hash: string; readonly loadedAtMs: number };
+  readonly activeRuns: number;
+}
+
+export function healthBody(facts: HealthFacts): object {
+  const bad = facts.subsystems.some((subsystem) => !isFine(subsystem));
+  const alarming = facts.findings.some(({ severity }) => severity !== 'info');
+  return {
+    status: bad || alarming || facts.draining ? 'degraded' : 'ok',
+    instance: facts.instance,
+    version: facts.version,
+    draining: facts.draining,
+    subsystems: facts.subsystems.map(subsystemBody),
+    findings: facts.findings,
+    roles: facts.roles,
+    projects: facts.projects,
+    config: {
+      state: facts.config.state,
+      hash: facts.config.hash,
+      loaded_utc: new Date(facts.config.loadedAtMs).toISOString(),
+    },
+    active_runs: facts.activeRuns,
+  };
+}
+
+/** The status code and the body of `/health/ready`. */
+export function readiness(facts: HealthFacts): { readonly code: 200 | 503; readonly body: object } {
+  const redisUp = facts.subsystems.some(({ name, state }) => name === 'redis' && state === 'up');
+  if (!facts.draining && redisUp && facts.subsystems.every(isFine)) return { code: 200, body: { status: 'ready' } };
+  return {
+    code: 503,
+    body: { status: 'not_ready', draining: facts.draining, subsystems: facts.subsystems.map(subsystemBody) },
+  };
+}
+
+function isFine(subsystem: Subsystem): boolean {
+  return subsystem.state === 'up' || (subsystem.state === 'disabled' && !subsystem.wanted);
+}
+
+function subsystemBody(subsystem: Subsystem): object {
+  return {
+    name: subsystem.name,
+    state: subsystem.state,
+    reason: subsystem.reason,
+    last_changed_utc: new Date(subsystem.lastChangedMs).toISOString(),
+  };
+}

@@ -1,0 +1,145 @@
+/** Every metric of the house, names `agentsmith_*` (DESIGN 11). The only file that knows prom-client. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Read at scrape time: what is a state rather than an event. */
+export interface Gauges {
+  readonly runs: Readonly<Record<string, number>>;
+  readonly queueDepth: number | undefined;
+  readonly activeRuns: number;
+  readonly findings: Readonly<Record<string, number>>;
+  /** Epoch of each role that this replica leads, 0 for the others. */
+  readonly leaderEpoch: Readonly<Record<string, number>>;
+  readonly ready: boolean;
+}
+
+export interface PlatformRequestFacts {
+  readonly platform: string;
+  readonly purpose: string;
+  /** HTTP status, or the error kind when there was no answer. 304 stands apart from 200. */
+  readonly status: string;
+  readonly durationMs: number;
+}
+
+export interface Metrics {
+  claim(facts: { readonly platform: string; readonly outcome: string; readonly trigger: string }): void;
+  poll(facts: { readonly platform: string; readonly result: string; readonly durationMs: number }): void;
+  platformRequest(facts: PlatformRequestFacts): void;
+  runEnded(facts: { readonly project: string; readonly pipeline: string; readonly state: string; readonly durationMs: number | undefined }): void;
+  labelConfirmed(facts: { readonly state: string; readonly lagMs: number }): void;
+  repair(facts: { readonly kind: string }): void;
+  /** The page in Prometheus' text format, and its content type. */
+  page(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
+const RUN_SECONDS = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200];
+
+export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: 'agentsmith_' });
+
+  const claims = new Counter({
+    name: 'agentsmith_claims_total',
+    help: 'Claims by outcome and trigger',
+    labelNames: ['platform', 'outcome', 'trigger'],
+    registers,
+  });
+  const polls = new Counter({
+    name: 'agentsmith_polls_total',
+    help: 'Polls of projects by result',
+    labelNames: ['platform', 'result'],
+    registers,
+  });
+  const pollSeconds = new Histogram({
+    name: 'agentsmith_poll_duration_seconds',
+    help: 'Duration of one poll of one project, claims included',
+    labelNames: ['platform'],
+    buckets: SECONDS,
+    registers,
+  });
+  const requests = new Counter({
+    name: 'agentsmith_platform_requests_total',
+    help: 'Requests to platforms by purpose and status; 304 costs no budget',
+    labelNames: ['platform', 'purpose', 'status'],
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: 'agentsmith_platform_request_duration_seconds',
+    help: 'Duration of requests to platforms',
+    labelNames: ['platform', 'purpose'],
+    buckets: SECONDS,
+    registers,
+  });
+  const runsEnded = new Counter({
+    name: 'agentsmith_runs_ended_total',
+    help: 'Runs by the state they ended in',
+    labelNames: ['project', 'pipeline', 'state'],
+    registers,
+  });
+  const runSeconds = new Histogram({
+    name: 'agentsmith_run_duration_seconds',
+    help: 'Duration of the last attempt of ended runs',
+    labelNames: ['pipeline', 'state'],
+    buckets: RUN_SECONDS,
+    registers,
+  });
+  const labelLag = new Histogram({
+    name: 'agentsmith_label_lag_seconds',
+    help: 'From a transition of a run to its confirmed label',
+    labelNames: ['state'],
+    buckets: SECONDS,
+    registers,
+  });
+  const repairs = new Counter({
+    name: 'agentsmith_repairs_total',
+    help: 'Repairs by kind',
+    labelNames: ['kind'],
+    registers,
+  });
+  const runs = new Gauge({ name: 'agentsmith_runs', help: 'Runs on record by state', labelNames: ['state'], registers });
+  const depth = new Gauge({ name: 'agentsmith_queue_depth', help: 'Jobs that wait for a slot', registers });
+  const active = new Gauge({ name: 'agentsmith_active_runs', help: 'Attempts at work on this replica', registers });
+  const findings = new Gauge({ name: 'agentsmith_findings', help: 'Findings by code', labelNames: ['code'], registers });
+  const epoch = new Gauge({
+    name: 'agentsmith_leader_epoch',
+    help: 'Epoch of the term that this replica leads, 0 when it follows',
+    labelNames: ['role'],
+    registers,
+  });
+  const ready = new Gauge({ name: 'agentsmith_ready', help: '1 when /health/ready answers 200', registers });
+
+  const setAll = (gauge: Gauge, label: string, values: Readonly<Record<string, number>>): void => {
+    gauge.reset();
+    for (const [name, value] of Object.entries(values)) gauge.set({ [label]: name }, value);
+  };
+
+  return {
+    claim: (facts) => claims.inc(facts),
+    poll({ platform, result, durationMs }) {
+      polls.inc({ platform, result });
+      pollSeconds.observe({ platform }, durationMs / 1000);
+    },
+    platformRequest({ platform, purpose, status, durationMs }) {
+      requests.inc({ platform, purpose, status });
+      requestSeconds.observe({ platform, purpose }, durationMs / 1000);
+    },
+    runEnded({ project, pipeline, state, durationMs }) {
+      runsEnded.inc({ project, pipeline, state });
+      if (durationMs !== undefined) runSeconds.observe({ pipeline, state }, durationMs / 1000);
+    },
+    labelConfirmed: ({ state, lagMs }) => labelLag.observe({ state }, Math.max(0, lagMs) / 1000),
+    repair: ({ kind }) => repairs.inc({ kind }),
+    async page() {
+      const gauges = await readGauges();
+      setAll(runs, 'state', gauges.runs);
+      setAll(findings, 'code', gauges.findings);
+      setAll(epoch, 'role', gauges.leaderEpoch);
+      if (gauges.queueDepth === undefined) depth.reset();
+      else depth.set(gauges.queueDepth);
+      active.set(gauges.activeRuns);
+      ready.set(gauges.ready ? 1 : 0);
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
