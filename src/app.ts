@@ -364,7 +364,7 @@ function createRedisSide(options: AppOptions, shared: Shared): RedisSide | undef
 
   const leases = createLeases(redis, timing);
   const leaders = [
-    createLeader(leases, { role: 'poller', instance: options.instance, timing, log, work: pollers.lead }),
+    createLeader(leases, { role: 'poller', instance: options.instance, timing, log, work: (term) => pollers.lead(term) }),
     createLeader(leases, { role: 'housekeeping', instance: options.instance, timing, log, work: housekeeping }),
   ];
   const leading = new AbortController();

@@ -53,7 +53,7 @@ program
 
 program
   .command('demo')
-  .description('watch sample tickets being worked off by two replicas on an emulated GitHub')
+  .description('watch sample tickets being worked off by two replicas on an emulated platform')
   .option('--once', 'end when all sample tickets have ended; exit 0 only if none was lost or run twice')
   .option('--tickets <n>', 'how many sample tickets', Number)
   .action(async ({ once, tickets }: { once?: true; tickets?: number }) => {

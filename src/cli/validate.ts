@@ -34,9 +34,10 @@ export async function validate(options: ValidateOptions): Promise<ValidateReport
 function reportProblems(file: string, problems: readonly Problem[]): ValidateReport {
   const lines = problems.map((problem) => (isAboutTheFile(problem) ? problem.message : formatProblem(file, problem)));
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  const verdict = problems.every(isAboutTheFile) ? [] : ['', `${file} cannot be used: ${count}`];
   return {
     exitCode: 2,
-    lines: [...lines, '', `${file} cannot be used: ${count}`].map(withoutControls),
+    lines: [...lines, ...verdict].map(withoutControls),
     json: {
       ok: false,
       file,

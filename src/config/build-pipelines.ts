@@ -3,7 +3,7 @@ import path from 'node:path';
 import { defaultPipeline } from '../domain/pipeline-resolver.ts';
 import type { Pipeline, Project } from '../domain/project.ts';
 import { mappingAt } from './check-schema.ts';
-import { type Finding, warning } from './findings.ts';
+import { type ConfigFinding, warning } from './findings.ts';
 import { findScript, isExecutable, runnersIn, toPipeline } from './pipelines.ts';
 import { suggestion } from './problems.ts';
 import { type ConfigFile, type PipelineConfig, pipelineSchema } from './schema.ts';
@@ -12,7 +12,7 @@ import { isSecretName } from './secrets.ts';
 export interface BuiltPipelines {
   readonly pipelines: ReadonlyMap<string, Pipeline>;
   readonly scripts: ReadonlyMap<string, string | undefined>;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ConfigFinding[];
 }
 
 /** `raw` is the whole file before expansion: policies are made of it. */
@@ -24,7 +24,7 @@ export async function buildPipelines(
 ): Promise<BuiltPipelines> {
   const pipelines = new Map<string, Pipeline>();
   const scripts = new Map<string, string | undefined>();
-  const findings: Finding[] = [];
+  const findings: ConfigFinding[] = [];
   const sections = mappingAt(raw, 'pipelines');
 
   for (const [name, section] of Object.entries(file.pipelines)) {
@@ -63,7 +63,7 @@ function namesIn(projects: readonly Project[]): Set<string> {
 }
 
 /** A policy is kept with each run as it is written, so a secret in plain text would be kept with it. */
-function plainSecrets(name: string, raw: unknown, section: PipelineConfig): Finding[] {
+function plainSecrets(name: string, raw: unknown, section: PipelineConfig): ConfigFinding[] {
   const written = mappingAt(raw, 'env');
   return Object.keys(section.env ?? {})
     .filter((variable) => isSecretName(variable) && !String(written[variable]).includes('${'))

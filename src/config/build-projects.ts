@@ -7,7 +7,7 @@ import type { Connection } from './config.ts';
 import type { Facts } from './cross-checks.ts';
 import { watchesWholeSite } from './cross-checks.ts';
 import type { Environment } from './expand.ts';
-import { type Finding, info, warning } from './findings.ts';
+import { type ConfigFinding, info, warning } from './findings.ts';
 import { decideIngress, type Ingress } from './ingress-policy.ts';
 import type { Problem } from './problems.ts';
 import { type ConfigFile, type ProjectConfig, triggerOf } from './schema.ts';
@@ -18,7 +18,7 @@ export interface BuiltProject {
   readonly connection: Connection;
   readonly ingress: Ingress;
   readonly secrets: ProjectSecrets;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ConfigFinding[];
 }
 
 const RECONCILE_JITTER_PERCENT = 10;
@@ -145,9 +145,9 @@ function findingsOf(
   ingress: Ingress,
   disabled: Disabled | undefined,
   section: ProjectConfig,
-): Finding[] {
+): ConfigFinding[] {
   const { name } = project;
-  const findings: Finding[] = [];
+  const findings: ConfigFinding[] = [];
   if (disabled !== undefined) {
     findings.push(warning(disabled.code, `${name} is off: ${disabled.text}`, name));
   }

@@ -2,7 +2,7 @@
 import type { Catalog } from '../domain/project.ts';
 import type { TicketSource } from '../domain/ticket.ts';
 import type { PlatformDescriptor, TicketsConfig } from '../platforms/descriptor.ts';
-import type { Finding } from './findings.ts';
+import type { ConfigFinding } from './findings.ts';
 import type { Ingress } from './ingress-policy.ts';
 import type { OpenedPipeline } from './pipelines.ts';
 import type { Problem } from './problems.ts';
@@ -37,7 +37,7 @@ export interface Config {
   readonly maxRunsPerTicketPerDay: number;
   /** Pipelines without an entry -> the script beside the file that they run, undefined when there is none. */
   readonly scripts: ReadonlyMap<string, string | undefined>;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ConfigFinding[];
   readonly secrets: Secrets;
   /** The policy of a run (also of an earlier configuration) as a command, with the environment and folder of today. */
   openPipeline(policy: string): OpenedPipeline;

@@ -103,11 +103,12 @@ function walk(yaml: YamlDocument, at: (offset: number) => Position): { document:
     return values;
   };
 
+  if (yaml.contents?.range) positions.set('[]', at(yaml.contents.range[0]));
   const tree = valueOf(yaml.contents, []);
   const document: ConfigDocument = {
     tree,
     positionOf(path) {
-      for (let length = path.length; length > 0; length -= 1) {
+      for (let length = path.length; length >= 0; length -= 1) {
         const position = positions.get(JSON.stringify(path.slice(0, length)));
         if (position !== undefined) return position;
       }

@@ -11,7 +11,7 @@ import { hashOf, readConfigText } from './config-text.ts';
 import type { Facts } from './cross-checks.ts';
 import { type ConfigDocument, readDocument } from './document.ts';
 import type { Environment } from './expand.ts';
-import { type Finding, warning } from './findings.ts';
+import { type ConfigFinding, warning } from './findings.ts';
 import { openPipeline } from './pipelines.ts';
 import { byPosition, type Problem } from './problems.ts';
 import { createSecrets } from './secrets.ts';
@@ -60,7 +60,13 @@ export async function buildConfig(options: LoadOptions & { readonly text: string
     server: serverSettings(facts.file, env),
     maxRunsPerTicketPerDay: facts.file.runs?.max_per_ticket_per_day ?? 5,
     scripts,
-    findings: [...agent.findings, ...fileFindings(facts, env), ...built.flatMap((one) => one.findings), ...findings],
+    findings: [
+      ...agent.findings,
+      ...fileFindings(facts, env),
+      ...webhooksMissing(built),
+      ...built.flatMap((one) => one.findings),
+      ...findings,
+    ],
     secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines)),
     openPipeline: (policy) => openPipeline(policy, env, directory),
   };
@@ -81,12 +87,12 @@ function buildProjects(facts: Facts, env: Environment, directory: string): Built
 function place(problems: readonly Problem[], document: ConfigDocument): Problem[] {
   const distinct = new Map(problems.map((problem) => [JSON.stringify([problem.path, problem.message]), problem]));
   return [...distinct.values()]
-    .map((problem) => ({ ...problem, ...document.positionOf(problem.path) }))
+    .map((problem) => (problem.path.length === 0 ? problem : { ...problem, ...document.positionOf(problem.path) }))
     .sort(byPosition);
 }
 
-function fileFindings({ file, projects, tickets }: Facts, env: Environment): Finding[] {
-  const findings: Finding[] = [];
+function fileFindings({ file, projects, tickets }: Facts, env: Environment): ConfigFinding[] {
+  const findings: ConfigFinding[] = [];
   if (projects.length === 0) findings.push(warning('no-projects', 'there are no projects: nothing is watched'));
   for (const name of projects) {
     if (!tickets.has(name)) findings.push(warning('no-tickets', `${name} is off: it has no tickets section`, name));
@@ -96,4 +102,11 @@ function fileFindings({ file, projects, tickets }: Facts, env: Environment): Fin
     findings.push(warning('secret-missing', `webhooks.secret_env: ${variable} is not set`));
   }
   return findings;
+}
+
+/** Said until the server has its webhook routes, so that nobody waits for a delivery that is answered 404. */
+function webhooksMissing(built: readonly BuiltProject[]): ConfigFinding[] {
+  if (!built.some(({ ingress }) => ingress.webhooks)) return [];
+  const text = 'webhooks are configured, but their routes are not in this build: only polling brings tickets in';
+  return [warning('webhooks-missing', text)];
 }

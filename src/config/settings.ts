@@ -1,6 +1,6 @@
 /** The settings of one process: from the file (`agent`, `redis`, `runs`, `webhooks`) and from the environment. */
 import type { Environment } from './expand.ts';
-import { type Finding, warning } from './findings.ts';
+import { type ConfigFinding, warning } from './findings.ts';
 import { formatPath, type Path, type Problem } from './problems.ts';
 import type { ConfigFile, QueueConfig } from './schema.ts';
 
@@ -85,7 +85,7 @@ function isSet(value: string | undefined): value is string {
 export function agentSettings(
   file: ConfigFile,
   projects: readonly string[],
-): { settings: AgentSettings; problems: Problem[]; findings: Finding[] } {
+): { settings: AgentSettings; problems: Problem[]; findings: ConfigFinding[] } {
   const problems: Problem[] = [];
   const asked = new Map<string, Path>();
   let queue: QueueConfig = { ...file.queue, ...file.agent?.queue };

@@ -10,7 +10,7 @@ import { every, sleep } from '../foundation/loop.ts';
 import type { Config } from './config.ts';
 import { type ConfigText, hashOf, readConfigText } from './config-text.ts';
 import type { Environment } from './expand.ts';
-import { type Finding, warning } from './findings.ts';
+import { type ConfigFinding, warning } from './findings.ts';
 import { buildConfig } from './load.ts';
 import { findScript } from './pipelines.ts';
 import type { Problem } from './problems.ts';
@@ -69,7 +69,7 @@ function contentOf(read: ConfigText): string {
 }
 
 /** For `/health` while a bad file is ignored. */
-export function badReloadFinding(problems: readonly Problem[]): Finding {
+export function badReloadFinding(problems: readonly Problem[]): ConfigFinding {
   return warning(
     'config-bad-reload',
     `the changed config has ${problems.length} problem(s): the last good one stays in force`,
@@ -78,7 +78,7 @@ export function badReloadFinding(problems: readonly Problem[]): Finding {
 
 /** What is opened once, at the start, keeps its old settings; the finding says so instead of pretending. */
 function withRestartFindings(config: Config, started: Config): Config {
-  const findings: Finding[] = [];
+  const findings: ConfigFinding[] = [];
   if (!isDeepStrictEqual(config.server, started.server)) {
     findings.push(warning('needs-restart', 'the listener of webhooks has changed: this needs a restart'));
   }

@@ -20,15 +20,16 @@ export interface Redactor {
 export function createRedactor(initial: Iterable<string> = []): Redactor {
   const known = new Set<string>();
   let longestFirst: string[] = [];
+  let pattern: RegExp | undefined;
   const add = (secrets: Iterable<string>): void => {
-    for (const secret of secrets) if (secret.length >= SHORTEST_SECRET) known.add(secret);
-    // Longest first: a secret that contains another one must not leave its rest behind.
-    longestFirst = [...known].sort((a, b) => b.length - a.length);
+    for (const secret of secrets) known.add(secret);
+    longestFirst = usable(known);
+    pattern = patternOf(longestFirst);
   };
   add(initial);
   return {
     add,
-    redact: (text) => replaceAll(text, longestFirst),
+    redact: (text) => (pattern === undefined ? text : text.replace(pattern, REDACTED)),
     secrets: () => longestFirst,
   };
 }
@@ -41,40 +42,45 @@ export interface StreamRedactor {
 }
 
 /**
- * Redacts a stream: text that may be the beginning of a secret is held back until the next chunk decides, so a secret
- * cut by a chunk border is found.
+ * Redacts a stream. A place in the text is decided once enough of what follows is there to hold the longest secret, so
+ * neither a secret cut by a chunk border nor one that begins with another one gets out.
  */
 export function createStreamRedactor(secrets: readonly string[]): StreamRedactor {
-  const usable = secrets.filter((secret) => secret.length >= SHORTEST_SECRET).sort((a, b) => b.length - a.length);
+  const longestFirst = usable(secrets);
+  const pattern = patternOf(longestFirst);
+  const undecided = (longestFirst[0]?.length ?? 1) - 1;
   let held = '';
+
+  /** Shows the text up to where it is decided, and holds the rest. */
+  const show = (text: string, decided: number): string => {
+    let shown = '';
+    let from = 0;
+    for (const match of pattern === undefined ? [] : text.matchAll(pattern)) {
+      if (match.index >= decided) break;
+      shown += text.slice(from, match.index) + REDACTED;
+      from = match.index + match[0].length;
+    }
+    const to = Math.max(from, decided);
+    held = text.slice(to);
+    return shown + text.slice(from, to);
+  };
   return {
     push(chunk) {
-      const text = replaceAll(held + chunk, usable);
-      const cut = text.length - longestOpenSecret(text, usable);
-      held = text.slice(cut);
-      return text.slice(0, cut);
+      const text = held + chunk;
+      return show(text, Math.max(0, text.length - undecided));
     },
-    end() {
-      const rest = held;
-      held = '';
-      return rest;
-    },
+    end: () => show(held, held.length),
   };
 }
 
-/** Length of the longest end of `text` that some secret begins with. */
-function longestOpenSecret(text: string, secrets: readonly string[]): number {
-  let longest = 0;
-  for (const secret of secrets) {
-    for (let length = Math.min(secret.length - 1, text.length); length > longest; length -= 1) {
-      if (text.endsWith(secret.slice(0, length))) longest = length;
-    }
-  }
-  return longest;
+/** Longest first: a secret that begins with another one must not leave its rest behind. */
+function usable(secrets: Iterable<string>): string[] {
+  return [...new Set(secrets)]
+    .filter((secret) => secret.length >= SHORTEST_SECRET)
+    .sort((a, b) => b.length - a.length);
 }
 
-function replaceAll(text: string, secrets: readonly string[]): string {
-  let result = text;
-  for (const secret of secrets) if (result.includes(secret)) result = result.replaceAll(secret, REDACTED);
-  return result;
+function patternOf(longestFirst: readonly string[]): RegExp | undefined {
+  if (longestFirst.length === 0) return undefined;
+  return new RegExp(longestFirst.map((secret) => secret.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'), 'g');
 }

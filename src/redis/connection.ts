@@ -70,7 +70,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
   const events = new EventEmitter();
   events.setMaxListeners(0);
   const stopped = new AbortController();
-  const clients: Redis[] = [];
+  const clients = new Set<Redis>();
   let status: RedisStatus = { state: 'down', reason: 'connecting', sinceMs: Date.now() };
   let incarnation: Incarnation | undefined;
   let contacts = 0;
@@ -91,7 +91,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       lastError = messageOf(error);
       log.debug({ client: name, error: lastError }, 'redis client error');
     });
-    clients.push(client);
+    clients.add(client);
     return client;
   };
 
@@ -218,7 +218,12 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       const client = open('subscriber', { maxRetriesPerRequest: null, socketTimeout: undefined });
       client.on('message', listener);
       client.subscribe(channel).catch((error: unknown) => log.debug({ error: messageOf(error) }, 'subscribe failed'));
-      signal.addEventListener('abort', () => client.disconnect(), { once: true });
+      const end = (): void => {
+        // Disconnecting twice would keep ioredis waiting for a socket that is closed already.
+        clients.delete(client);
+        client.disconnect();
+      };
+      signal.addEventListener('abort', end, { once: true });
     },
     async close() {
       stopped.abort();

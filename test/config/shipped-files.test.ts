@@ -55,7 +55,8 @@ test.each([
   ['the full configuration', FULL],
   ['a number from a variable', 'projects: {}\nagent: { queue: { max_parallel_jobs: "${JOBS:-4}" } }'],
 ])('an editor with the JSON Schema accepts %s', (_name, text) => {
-  expect(accepts(parse(text)), JSON.stringify(accepts.errors)).toBe(true);
+  accepts(parse(text));
+  expect(accepts.errors).toBeNull();
 });
 
 test.each([

@@ -74,7 +74,10 @@ test('a changed file is loaded; a bad one is reported once and leaves the last g
   expect(projectsOf(await next())).toEqual(['two']);
   await write(file, 'projcts: {}');
   const bad = await next();
-  expect(bad).toMatchObject({ kind: 'bad', problems: [{ message: 'unknown key, did you mean "projects"?' }, {}] });
+  expect(bad).toMatchObject({
+    kind: 'bad',
+    problems: [{ message: 'is missing' }, { message: 'unknown key, did you mean "projects"?' }],
+  });
   // Had the same bad content been reported on each pass, the next report would not be this one.
   await write(file, good('three'));
   expect(projectsOf(await next())).toEqual(['three']);
