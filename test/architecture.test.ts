@@ -87,7 +87,7 @@ describe('floors', () => {
     ['src/cli/a.ts', '../app.ts'],
     ['src/claims/a.ts', './b.ts'],
     ['src/emulators/github/a.ts', '../../foundation/b.ts'],
-    ['src/cli/demo-board.ts', '../emulators/a.ts'],
+    ['src/cli/demo/board.ts', '../../emulators/a.ts'],
     ['src/cli/emulate.ts', '../emulators/a.ts'],
   ])('%s may import %s', (from, to) => {
     expect(floorViolations(files({ [from]: `import { b } from '${to}';` }))).toEqual([]);
@@ -152,7 +152,7 @@ describe('platforms', () => {
     ['const text = `see ${host} or Jira`;'],
   ])('%s names one', (text) => {
     expect(providerNames(files({ 'src/claims/a.ts': text }))).toHaveLength(1);
-    expect(providerNames(files({ 'src/platforms/a.ts': text, 'src/cli/demo.ts': text }))).toEqual([]);
+    expect(providerNames(files({ 'src/platforms/a.ts': text, 'src/cli/demo/demo.ts': text }))).toEqual([]);
   });
 
   test('a comment may name one', () => {

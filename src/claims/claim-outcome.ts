@@ -1,5 +1,6 @@
 /** What can come of a claim. Expected outcomes are values; an exception out of a claim is a bug. */
 import type { NotEligibleReason } from '../domain/eligibility.ts';
+import { unreachable } from '../foundation/errors.ts';
 import type { PlatformErrorKind } from '../platforms/contract.ts';
 
 export const REJECTED_REASONS = ['unknown-project', 'project-disabled', 'trigger-not-allowed', 'no-runner'] as const;
@@ -35,5 +36,19 @@ export function describeOutcome(outcome: ClaimOutcome): string {
       return `${outcome.kind}: ${outcome.reason}`;
     case 'failed':
       return `${outcome.kind}: ${outcome.failure}`;
+    default:
+      return unreachable(outcome);
   }
+}
+
+export function failed(failure: ClaimFailure, detail: string): ClaimOutcome {
+  return { kind: 'failed', failure, detail };
+}
+
+export function rejected(reason: RejectedReason, detail: string): ClaimOutcome {
+  return { kind: 'rejected', reason, detail };
+}
+
+export function notEligible(reason: NotEligibleReason): ClaimOutcome {
+  return { kind: 'not-eligible', reason };
 }

@@ -1,6 +1,7 @@
 /** `agent-smith claim PROJECT TICKET`: the same claim as a poll or a webhook makes, by hand and at once. */
+
+import { claimOnce } from '../app/claim-once.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
-import { claimOnce } from '../app.ts';
 import { configFile } from '../config/config-text.ts';
 import type { Environment } from '../config/expand.ts';
 import { loadConfig } from '../config/load.ts';
@@ -42,7 +43,8 @@ export async function claim(options: ClaimCommandOptions): Promise<ExitCode> {
   if (options.json) {
     console.log(JSON.stringify({ outcome: kind, ...rest }));
   } else {
-    const why = outcome.kind === 'not-eligible' ? explainReason(outcome.reason) : 'detail' in outcome ? outcome.detail : '';
+    const why =
+      outcome.kind === 'not-eligible' ? explainReason(outcome.reason) : 'detail' in outcome ? outcome.detail : '';
     const run = 'run' in outcome ? ` (run ${outcome.run})` : '';
     console.log(printable(`${describeOutcome(outcome)}${run}${why === '' ? '' : `: ${why}`}`));
   }

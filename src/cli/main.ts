@@ -3,7 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../foundation/errors.ts';
 import { claim } from './claim.ts';
-import { demo } from './demo.ts';
+import { demo } from './demo/demo.ts';
 import { dev } from './dev.ts';
 import { type ExitCode, UsageError, version } from './process.ts';
 import { serve } from './serve.ts';
@@ -11,6 +11,10 @@ import { validate } from './validate.ts';
 
 const port = (text: string): number => {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('expected 0 to 65535');
+  return Number(text);
+};
+const count = (text: string): number => {
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('expected 1 to 999');
   return Number(text);
 };
 const factor = (text: string): number => {
@@ -55,7 +59,7 @@ program
   .command('demo')
   .description('watch sample tickets being worked off by two replicas on an emulated platform')
   .option('--once', 'end when all sample tickets have ended; exit 0 only if none was lost or run twice')
-  .option('--tickets <n>', 'how many sample tickets', Number)
+  .option('--tickets <n>', 'how many tickets there are at the start', count)
   .action(async ({ once, tickets }: { once?: true; tickets?: number }) => {
     exitCode = await demo({ ...here, once: once === true, tickets });
   });

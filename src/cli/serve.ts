@@ -55,7 +55,8 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
   try {
     await app.start();
   } catch (error) {
-    throw new UsageError(`the server cannot listen: ${messageOf(error)}; choose another --port`);
+    await app.stop();
+    throw new UsageError(`the server cannot listen: ${messageOf(error)}; choose another --port or --host`);
   }
   const watching = watchConfig({
     file,

@@ -2,14 +2,14 @@
  * One replica leads a role, the others follow (PROTOCOL 9).
  *
  *   follower --acquire--> leader (a term: epoch, signal, trust)
- *      ^                    |  work ends or throws  -> release, back off
- *      |                    |  lease lost           -> nothing to release
- *      +--------------------+  no renewal accepted  -> trust ends before the lease does
+ *      ^                    |  stopped              -> release, the next leader wakes
+ *      |                    |  work ends or throws  -> release, back off
+ *      +--------------------+  lost: lease taken by another, or no renewal accepted before trust ran out
  *
  * Invariants
  * - A term is trusted from the *sending* time of the last accepted renewal until TTL - margin, so the old leader has
  *   stopped trusting itself before Redis lets a new one in. `assertTrusted()` stands on the line before each side
- *   effect; the signal only wakes sleepers.
+ *   effect; the signal only wakes sleepers. When Redis has lost the lease, it gives out none until then.
  * - The work is raced against the renewals: a leader whose work is over gives the lease up. It never looks alive and
  *   does nothing.
  * - What a crash leaves behind: a lease that expires. A graceful stop releases it and wakes the followers.
@@ -20,7 +20,7 @@ import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { sleep } from '../foundation/loop.ts';
-import type { Leases } from './lease.ts';
+import { type LeaseOptions, type Leases, trustMs } from './lease.ts';
 
 /** The time that one holder has the lease. */
 export interface Term {
@@ -47,7 +47,7 @@ export interface LeaderStatus {
   /** Instance that holds the lease, as far as this replica knows. */
   readonly holder: string | undefined;
   readonly epoch: number | undefined;
-  /** Why the last term ended or could not begin; undefined while all is well. */
+  /** Why the last term ended early or could not begin; undefined again once a term has lasted until its first renewal. */
   readonly problem: string | undefined;
   /** Wall-clock ms of the last change of position. */
   readonly sinceMs: number;
@@ -62,17 +62,17 @@ export interface Leader {
 export interface LeaderOptions {
   readonly role: string;
   readonly instance: string;
-  readonly timing: { readonly leaseTtlMs: number; readonly leaseRenewMs: number; readonly leaseMarginMs: number };
+  readonly timing: LeaseOptions & { readonly leaseRenewMs: number };
   readonly log: Log;
   /** The leader's work. Should last until `term.signal` aborts. */
   readonly work: (term: Term) => Promise<void>;
 }
 
-type TermEnd = { readonly kind: 'stopped' } | { readonly kind: 'lost'; readonly why: string } | WorkOver;
-interface WorkOver {
-  readonly kind: 'work-over';
-  readonly why: string;
-}
+type TermEnd =
+  | { readonly kind: 'stopped' }
+  /** Not ours any more, or not trusted any more: no fault of the work. */
+  | { readonly kind: 'lost'; readonly why: string }
+  | { readonly kind: 'work-over'; readonly why: string };
 
 export function createLeader(leases: Leases, options: LeaderOptions): Leader {
   const { role, timing, instance } = options;
@@ -90,6 +90,9 @@ export function createLeader(leases: Leases, options: LeaderOptions): Leader {
     status = { ...status, ...change, sinceMs: moved ? Date.now() : status.sinceMs };
   };
 
+  /** Terms in a row that ended early without ever being renewed. */
+  let failures = 0;
+
   /** Renews until the term ends; says why it did. */
   const keepRenewing = async (value: string, term: TrustedTerm): Promise<TermEnd> => {
     let pauseMs = timing.leaseRenewMs;
@@ -100,6 +103,8 @@ export function createLeader(leases: Leases, options: LeaderOptions): Leader {
         // After a pause the renewal may have come too late for our own trust, though Redis still took it.
         if (!term.trusted()) return { kind: 'lost', why: 'this replica was paused longer than its trust' };
         term.renewedAt(sentAt);
+        failures = 0;
+        setStatus({ problem: undefined });
         pauseMs = timing.leaseRenewMs;
       } catch (error) {
         if (!term.trusted()) return { kind: 'lost', why: `no renewal was accepted: ${messageOf(error)}` };
@@ -109,27 +114,55 @@ export function createLeader(leases: Leases, options: LeaderOptions): Leader {
     return { kind: 'stopped' };
   };
 
+  /** The work, as an end of the term. */
+  const doWork = async (term: TrustedTerm): Promise<TermEnd> => {
+    try {
+      await options.work(term);
+      return term.signal.aborted ? { kind: 'stopped' } : { kind: 'work-over', why: 'its work ended' };
+    } catch (error) {
+      // Work that stops because it is not trusted any more has done what it should.
+      if (term.signal.aborted) return { kind: 'stopped' };
+      return { kind: error instanceof TermLost ? 'lost' : 'work-over', why: messageOf(error) };
+    }
+  };
+
   const lead = async (value: string, epoch: number, acquiredAt: Moment, signal: AbortSignal): Promise<TermEnd> => {
     const over = new AbortController();
-    const term = createTerm(role, epoch, acquiredAt, timing.leaseTtlMs - timing.leaseMarginMs, [signal, over.signal]);
-    setStatus({ position: 'leader', holder: instance, epoch });
+    signal.addEventListener('abort', () => over.abort(), { signal: over.signal });
+    if (signal.aborted) over.abort();
+    const term = createTerm(role, epoch, acquiredAt, trustMs(timing), over.signal);
+    setStatus({ position: 'leader', holder: instance, epoch, ...(failures === 0 ? { problem: undefined } : {}) });
     log.info({ epoch }, 'leading');
-    const work = options.work(term).then(
-      (): TermEnd => (term.signal.aborted ? { kind: 'stopped' } : { kind: 'work-over', why: 'its work ended' }),
-      (error: unknown): TermEnd => ({ kind: 'work-over', why: messageOf(error) }),
-    );
+    const work = doWork(term);
     const end = await Promise.race([work, keepRenewing(value, term)]);
     // The term is not trusted from here on, so the next leader need not wait for the work to notice.
     over.abort();
     setStatus({ position: 'follower', holder: undefined, epoch: undefined });
-    if (end.kind !== 'lost') {
-      await leases.release(role, value).catch((error: unknown) => {
-        log.warn({ error: messageOf(error) }, 'lease not released, it will expire');
-      });
+    // Also after a lost term: a renewal that came too late for our trust may have kept the lease alive.
+    await leases.release(role, value).catch((error: unknown) => {
+      log.info({ error: messageOf(error) }, 'lease not released, it will expire');
+    });
+    await work;
+    return end;
+  };
+
+  /** One try for the lease and, if it is ours, the whole term. Milliseconds to wait before the next one. */
+  const compete = async (signal: AbortSignal): Promise<number> => {
+    const value = `${instance}:${randomUUID()}`;
+    const sentAt = now();
+    const reply = await leases.acquire(role, value);
+    if (reply.kind !== 'acquired') {
+      const holder = reply.kind === 'held' ? reply.holder : undefined;
+      setStatus({ holder, ...(failures === 0 ? { problem: undefined } : {}) });
+      return Math.min(Math.max(reply.leftMs, 0) + timing.leaseRenewMs / 50, timing.leaseRenewMs);
     }
-    const workEnd = await work;
-    // Work that fails because the term is over is no failure of its own.
-    return signal.aborted ? { kind: 'stopped' } : end.kind === 'stopped' ? workEnd : end;
+    const end = await lead(value, reply.epoch, sentAt, signal);
+    if (end.kind === 'stopped') return 0;
+    setStatus({ problem: end.why });
+    log.warn({ epoch: reply.epoch, why: end.why }, 'term ended');
+    if (end.kind === 'lost') return 0;
+    failures += 1;
+    return Math.min((timing.leaseRenewMs / 10) * 2 ** (failures - 1), timing.leaseTtlMs);
   };
 
   return {
@@ -137,34 +170,16 @@ export function createLeader(leases: Leases, options: LeaderOptions): Leader {
     async run(signal) {
       let wake = new AbortController();
       leases.onReleased(role, () => wake.abort(), signal);
-      let failures = 0;
+      signal.addEventListener('abort', () => wake.abort(), { once: true });
       while (!signal.aborted) {
         wake = new AbortController();
-        let pauseMs = timing.leaseRenewMs;
-        const value = `${instance}:${randomUUID()}`;
-        const sentAt = now();
-        try {
-          const reply = await leases.acquire(role, value);
-          if (reply.kind === 'acquired') {
-            const end = await lead(value, reply.epoch, sentAt, signal);
-            failures = end.kind === 'work-over' ? failures + 1 : 0;
-            if (end.kind !== 'stopped') {
-              setStatus({ problem: end.why });
-              log.warn({ epoch: reply.epoch, why: end.why }, 'term ended');
-            }
-            // The lease is given up before the back-off, so another replica may try meanwhile.
-            if (end.kind === 'work-over') {
-              await sleep(Math.min(timing.leaseRenewMs * 2 ** (failures - 1), timing.leaseTtlMs * 10) / 10, signal);
-            }
-            continue;
-          }
-          setStatus({ holder: reply.holder, ...(failures === 0 ? { problem: undefined } : {}) });
-          pauseMs = Math.min(Math.max(reply.leftMs, 0) + timing.leaseRenewMs / 50, timing.leaseRenewMs);
-        } catch (error) {
+        const failuresBefore = failures;
+        const pauseMs = await compete(signal).catch((error: unknown) => {
           setStatus({ holder: undefined, problem: messageOf(error) });
-          pauseMs = timing.leaseRenewMs / 10;
-        }
-        await sleep(pauseMs, AbortSignal.any([signal, wake.signal]));
+          return timing.leaseRenewMs / 10;
+        });
+        // A back-off is for others to try meanwhile: their release is no reason to cut it short.
+        await sleep(pauseMs, failures > failuresBefore ? signal : wake.signal);
       }
     },
   };
@@ -180,10 +195,9 @@ function createTerm(
   epoch: number,
   acquiredAt: Moment,
   trustMs: number,
-  signals: readonly AbortSignal[],
+  signal: AbortSignal,
 ): TrustedTerm {
   let trustedSince = acquiredAt;
-  const signal = AbortSignal.any([...signals]);
   const trusted = (): boolean => !signal.aborted && elapsedMs(trustedSince) < trustMs;
   return {
     role,

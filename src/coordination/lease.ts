@@ -3,7 +3,9 @@ import type { RedisConnection } from '../redis/connection.ts';
 
 export type AcquireReply =
   | { readonly kind: 'acquired'; readonly epoch: number }
-  | { readonly kind: 'held'; readonly holder: string; readonly leftMs: number };
+  | { readonly kind: 'held'; readonly holder: string; readonly leftMs: number }
+  /** Redis lost its data: the leader that it has forgotten may still trust itself for so long. */
+  | { readonly kind: 'recovering'; readonly leftMs: number };
 
 /** All of these throw `OperationError` when Redis is away. `value` is `instance:token`, unique for each term. */
 export interface Leases {
@@ -16,16 +18,22 @@ export interface Leases {
   onReleased(role: string, wake: () => void, signal: AbortSignal): void;
 }
 
-export function createLeases(redis: RedisConnection, options: { readonly leaseTtlMs: number }): Leases {
+export interface LeaseOptions {
+  readonly leaseTtlMs: number;
+  readonly leaseMarginMs: number;
+}
+
+export function createLeases(redis: RedisConnection, options: LeaseOptions): Leases {
   const { keys } = redis;
   return {
     async acquire(role, value) {
       const [kind, a = '', b] = await redis.script(
         'acquire-lease',
-        [keys.leader(role), keys.leaderEpoch(role)],
-        [value, options.leaseTtlMs],
+        [keys.leader(role), keys.leaderEpoch(role), keys.incarnation],
+        [value, options.leaseTtlMs, trustMs(options)],
       );
       if (kind === 'acquired') return { kind, epoch: Number(a) };
+      if (kind === 'recovering') return { kind, leftMs: Number(a) };
       return { kind: 'held', holder: holderOf(String(a)), leftMs: Number(b) };
     },
     async renew(role, value) {
@@ -33,15 +41,16 @@ export function createLeases(redis: RedisConnection, options: { readonly leaseTt
       return renewed === '1';
     },
     async release(role, value) {
-      const [released] = await redis.script(
-        'release-lease',
-        [keys.leader(role)],
-        [value, keys.leaderReleased(role)],
-      );
+      const [released] = await redis.script('release-lease', [keys.leader(role)], [value, keys.leaderReleased(role)]);
       return released === '1';
     },
     onReleased: (role, wake, signal) => redis.subscribe(keys.leaderReleased(role), wake, signal),
   };
+}
+
+/** How long a leader trusts itself after sending a renewal that was accepted; always shorter than the lease. */
+export function trustMs({ leaseTtlMs, leaseMarginMs }: LeaseOptions): number {
+  return leaseTtlMs - leaseMarginMs;
 }
 
 /** The instance in `instance:token`: what an operator wants to see. */

@@ -1,8 +1,9 @@
 /** Whether a ticket, as just read from its platform, may become a run (PROTOCOL 2 step 3, PROTOCOL 5). Pure. */
-import { type Lifecycle, lifecycleLabel, lifecyclesOf, readLifecycle } from './lifecycle.ts';
+import { unreachable } from '../foundation/errors.ts';
+import { type Lifecycle, lifecycleLabel, lifecycleOf, lifecyclesOf, readLifecycle } from './lifecycle.ts';
 import type { Project } from './project.ts';
-import { projectionOf, type Run } from './run.ts';
 import { type RoutedTicket, routeTicket } from './routing.ts';
+import { projectionOf, type Run } from './run.ts';
 import type { Ticket } from './ticket.ts';
 
 export const NOT_ELIGIBLE_REASONS = [
@@ -33,11 +34,6 @@ export interface EligibilityFacts {
   readonly mode: 'fresh' | 'resumed';
   /** The ticket's last run, if it has ended. */
   readonly previous: Run | undefined;
-  /**
-   * The previous run's label was confirmed so short a time ago that one read is not enough to tell a person's new
-   * wish from a read that lags behind our own write.
-   */
-  readonly doubtful: boolean;
 }
 
 export type Eligibility =
@@ -57,8 +53,18 @@ export function judge(facts: EligibilityFacts): Eligibility {
   const labels = resuming ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
   const routed = routeTicket(facts.projects, labels);
   if (routed === undefined) return no('no-trigger-label');
-  if (facts.doubtful) return no('seen-once');
   return { eligible: true, routed, lifecycle: shown };
+}
+
+/**
+ * What a ticket should show again whose `enqueued` was written by a claim that comes to nothing: what is there beside
+ * it; else nothing, if a trigger label still asks for the run; else the `pending` that must have asked for it.
+ */
+export function lifecycleWithoutClaim(labels: readonly string[], projects: readonly Project[]): Lifecycle | undefined {
+  const others = labels.filter((label) => lifecycleOf(label) !== 'enqueued');
+  const beside = readLifecycle(others);
+  if (beside !== undefined) return beside;
+  return routeTicket(projects, others) === undefined ? 'pending' : undefined;
 }
 
 /**
@@ -70,8 +76,7 @@ function lifecycleShown(labels: readonly string[], previous: Run | undefined): L
   const terminal = projection === 'done' || projection === 'failed' ? projection : undefined;
   const shown = readLifecycle(labels, terminal);
   const found = lifecyclesOf(labels);
-  const asksAgain =
-    terminal !== undefined && shown === terminal && found.length === 2 && found.includes('pending');
+  const asksAgain = terminal !== undefined && shown === terminal && found.length === 2 && found.includes('pending');
   return asksAgain ? 'pending' : shown;
 }
 
@@ -100,5 +105,7 @@ export function explainReason(reason: NotEligibleReason): string {
       return 'allowed_actors is set and the platform does not say who set the trigger label';
     case 'too-many-runs':
       return 'it has had too many runs within 24 hours; the limit guards against loops';
+    default:
+      return unreachable(reason);
   }
 }

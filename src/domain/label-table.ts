@@ -5,6 +5,7 @@
  * Confirmed = since the run entered its state, a read of the ticket showed the projection as its only lifecycle label.
  * Before that every difference is ours to repair; after it every difference is somebody's edit.
  */
+import { unreachable } from '../foundation/errors.ts';
 import { type Lifecycle, lifecyclesOf, readLifecycle } from './lifecycle.ts';
 import { isTerminal, projectionOf, type Run } from './run.ts';
 
@@ -69,20 +70,17 @@ function withoutRecord(found: readonly Lifecycle[], labels: readonly string[]): 
       return found.length === 1
         ? { kind: 'leave', why: 'ended, and no record says otherwise' }
         : { kind: 'write', lifecycle: shown };
+    default:
+      return unreachable(shown);
   }
 }
 
-function afterConfirmation(
-  run: Run,
-  found: readonly Lifecycle[],
-  projection: Lifecycle,
-  agrees: boolean,
-): LabelAction {
+function afterConfirmation(run: Run, found: readonly Lifecycle[], projection: Lifecycle, agrees: boolean): LabelAction {
   if (agrees) return { kind: 'leave', why: 'label agrees' };
   if (found.includes('enqueued') || found.includes('in-progress')) {
     return run.labelDoubts >= MOST_DOUBTS ? { kind: 'give-up' } : { kind: 'doubt' };
   }
-  const asksAgain = found.length === 0 || found.every((l) => l === 'pending' || l === projection);
+  const asksAgain = found.every((l) => l === 'pending' || l === projection);
   if (asksAgain) return { kind: 'claim', trigger: 'poll' };
   return { kind: 'leave', why: "a person's verdict" };
 }

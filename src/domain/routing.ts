@@ -4,7 +4,8 @@
  */
 import { type Route, resolvePipeline } from './pipeline-resolver.ts';
 import type { Catalog, Project, Trigger } from './project.ts';
-import { sourceKey } from './ticket.ts';
+import type { Run } from './run.ts';
+import { sourceKey, ticketKey } from './ticket.ts';
 
 export interface RoutedTicket {
   readonly project: Project;
@@ -15,8 +16,17 @@ export interface RoutedTicket {
 export function projectsOnSource(catalog: Catalog, project: Project, trigger: Trigger): Project[] {
   const source = sourceKey(project.source);
   return catalog.projects.filter(
-    (other) =>
-      sourceKey(other.source) === source && other.disabled === undefined && other.triggers.has(trigger),
+    (other) => sourceKey(other.source) === source && other.disabled === undefined && other.triggers.has(trigger),
+  );
+}
+
+/**
+ * The project of a run: by its name, and on the source that the ticket was claimed on. A project that has moved to
+ * another source is not the run's: there the same number is somebody else's ticket.
+ */
+export function projectOfRun(catalog: Catalog, run: Pick<Run, 'project' | 'ticket' | 'ticketId'>): Project | undefined {
+  return catalog.projects.find(
+    ({ name, source }) => name === run.project && ticketKey(source, run.ticketId) === run.ticket,
   );
 }
 

@@ -1,4 +1,5 @@
 /** A run: one decision to work on a ticket. */
+import { unreachable } from '../foundation/errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Trigger } from './project.ts';
 import type { TicketKey } from './ticket.ts';
@@ -42,7 +43,9 @@ export interface Run {
   readonly labelState: LabelState;
   /** How often a confirmed label was found contradicted by somebody else's lifecycle label. */
   readonly labelDoubts: number;
+  /** Why the label could not be written, and since when the platform has refused it. */
   readonly labelReason?: string;
+  readonly labelRefusedMs?: number;
   readonly reason?: string;
   readonly cancelRequested?: string;
   readonly createdAtMs: number;
@@ -53,6 +56,9 @@ export interface Run {
   readonly sinceMs: number;
   readonly confirmedAtMs?: number;
 }
+
+/** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */
+export const MOST_INTERRUPTED = 20;
 
 /** The label that a run's state asks for; undefined means hands off. */
 export function projectionOf(state: RunState): Lifecycle | undefined {
@@ -68,6 +74,8 @@ export function projectionOf(state: RunState): Lifecycle | undefined {
     case 'failed':
     case 'cancelled':
       return 'failed';
+    default:
+      return unreachable(state);
   }
 }
 

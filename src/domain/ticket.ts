@@ -35,7 +35,8 @@ export interface Ticket {
 }
 
 const escapePart = (part: string): string =>
-  encodeURIComponent(part.toLowerCase()).replace(
+  // Half a surrogate pair, as YAML can spell it, would make the encoder throw.
+  encodeURIComponent(part.toLowerCase().toWellFormed()).replace(
     /[!'()*~]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );

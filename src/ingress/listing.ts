@@ -25,9 +25,14 @@ export interface Listing {
   readonly seen: number;
   /** There is more: the next cycle goes on from here. */
   readonly truncated: boolean;
+  /** Why the listing broke off; undefined when it only came to its end, its limit or its deadline. */
+  readonly problem: PlatformError | undefined;
 }
 
-/** Throws `PlatformError` when not even the first page came; a failure on a later page keeps what was seen. */
+/**
+ * Never throws `PlatformError`: what was seen before a page failed is kept beside the problem, so that one bad page does
+ * not hide the good ones.
+ */
 export async function walkListing(
   platform: TicketPlatform,
   query: TicketQuery,
@@ -39,6 +44,7 @@ export async function walkListing(
   const candidates = new Map<string, Ticket>();
   let seen = 0;
   let pages = 0;
+  let problem: PlatformError | undefined;
   do {
     const deadlineMs = limits.deadlineMs - elapsedMs(startedAt);
     if (deadlineMs <= 0 || candidates.size >= limits.mostCandidates) break;
@@ -49,15 +55,16 @@ export async function walkListing(
       for (const ticket of page.tickets) if (isCandidate(ticket)) candidates.set(ticket.key, ticket);
       cursor.next = page.next;
     } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
       // Out of time in the middle is what the cursor is for; anything else is an error and shown as one.
-      const outOfTime = error instanceof PlatformError && error.kind === 'unavailable' && elapsedMs(startedAt) >= limits.deadlineMs;
+      const outOfTime = error.kind === 'unavailable' && elapsedMs(startedAt) >= limits.deadlineMs;
       if (pages > 0 && outOfTime) break;
+      problem = error;
       // A cursor that the platform does not take any more must not stop this listing for ever.
       if (pages === 0) cursor.next = undefined;
-      throw error;
     }
-  } while (cursor.next !== undefined);
-  return { candidates: [...candidates.values()], seen, truncated: cursor.next !== undefined };
+  } while (cursor.next !== undefined && problem === undefined);
+  return { candidates: [...candidates.values()], seen, truncated: cursor.next !== undefined, problem };
 }
 
 /** Lifecycle none or pending; also `pending` beside `done` or `failed`, by which a person asks for another run. */

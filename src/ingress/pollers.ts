@@ -7,6 +7,7 @@ import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Term } from '../coordination/leader.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { sourceKey } from '../domain/ticket.ts';
+import { messageOf } from '../foundation/errors.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
 import { every, sleep } from '../foundation/loop.ts';
@@ -16,7 +17,7 @@ import { createProjectPoller, type PollResult } from './project-poller.ts';
 export interface Pollers {
   /** Polls until the term ends. */
   lead(term: Term): Promise<void>;
-  /** The last poll of each project in this replica's terms, by project. */
+  /** The last poll of each project in this replica's term, by project; empty while it does not lead. */
   results(): ReadonlyMap<string, PollResult>;
 }
 
@@ -98,56 +99,86 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
       { ...options, mostCandidates: MOST_CANDIDATES },
     );
     await every(
-      { intervalMs: () => poller.pauseMs(), signal, onError: (error) => log.error({ error }, 'poll loop failed') },
+      {
+        intervalMs: () => poller.pauseMs(),
+        signal,
+        onError: (error) => log.error({ project: project.name, error: messageOf(error) }, 'poll loop failed'),
+      },
       async () => {
-        term.assertTrusted();
+        // The leader ends the term; here it is enough to do nothing any more.
+        if (!term.trusted()) return;
         const result = await poller.poll(signal);
         if (!signal.aborted) note(result);
       },
     );
   };
 
-  /** One configuration's worth of loops; ends when the term does or the configuration has changed. */
-  const pollCatalog = async (catalog: Catalog, term: Term): Promise<void> => {
-    const changed = new AbortController();
-    const signal = AbortSignal.any([term.signal, changed.signal]);
-    const polled = catalog.projects.filter((p) => p.polling !== undefined && p.disabled === undefined);
-    for (const name of results.keys()) {
-      if (polled.some((project) => project.name === name)) continue;
-      results.delete(name);
-      deps.findings.clear('poll-failing', name);
+  const forget = (projects: Iterable<string>): void => {
+    for (const project of projects) {
+      results.delete(project);
+      failing.delete(project);
+      deps.findings.clear('poll-failing', project);
     }
+  };
+
+  /** Starts one configuration's loops; they end with the signal, or with the claims that are under way then. */
+  const pollCatalog = (catalog: Catalog, term: Term, signal: AbortSignal): Promise<unknown> => {
+    const polled = catalog.projects.filter((p) => p.polling !== undefined && p.disabled === undefined);
+    const names = new Set(polled.map(({ name }) => name));
+    forget([...results.keys()].filter((name) => !names.has(name)));
     log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
-    const loops = polled.map((project) => pollProject(project, term, signal));
+    return Promise.all(polled.map((project) => pollProject(project, term, signal)));
+  };
+
+  const untilChanged = async (catalog: Catalog, signal: AbortSignal): Promise<void> => {
     while (deps.catalog() === catalog && (await sleep(options.catalogCheckMs, signal)));
-    changed.abort();
-    await Promise.all(loops);
+  };
+
+  const sayWhatWasDone = async (term: Term): Promise<void> => {
+    const latest = [...results.values()];
+    if (latest.length === 0) return;
+    log.info(
+      {
+        epoch: term.epoch,
+        projects: latest.length,
+        failing: latest.filter(({ result }) => result !== 'ok').length,
+        truncated: latest.filter(({ truncated }) => truncated).length,
+      },
+      'poller summary',
+    );
   };
 
   return {
     results: () => results,
     async lead(term) {
       const summary = every(
-        { intervalMs: options.summaryMs, signal: term.signal, onError: (error) => log.error({ error }, 'summary failed') },
-        async () => {
-          const latest = [...results.values()];
-          if (latest.length === 0) return;
-          log.info(
-            {
-              epoch: term.epoch,
-              projects: latest.length,
-              failing: latest.filter(({ result }) => result !== 'ok').length,
-              truncated: latest.filter(({ truncated }) => truncated).length,
-            },
-            'poller summary',
-          );
+        {
+          intervalMs: options.summaryMs,
+          signal: term.signal,
+          onError: (error) => log.error({ error: messageOf(error) }, 'summary failed'),
         },
+        () => sayWhatWasDone(term),
       );
+      const loops = new Set<Promise<unknown>>([summary]);
       while (!term.signal.aborted) {
-        term.assertTrusted();
-        await pollCatalog(deps.catalog(), term);
+        const catalog = deps.catalog();
+        const changed = new AbortController();
+        const polling = pollCatalog(catalog, term, AbortSignal.any([term.signal, changed.signal]));
+        loops.add(polling);
+        await Promise.race([untilChanged(catalog, term.signal), failureOf(polling)]);
+        // The new loops need not wait for the claims that the old ones have under way.
+        changed.abort();
       }
-      await summary;
+      await Promise.all(loops);
+      // What this replica saw last is the next leader's to say.
+      forget([...results.keys()]);
     },
   };
+}
+
+/** Never resolves: loops that have nothing to do are no reason to end a term, loops that cannot run are. */
+function failureOf(loops: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    loops.catch(reject);
+  });
 }

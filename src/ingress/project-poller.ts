@@ -12,7 +12,7 @@ import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { type CallPurpose, PlatformError, type PlatformErrorKind, type TicketPlatform } from '../platforms/contract.ts';
-import { type ListingCursor, walkListing } from './listing.ts';
+import { type Listing, type ListingCursor, walkListing } from './listing.ts';
 import { nextPauseMs } from './poll-schedule.ts';
 
 export interface PollResult {
@@ -62,6 +62,11 @@ export interface ProjectPoller {
   pauseMs(): number;
 }
 
+type CycleResult = Omit<PollResult, 'project' | 'platform' | 'durationMs' | 'atMs'>;
+
+const NOTHING: Listing = { candidates: [], seen: 0, truncated: false, problem: undefined };
+const NOTHING_DONE = { discovered: 0, pending: 0, claimed: 0, skipped: {}, truncated: false };
+
 export function createProjectPoller(
   project: Project,
   polling: Polling,
@@ -76,7 +81,13 @@ export function createProjectPoller(
   let failures = 0;
   let retryAfterMs: number | undefined;
 
-  const list = (labels: readonly string[], state: 'open' | 'all', purpose: CallPurpose, cursor: ListingCursor, signal: AbortSignal) =>
+  const list = (
+    labels: readonly string[],
+    state: 'open' | 'all',
+    purpose: CallPurpose,
+    cursor: ListingCursor,
+    signal: AbortSignal,
+  ) =>
     deps.inListingSlot(() =>
       walkListing(platform, { labels, state }, purpose, cursor, {
         deadlineMs: options.listingDeadlineMs,
@@ -88,15 +99,17 @@ export function createProjectPoller(
   /** The lifecycle labels get their colours once; a platform that refuses still creates them on first use. */
   const prepareLabels = async (signal: AbortSignal): Promise<void> => {
     if (labelsReady) return;
-    await platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal });
+    await deps.inListingSlot(() =>
+      platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal }),
+    );
     labelsReady = true;
   };
 
-  const claimAll = async (candidates: readonly Ticket[]): Promise<ClaimOutcome[]> => {
+  const claimAll = async (candidates: readonly Ticket[], signal: AbortSignal): Promise<ClaimOutcome[]> => {
     const outcomes = await Promise.all(
       candidates.map((ticket) =>
         deps.inClaimSlot(async () => {
-          if (!deps.mayClaim()) return undefined;
+          if (signal.aborted || !deps.mayClaim()) return undefined;
           return await deps.claims.claim(
             { project: project.name, ticketId: ticket.id, trigger: 'poll' },
             deps.claimSignal,
@@ -107,16 +120,18 @@ export function createProjectPoller(
     return outcomes.filter((outcome) => outcome !== undefined);
   };
 
-  const cycle = async (signal: AbortSignal): Promise<Omit<PollResult, 'durationMs' | 'atMs'>> => {
+  const cycle = async (signal: AbortSignal): Promise<CycleResult> => {
     await prepareLabels(signal);
     // An empty map turns discovery off: then only `pending` starts a run.
     const found =
-      triggerLabels.length === 0
-        ? undefined
-        : await list(triggerLabels, 'open', 'discovery', discovery, signal);
-    const pending = await list([lifecycleLabel('pending')], 'all', 'catchup', catchup, signal);
-    const candidates = new Map([...(found?.candidates ?? []), ...pending.candidates].map((t) => [t.key, t]));
-    const outcomes = await claimAll([...candidates.values()]);
+      triggerLabels.length === 0 ? NOTHING : await list(triggerLabels, 'open', 'discovery', discovery, signal);
+    // A platform that has just failed is not asked once more; what it had shown before is claimed all the same.
+    const pending =
+      found.problem === undefined
+        ? await list([lifecycleLabel('pending')], 'all', 'catchup', catchup, signal)
+        : NOTHING;
+    const candidates = new Map([...found.candidates, ...pending.candidates].map((t) => [t.key, t]));
+    const outcomes = await claimAll([...candidates.values()], signal);
     const skipped: Record<string, number> = {};
     for (const outcome of outcomes) {
       if (outcome.kind === 'claimed') continue;
@@ -124,37 +139,26 @@ export function createProjectPoller(
       skipped[reason] = (skipped[reason] ?? 0) + 1;
     }
     return {
-      project: project.name,
-      platform: platform.slug,
-      result: 'ok',
-      problem: undefined,
-      retryAfterMs: undefined,
-      discovered: found?.candidates.length ?? 0,
+      ...resultOf(found.problem ?? pending.problem),
+      discovered: found.candidates.length,
       pending: pending.candidates.length,
       claimed: outcomes.filter(({ kind }) => kind === 'claimed').length,
       skipped,
-      truncated: pending.truncated || found?.truncated === true,
+      truncated: pending.truncated || found.truncated,
     };
   };
-
-  const failed = (error: unknown): Omit<PollResult, 'durationMs' | 'atMs'> => ({
-    project: project.name,
-    platform: platform.slug,
-    result: error instanceof PlatformError ? error.kind : 'internal-error',
-    problem: messageOf(error),
-    retryAfterMs: error instanceof PlatformError ? error.retryAfterMs : undefined,
-    discovered: 0,
-    pending: 0,
-    claimed: 0,
-    skipped: {},
-    truncated: false,
-  });
 
   return {
     async poll(signal) {
       const startedAt = now();
-      const outcome = await cycle(signal).catch(failed);
-      const result: PollResult = { ...outcome, durationMs: Math.round(elapsedMs(startedAt)), atMs: Date.now() };
+      const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
+      const result: PollResult = {
+        project: project.name,
+        platform: platform.slug,
+        ...outcome,
+        durationMs: Math.round(elapsedMs(startedAt)),
+        atMs: Date.now(),
+      };
       failures = result.result === 'ok' ? 0 : failures + 1;
       retryAfterMs = result.retryAfterMs;
       if (signal.aborted) return result;
@@ -165,9 +169,15 @@ export function createProjectPoller(
       return result;
     },
     pauseMs: () =>
-      nextPauseMs(
-        { ...polling, failures, retryAfterMs, backoffMaxMs: options.pollBackoffMaxMs },
-        Math.random(),
-      ),
+      nextPauseMs({ ...polling, failures, retryAfterMs, backoffMaxMs: options.pollBackoffMaxMs }, Math.random()),
   };
+}
+
+/** How a cycle went, by what stopped it. */
+function resultOf(error: unknown): Pick<PollResult, 'result' | 'problem' | 'retryAfterMs'> {
+  if (error === undefined) return { result: 'ok', problem: undefined, retryAfterMs: undefined };
+  if (!(error instanceof PlatformError)) {
+    return { result: 'internal-error', problem: messageOf(error), retryAfterMs: undefined };
+  }
+  return { result: error.kind, problem: error.message, retryAfterMs: error.retryAfterMs };
 }

@@ -1,5 +1,7 @@
 /** The one comment that a run leaves on its ticket. Nothing in it comes from the ticket or the runner's output. */
+
 import type { Run } from '../domain/run.ts';
+import { unreachable } from '../foundation/errors.ts';
 
 export interface ClosingComment {
   readonly markdown: string;
@@ -27,6 +29,8 @@ function closingText(run: Run): string | undefined {
     case 'queued':
     case 'running':
       return undefined;
+    default:
+      return unreachable(run.state);
   }
 }
 

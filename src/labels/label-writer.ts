@@ -6,25 +6,30 @@
  *                      ^                                            |
  *                      +------------- moved on: newest state only --+
  *
+ * Only the ticket's current run has a label. Within one process the calls for one run follow each other, each under its
+ * own permission; between processes the table and the read-back bring the last writer to the newest state.
+ *
  * What a crash at any step leaves behind: an unconfirmed label that the projection loop finds due.
  */
 import { decideLabel } from '../domain/label-table.ts';
 import { lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
+import { projectOfRun } from '../domain/routing.ts';
 import { isTerminal, projectionOf, type Run } from '../domain/run.ts';
 import type { Ticket } from '../domain/ticket.ts';
-import { messageOf } from '../foundation/errors.ts';
+import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
 import { type Call, PlatformError, type TicketPlatform } from '../platforms/contract.ts';
-import type { LabelRecords, Settlement } from '../runs/label-records.ts';
+import type { DecisionLog } from '../runs/decision-log.ts';
+import type { LabelRecords, Settled, Settlement } from '../runs/label-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
 import { closingComment } from './closing-comment.ts';
 
 export interface LabelWriter {
   /**
    * Brings the label of a run to what its record says. Never throws; what could not be done is due again later.
-   * `mayWrite` is asked on the line before each write and must leave more time than one call may take.
+   * Always reads the record after the call, so a state that is reached before it is never missed.
    */
   project(run: string, permission: WritePermission): Promise<void>;
   /** Resolves when no label is being written any more. */
@@ -32,6 +37,7 @@ export interface LabelWriter {
 }
 
 export interface WritePermission {
+  /** Asked on the line before each write; must leave more time than one call may take. */
   readonly mayWrite: () => boolean;
   readonly signal: AbortSignal;
 }
@@ -39,20 +45,17 @@ export interface WritePermission {
 export interface LabelWriterDeps {
   readonly catalog: () => Catalog;
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
-  readonly runs: Pick<RunReader, 'get'>;
-  readonly records: LabelRecords;
+  readonly runs: Pick<RunReader, 'get' | 'isCurrent'>;
+  readonly records: Pick<LabelRecords, 'settle' | 'forget'>;
+  readonly decisions: Pick<DecisionLog, 'record'>;
   readonly findings: Findings;
   readonly log: Log;
-  /** From the transition to the confirmed label, in ms of Redis TIME. */
+  /** The label of the run's state has been read back for the first time. */
   readonly onConfirmed?: (run: Run) => void;
 }
 
 export interface LabelWriterOptions {
   readonly claimCallMs: number;
-  readonly projectionScanMs: number;
-  readonly projectionGraceMs: number;
-  readonly attemptRetryMaxMs: number;
-  readonly labelGiveUpMs: number;
 }
 
 /** A run that changes state this often while we write is somebody else's turn: the loop comes back to it. */
@@ -60,72 +63,82 @@ const MOST_ROUNDS = 5;
 
 export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOptions): LabelWriter {
   const { records, log } = deps;
-  /** One writer per run in this process; a call that finds one at work makes it look once more. */
-  const working = new Map<string, { again: boolean; done: Promise<void> }>();
+  /** The last call for each run that is at work or waits for the one before it. */
+  const working = new Map<string, Promise<void>>();
 
-  /** One round; true when the run has moved on and wants another. */
+  /** One round; true when the run has moved on, or its label became ours to repair, and it wants another. */
   const round = async (runId: string, permission: WritePermission): Promise<boolean> => {
     const run = await deps.runs.get(runId);
-    if (run === undefined) {
+    if (run === undefined || !(await deps.runs.isCurrent(run))) {
       await records.forget(runId);
       return false;
     }
     if (projectionOf(run.state) === undefined) return false;
     const settlement = await bring(run, permission);
     if (settlement === undefined) return false;
-    const { movedOn, doubts } = await records.settle(run, settlement);
-    if (settlement.kind === 'confirmed' && !movedOn) deps.onConfirmed?.(run);
-    if (settlement.kind === 'unwritable') log.warn({ ...factsOf(run), reason: settlement.reason }, 'label unwritable');
-    if (settlement.kind === 'doubt') log.warn({ ...factsOf(run), doubts }, 'confirmed label was overwritten');
-    return movedOn || settlement.kind === 'doubt';
+    const settled = await records.settle(run, settlement);
+    await tell(run, settlement, settled);
+    return settled.kind === 'moved-on' || settlement.kind === 'doubt';
   };
 
-  /** Lays record and ticket side by side and writes what is missing. Undefined: not allowed to write now. */
+  /**
+   * Lays record and ticket side by side and writes what is missing. Undefined when there is nothing to note: nothing to
+   * do, not allowed to, or nothing learnt.
+   */
   const bring = async (run: Run, permission: WritePermission): Promise<Settlement | undefined> => {
-    const project = deps.catalog().projects.find(({ name }) => name === run.project);
+    const project = projectOfRun(deps.catalog(), run);
     const platform = project === undefined ? undefined : deps.platformOf(project);
-    if (platform === undefined) return later(run, `project ${run.project} is not connected`);
+    try {
+      if (platform === undefined) {
+        throw new PlatformError('unavailable', `project ${run.project} is not connected`, { effect: 'none' });
+      }
+      return await write(run, platform, permission);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      // We broke off ourselves.
+      if (permission.signal.aborted) return undefined;
+      const settledBefore = isTerminal(run.state) && run.labelState !== 'unconfirmed';
+      // It was only looked at, and may show a person's wish by now: not ours to repair because of a failed look.
+      if (settledBefore) return undefined;
+      if (error.kind === 'not-found' && isTerminal(run.state)) {
+        return { kind: 'unwritable', reason: 'the platform does not show the ticket any more' };
+      }
+      return { kind: 'refused', reason: error.message, retryAfterMs: error.retryAfterMs };
+    }
+  };
+
+  const write = async (
+    run: Run,
+    platform: TicketPlatform,
+    permission: WritePermission,
+  ): Promise<Settlement | undefined> => {
     const call = (purpose: Call['purpose']): Call => ({
       purpose,
       deadlineMs: options.claimCallMs,
       signal: permission.signal,
     });
-    try {
-      const ticket = await platform.readTicket(run.ticketId, call('label'));
-      const action = decideLabel({ run, labels: ticket.labels, locked: false });
-      switch (action.kind) {
-        case 'write': {
-          if (!permission.mayWrite()) return undefined;
-          const labels = await platform.moveLifecycle(ticket, action.lifecycle, call('label'));
-          const shown = lifecyclesOf(labels);
-          if (shown.length !== 1 || shown[0] !== projectionOf(run.state)) return later(run, 'the label did not stick');
-          return await close(run, ticket, platform, call('comment'), permission);
-        }
-        case 'confirm':
-          return await close(run, ticket, platform, call('comment'), permission);
-        case 'doubt':
-          return { kind: 'doubt' };
-        case 'give-up':
-          deps.findings.raise(
-            {
-              code: 'foreign-lifecycle-labels',
-              severity: 'warning',
-              text: `Somebody else writes agent-smith:* labels on tickets of project ${run.project}: a second deployment? Give each its own source.`,
-            },
-            run.project,
-          );
-          return undefined;
-        case 'leave':
-        case 'claim':
-        case 'take-over':
-          return undefined;
+    const ticket = await platform.readTicket(run.ticketId, call('label'));
+    const action = decideLabel({ run, labels: ticket.labels, locked: false });
+    switch (action.kind) {
+      case 'write': {
+        if (!permission.mayWrite()) return undefined;
+        const shown = lifecyclesOf(await platform.moveLifecycle(ticket, action.lifecycle, call('label')));
+        if (String(shown) !== action.lifecycle) return { kind: 'refused', reason: 'the label did not stick' };
+        return await close(run, ticket, platform, call('comment'), permission);
       }
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      if (error.kind === 'not-found' && isTerminal(run.state)) {
-        return { kind: 'unwritable', reason: 'the platform does not show the ticket any more' };
-      }
-      return later(run, error.message, error.retryAfterMs);
+      case 'confirm':
+        return await close(run, ticket, platform, call('comment'), permission);
+      case 'doubt':
+        return { kind: 'doubt' };
+      case 'give-up':
+        await accuse(run);
+        return undefined;
+      case 'leave':
+      case 'claim':
+      case 'take-over':
+        return undefined;
+      default:
+        return unreachable(action);
     }
   };
 
@@ -144,48 +157,54 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
       await platform.comment(ticket.id, comment, call);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (error.kind === 'unavailable' || error.kind === 'rate-limited') {
-        return later(run, error.message, error.retryAfterMs);
-      }
+      if (error.kind === 'unavailable' || error.kind === 'rate-limited') throw error;
       // A comment that is refused for good must not hold up the label, which is right.
       log.warn({ ...factsOf(run), error: error.message }, 'closing comment refused');
     }
     return { kind: 'confirmed' };
   };
 
-  /** Due again after a pause that grows with the time the label has been wrong; refused for a day: unwritable. */
-  const later = (run: Run, reason: string, retryAfterMs = 0): Settlement => {
-    const ageMs = Math.max(0, Date.now() - run.sinceMs);
-    if (ageMs > options.labelGiveUpMs && isTerminal(run.state)) return { kind: 'unwritable', reason };
-    const pauseMs = Math.min(Math.max(ageMs / 2, options.projectionScanMs), options.attemptRetryMaxMs);
-    return { kind: 'retry', reason, afterMs: Math.max(pauseMs, retryAfterMs) };
+  const tell = async (run: Run, settlement: Settlement, settled: Settled): Promise<void> => {
+    if (settled.kind === 'moved-on') return;
+    if (settlement.kind === 'confirmed') deps.onConfirmed?.(run);
+    if (settlement.kind === 'doubt')
+      log.warn({ ...factsOf(run), doubts: settled.doubts }, 'confirmed label overwritten');
+    if (settled.labelState === 'unwritable' && 'reason' in settlement) {
+      log.warn({ ...factsOf(run), reason: settlement.reason }, 'label unwritable');
+      await decide(run, 'label unwritable', settlement.reason);
+    }
+  };
+
+  const accuse = async (run: Run): Promise<void> => {
+    const text = `Somebody else writes agent-smith:* labels on tickets of project ${run.project}: a second deployment? Give each its own source.`;
+    deps.findings.raise({ code: 'foreign-lifecycle-labels', severity: 'warning', text }, run.project);
+    await decide(run, 'label left alone', `overwritten ${run.labelDoubts} times by somebody else`);
+  };
+
+  const decide = async (run: Run, outcome: string, detail: string): Promise<void> => {
+    await deps.decisions
+      .record({ ticket: run.ticket, project: run.project, by: 'label', run: run.id, outcome, detail })
+      .catch((error: unknown) => log.debug({ ...factsOf(run), error: messageOf(error) }, 'decision not recorded'));
+  };
+
+  const rounds = async (runId: string, permission: WritePermission): Promise<void> => {
+    try {
+      for (let left = MOST_ROUNDS; left > 0 && (await round(runId, permission)); left -= 1);
+    } catch (error) {
+      log.warn({ run: runId, error: messageOf(error) }, 'label not written, it stays due');
+    }
   };
 
   return {
-    project(runId, permission) {
-      const current = working.get(runId);
-      if (current !== undefined) {
-        current.again = true;
-        return current.done;
-      }
-      const entry = { again: false, done: Promise.resolve() };
-      entry.done = (async () => {
-        try {
-          for (let rounds = 0; rounds < MOST_ROUNDS; rounds += 1) {
-            entry.again = false;
-            if (!(await round(runId, permission)) && !entry.again) break;
-          }
-        } catch (error) {
-          log.warn({ run: runId, error: messageOf(error) }, 'label not written, it stays due');
-        } finally {
-          working.delete(runId);
-        }
-      })();
-      working.set(runId, entry);
-      return entry.done;
+    async project(runId, permission) {
+      const before = working.get(runId) ?? Promise.resolve();
+      const mine = before.then(() => rounds(runId, permission));
+      working.set(runId, mine);
+      await mine;
+      if (working.get(runId) === mine) working.delete(runId);
     },
     async idle() {
-      await Promise.all([...working.values()].map(({ done }) => done));
+      await Promise.all(working.values());
     },
   };
 }

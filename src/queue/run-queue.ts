@@ -5,6 +5,7 @@
  * so a turn can never be queued twice, and a later turn is never swallowed by an earlier one.
  */
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
+import { TimeoutStrategy, timeout } from 'cockatiel';
 import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -32,9 +33,9 @@ export interface RunQueue {
 }
 
 export interface RunConsumer {
-  /** Takes no further job; resolves at once. Jobs at work go on. */
+  /** Works on no further job; resolves at once. Jobs at work go on. */
   pause(): Promise<void>;
-  /** Resolves when the jobs at work are over. */
+  /** Resolves when the jobs at work are over; at once while Redis is away, for then their ends cannot be told. */
   close(): Promise<void>;
   /** Jobs being worked on here. */
   active(): number;
@@ -50,18 +51,20 @@ const jobId = (turn: Turn): string => `${turn.run}-${turn.turn}`;
 const LIVE_STATES = new Set(['waiting', 'prioritized', 'delayed', 'active', 'paused', 'waiting-children']);
 
 export function createRunQueue({ redis, log }: RunQueueOptions): RunQueue {
+  const client = redis.queueClient('fail');
+  // BullMQ waits for its client to come up without an end: what a command is given must do for the whole act.
+  const bounded = timeout(client.options.commandTimeout ?? Number.POSITIVE_INFINITY, TimeoutStrategy.Aggressive);
   const queue = new Queue<Turn>(QUEUE, {
-    connection: redis.queueClient('fail'),
+    connection: client,
     prefix: redis.keys.queuePrefix,
     skipMetasUpdate: true,
     defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
   });
   queue.on('error', (error) => log.debug({ error: messageOf(error) }, 'queue client error'));
   const guarded = async <T>(operation: string, act: () => Promise<T>): Promise<T> => {
-    // BullMQ waits for its client to come up without an end; the connection knows whether that is worth it.
     if (redis.status().state !== 'up') throw new OperationError(operation, new Error('redis is unreachable'));
     try {
-      return await act();
+      return await bounded.execute(act);
     } catch (error) {
       throw new OperationError(operation, error);
     }
@@ -93,22 +96,29 @@ export interface RunConsumerOptions extends RunQueueOptions {
   /** Jobs worked on at once: a slot is free before a job is taken. */
   readonly slots: number;
   readonly blockMs: number;
-  readonly timing: { readonly queueLockMs: number; readonly queueStalledMs: number };
+  readonly timing: { readonly queueLockMs: number; readonly queueStalledMs: number; readonly redisProbeMs: number };
   readonly onTurn: (turn: Turn) => Promise<TurnOutcome>;
 }
 
 /** Stalled redelivery only helps a job whose worker died before the attempt started; the record stops anything else. */
 const MOST_STALLS = 3;
 
+const AT_ONCE: TurnOutcome = { kind: 'later', delayMs: 0 };
+
 export function createRunConsumer(options: RunConsumerOptions): RunConsumer {
   const { redis, log } = options;
   let active = 0;
+  let paused = false;
   const worker = new Worker<Turn>(
     QUEUE,
     async (job: Job<Turn>, token?: string) => {
       active += 1;
       try {
-        const outcome = await options.onTurn(job.data);
+        // BullMQ may take one more job after the pause: it belongs to whoever is at work.
+        const outcome = paused ? AT_ONCE : await options.onTurn(job.data).catch((error: unknown) => {
+          log.error({ run: job.data.run, error: messageOf(error) }, 'turn failed');
+          throw error;
+        });
         if (outcome.kind === 'over') return;
         await job.moveToDelayed(Date.now() + outcome.delayMs, token);
       } finally {
@@ -124,16 +134,21 @@ export function createRunConsumer(options: RunConsumerOptions): RunConsumer {
       stalledInterval: options.timing.queueStalledMs,
       maxStalledCount: MOST_STALLS,
       drainDelay: options.blockMs / 1000,
+      runRetryDelay: options.timing.redisProbeMs,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     },
   );
+  // Among them those of ending a job whose lock is gone: normal after a redelivery, and the record has the truth.
   worker.on('error', (error) => log.debug({ error: messageOf(error) }, 'queue consumer error'));
-  worker.on('failed', (job, error) => log.error({ run: job?.data.run, error: messageOf(error) }, 'turn failed'));
   return {
     active: () => active,
     running: () => worker.isRunning() && !worker.isPaused(),
-    pause: () => worker.pause(true),
-    close: () => worker.close(),
+    async pause() {
+      paused = true;
+      await worker.pause(true);
+    },
+    // In order it waits for Redis, however long that is away.
+    close: () => worker.close(redis.status().state !== 'up'),
   };
 }

@@ -2,66 +2,77 @@
 import type { RedisOptions } from 'ioredis';
 
 export type RedisAddress =
-  | { readonly ok: true; readonly options: RedisOptions; readonly secrets: readonly string[] }
+  | { readonly ok: true; readonly options: RedisOptions }
   | { readonly ok: false; readonly problem: string };
+
+/** `scheme://`, `user:password@`, hosts, `/path`. A password that holds an unescaped / ? # or @ does not fit. */
+const FORM = /^([a-z+]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)((?:\/[^/?#]*)*)$/i;
 
 /**
  * Accepts `redis://`, `rediss://`, `host:port` and `redis+sentinel://h1[:26379],h2/master[/db]`.
  * The problem never repeats the URL: it may hold a password.
  */
 export function parseRedisUrl(url: string): RedisAddress {
-  const text = url.includes('://') ? url : `redis://${url}`;
-  const scheme = text.slice(0, text.indexOf('://'));
-  if (scheme === 'redis+cluster') {
-    return { ok: false, problem: 'REDIS_URL: Redis Cluster is not in this build; use redis:// or redis+sentinel://' };
+  const match = FORM.exec(url.includes('://') ? url : `redis://${url}`);
+  if (match === null) {
+    return problem('not a valid URL; in a password write / ? # @ : % as %2F %3F %23 %40 %3A %25');
   }
-  if (scheme !== 'redis' && scheme !== 'rediss' && scheme !== 'redis+sentinel') {
-    return { ok: false, problem: 'REDIS_URL: expected redis://, rediss://, redis+sentinel:// or host:port' };
-  }
-  // The URL class knows one host only: the others of a Sentinel list are cut out before it parses.
-  const authority = /^[^/]+:\/\/([^/?]*)/.exec(text)?.[1] ?? '';
-  const hosts = authority.slice(authority.lastIndexOf('@') + 1).split(',');
-  const single = text.replace(hosts.join(','), hosts[0] ?? '');
-  if (!URL.canParse(single) || hosts.some((host) => host === '')) {
-    return { ok: false, problem: 'REDIS_URL: not a valid URL' };
-  }
-  const parsed = new URL(single);
-  const username = decodeURIComponent(parsed.username);
-  const password = decodeURIComponent(parsed.password);
-  const path = parsed.pathname.split('/').filter((part) => part !== '');
-  const credentials: RedisOptions = {
-    ...(username === '' ? {} : { username }),
-    ...(password === '' ? {} : { password }),
-  };
-  const secrets = password === '' ? [] : [password];
+  const [, scheme = '', userInfo = '', authority = '', pathname = ''] = match;
+  const credentials = credentialsOf(userInfo);
+  const hosts = authority.split(',').map((host) => splitHost(host));
+  const path = pathname.split('/').filter((part) => part !== '');
+  if (credentials === undefined) return problem('a % in the user or password must be written as %25');
+  if (hosts.includes(undefined)) return problem('expected a host name or address, and a port from 1 to 65535');
 
-  if (scheme === 'redis+sentinel') {
-    const [name, db] = path;
-    if (name === undefined) return { ok: false, problem: 'REDIS_URL: redis+sentinel:// needs the master name as path' };
-    const sentinels = hosts.map((host) => splitHost(host, 26_379));
-    return {
-      ok: true,
-      secrets,
-      options: { ...credentials, ...database(db), sentinels, name, role: 'master', failoverDetector: true },
-    };
+  switch (scheme.toLowerCase()) {
+    case 'redis':
+    case 'rediss': {
+      const [host, another] = hosts;
+      const db = database(path[0]);
+      if (another !== undefined) return problem('several hosts need redis+sentinel://');
+      if (db === undefined || path.length > 1) return problem('what follows the host must be the number of a database');
+      const tls = scheme.toLowerCase() === 'rediss' ? { tls: {} } : {};
+      return { ok: true, options: { ...credentials, ...db, host: host?.name ?? '', port: host?.port ?? 6379, ...tls } };
+    }
+    case 'redis+sentinel': {
+      const [name, number] = path;
+      const db = database(number);
+      if (name === undefined) return problem('redis+sentinel:// needs the name of the master as path');
+      if (db === undefined || path.length > 2)
+        return problem('what follows the master must be the number of a database');
+      const sentinels = hosts.map((host) => ({ host: host?.name ?? '', port: host?.port ?? 26_379 }));
+      return { ok: true, options: { ...credentials, ...db, sentinels, name, role: 'master', failoverDetector: true } };
+    }
+    case 'redis+cluster':
+      return problem('Redis Cluster is not in this build; use redis:// or redis+sentinel://');
+    default:
+      return problem('expected redis://, rediss://, redis+sentinel:// or host:port');
   }
-  return {
-    ok: true,
-    secrets,
-    options: {
-      ...credentials,
-      ...database(path[0]),
-      ...splitHost(parsed.host, 6379),
-      ...(scheme === 'rediss' ? { tls: {} } : {}),
-    },
-  };
 }
 
-function splitHost(host: string, defaultPort: number): { host: string; port: number } {
-  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(host);
-  return { host: (match?.[1] ?? host).replace(/^\[|\]$/g, ''), port: Number(match?.[2] ?? defaultPort) };
+function problem(text: string): RedisAddress {
+  return { ok: false, problem: `REDIS_URL: ${text}` };
 }
 
-function database(text: string | undefined): RedisOptions {
-  return text !== undefined && /^\d+$/.test(text) ? { db: Number(text) } : {};
+/** Undefined when it is not properly escaped. */
+function credentialsOf(userInfo: string): RedisOptions | undefined {
+  const [user = '', ...rest] = userInfo.split(':');
+  try {
+    const [username, password] = [decodeURIComponent(user), decodeURIComponent(rest.join(':'))];
+    return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) };
+  } catch {
+    return undefined;
+  }
+}
+
+function splitHost(text: string): { readonly name: string; readonly port: number | undefined } | undefined {
+  const [, name, port] = /^(\[[0-9a-f:.]+\]|[^\s:[\]]+)(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  if (name === undefined || (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))) return undefined;
+  return { name: name.replace(/^\[|\]$/g, ''), port: port === undefined ? undefined : Number(port) };
+}
+
+/** Undefined when it is no number. */
+function database(text: string | undefined): RedisOptions | undefined {
+  if (text === undefined) return {};
+  return /^\d{1,5}$/.test(text) ? { db: Number(text) } : undefined;
 }

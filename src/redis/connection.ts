@@ -10,7 +10,8 @@
 import { EventEmitter, once } from 'node:events';
 import { Redis, type RedisOptions } from 'ioredis';
 import { ulid } from 'ulid';
-import { OperationError, messageOf } from '../foundation/errors.ts';
+import { type Moment, now } from '../foundation/clock.ts';
+import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every } from '../foundation/loop.ts';
 import { createKeys, type Keys } from './keys.ts';
@@ -35,10 +36,14 @@ export interface RedisStatus {
   readonly sinceMs: number;
 }
 
-/** The server that holds our data. `since` is the moment (Redis TIME, ms) from which it has been trusted anew. */
-export interface Incarnation {
+/** The data that we see, from one loss to the next. */
+interface Incarnation {
   readonly id: string;
-  readonly sinceMs: number;
+  /** Its beginning in Redis TIME, 0 when nothing was there to lose. */
+  readonly since: string;
+  /** Milliseconds of Redis TIME from then until we looked. */
+  readonly ageMs: number;
+  readonly lookedAt: Moment;
 }
 
 export interface RedisConnection {
@@ -48,8 +53,11 @@ export interface RedisConnection {
   onChange(listener: (status: RedisStatus) => void): () => void;
   /** Resolves when the connection is up, false when the signal aborts first. */
   whenUp(signal: AbortSignal): Promise<boolean>;
-  incarnation(): Incarnation | undefined;
-  /** Number of times the connection came up: equal numbers mean unbroken contact. */
+  /** Changes whenever Redis has lost its data or was replaced; undefined before the first contact. */
+  incarnation(): string | undefined;
+  /** Milliseconds left of a window that began when Redis lost its data; 0 outside it, the whole window before the first contact. */
+  recoveringMs(windowMs: number): number;
+  /** Counts how often the connection came up or the data was lost: equal numbers mean unbroken contact. */
   readonly contacts: () => number;
   /** Runs a script and answers its reply as a list. Throws `OperationError` when Redis is away. */
   script(name: string, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
@@ -75,6 +83,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
   let incarnation: Incarnation | undefined;
   let contacts = 0;
   let lastError = 'connecting';
+  let saidDown = false;
 
   const open = (name: string, extra: RedisOptions): Redis => {
     const settings: RedisOptions = {
@@ -82,6 +91,8 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       connectionName: `agent-smith:${name}`,
       connectTimeout: timing.redisSocketMs,
       socketTimeout: timing.redisSocketMs,
+      // A demoted master that keeps its connections answers reads for ever, and no write.
+      reconnectOnError: (error) => error.message.includes('READONLY'),
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), timing.redisProbeMs * 2),
       ...extra,
     };
@@ -96,16 +107,16 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
   };
 
   const setStatus = (state: RedisStatus['state'], reason: string): void => {
-    if (status.state === state) {
-      status = { ...status, reason };
-      return;
-    }
-    status = { state, reason, sinceMs: Date.now() };
+    if (stopped.signal.aborted) return;
+    const changed = status.state !== state;
+    status = { state, reason, sinceMs: changed ? Date.now() : status.sinceMs };
+    if (state === 'down' && !saidDown) log.warn({ reason }, 'redis is unreachable');
+    saidDown = state === 'down';
+    if (!changed) return;
     if (state === 'up') {
       contacts += 1;
+      lastError = 'the connection was closed';
       log.info({ incarnation: incarnation?.id }, 'redis is up');
-    } else {
-      log.warn({ reason }, 'redis is unreachable');
     }
     events.emit('change', status);
   };
@@ -122,33 +133,37 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     const info = `${await commands.info('server')}\n${await commands.info('replication')}`;
     const field = (name: string): string => new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1] ?? '';
     const server = `${field('run_id')} ${field('master_replid')}`;
+    // Only what nobody has seen yet is fresh: data that is missing later was lost, whoever started the server.
+    const fresh = options.freshServer === true && incarnation === undefined;
     const reply = (await evalScript(
       commands,
       'recover',
       [keys.incarnation],
-      [server, ulid(), options.freshServer === true ? '1' : '0'],
+      [server, ulid(), fresh ? '1' : '0', incarnation?.since ?? '0'],
     )) as string[];
-    const [id = '', since = '0', what] = reply;
-    if (what === 'changed') log.warn({ incarnation: id }, 'redis is another server than before, or has lost its data');
-    incarnation = { id, sinceMs: Number(since) };
+    const [id = '', since = '0', ageMs = '0', what] = reply;
+    if (what === 'changed') log.warn({ incarnation: id, fresh }, 'redis is another server, or has lost its data');
+    if (incarnation !== undefined && incarnation.id !== id) contacts += 1;
+    incarnation = { id, since, ageMs: Number(ageMs), lookedAt: now() };
   };
 
-  commands.on('close', () => {
-    if (!stopped.signal.aborted) setStatus('down', lastError);
+  commands.on('close', () => setStatus('down', lastError));
+  commands.on('error', () => {
+    if (status.state === 'down') setStatus('down', lastError);
   });
-  commands.on('ready', () => {
-    check().then(
-      () => {
-        if (commands.status === 'ready') setStatus('up', 'connected');
-      },
-      (error: unknown) => {
-        lastError = messageOf(error);
-        commands.disconnect(true);
-      },
-    );
-  });
+  const checkIn = async (): Promise<void> => {
+    try {
+      await check();
+      if (commands.status === 'ready') setStatus('up', 'connected');
+    } catch (error) {
+      lastError = messageOf(error);
+      commands.disconnect(true);
+    }
+  };
+  commands.on('ready', () => void checkIn());
 
-  // A server that hangs keeps its sockets open: only a question that stays unanswered shows it.
+  // A server that hangs keeps its sockets open: only a question that stays unanswered shows it. And FLUSHALL closes no
+  // connection, so what is asked for is the note that would be gone.
   const probing = every(
     {
       intervalMs: timing.redisProbeMs,
@@ -160,16 +175,16 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     },
     async () => {
       if (commands.status !== 'ready') return;
-      await commands.ping();
-      if (status.state === 'down' && commands.status === 'ready') {
-        await check();
-        setStatus('up', 'connected');
-      }
+      const noted = await commands.hget(keys.incarnation, 'id');
+      if (status.state === 'up' && noted === incarnation?.id) return;
+      await check();
+      setStatus('up', 'connected');
     },
   );
 
   const read = async <T>(operation: string, command: (client: Redis) => Promise<T>): Promise<T> => {
-    if (status.state !== 'up') throw new OperationError(operation, new Error(`redis is unreachable (${status.reason})`));
+    const { state, reason } = status;
+    if (state !== 'up') throw new OperationError(operation, new Error(`redis is unreachable (${reason})`));
     try {
       return await command(commands);
     } catch (error) {
@@ -181,7 +196,13 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     keys,
     status: () => status,
     contacts: () => contacts,
-    incarnation: () => incarnation,
+    incarnation: () => incarnation?.id,
+    recoveringMs(windowMs) {
+      if (incarnation === undefined) return windowMs;
+      const { ageMs, lookedAt } = incarnation;
+      // The steady clock alone: a wall clock that jumps forward must not cut the window short.
+      return Math.max(0, windowMs - ageMs - (now().monotonicMs - lookedAt.monotonicMs));
+    },
     onChange(listener) {
       events.on('change', listener);
       return () => events.off('change', listener);
@@ -197,7 +218,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     read,
     async script(name, scriptKeys, args) {
       const reply = await read(name, (client) => evalScript(client, name, scriptKeys, args));
-      // FLUSHALL does not close connections: a script that finds no incarnation is the first to see it.
+      // A script that finds no incarnation after FLUSHALL may see it before the probe does.
       if (Array.isArray(reply) && reply[0] === 'recovering' && reply[1] === '-1') await read('recover', check);
       return Array.isArray(reply) ? reply : [String(reply)];
     },
@@ -214,8 +235,13 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
           })
         : open('queue', { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: timing.redisCommandMs }),
     subscribe(channel, listener, signal) {
+      if (signal.aborted) return;
       // Silence is normal here, so no socket timeout; TCP keep-alive finds a dead peer.
-      const client = open('subscriber', { maxRetriesPerRequest: null, socketTimeout: undefined });
+      const client = open('subscriber', {
+        maxRetriesPerRequest: null,
+        socketTimeout: undefined,
+        keepAlive: timing.redisSocketMs,
+      });
       client.on('message', listener);
       client.subscribe(channel).catch((error: unknown) => log.debug({ error: messageOf(error) }, 'subscribe failed'));
       const end = (): void => {
@@ -227,8 +253,9 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     },
     async close() {
       stopped.abort();
-      await probing;
+      status = { state: 'down', reason: 'the connection is closed', sinceMs: Date.now() };
       for (const client of clients) client.disconnect();
+      await probing;
     },
   };
 }

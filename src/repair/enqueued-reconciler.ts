@@ -41,6 +41,8 @@ export function createEnqueuedReconciler(
       { project: run.project, ticketId: run.ticketId, trigger: 'reconcile' },
       signal,
     );
+    // The claim has said so itself when it could not go on; the next pass tries again.
+    if (outcome.kind === 'failed' || outcome.kind === 'rejected') return;
     await deps.onRepair({ kind: 'dead-claim', run, outcome: outcome.kind, detail: 'taken over' });
   };
 

@@ -14,7 +14,7 @@ export interface HousekeepingDeps {
   readonly projection: Pass;
   readonly orphanedLabels: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
-  readonly recoveringMs: () => Promise<number>;
+  readonly recoveringMs: () => number;
   readonly log: Log;
 }
 
@@ -39,7 +39,7 @@ export function createHousekeeping(deps: HousekeepingDeps, options: Housekeeping
         async () => {
           waited = false;
           term.assertTrusted();
-          if (!duringRecovery && (await deps.recoveringMs()) > 0) {
+          if (!duringRecovery && deps.recoveringMs() > 0) {
             waited = true;
             return;
           }

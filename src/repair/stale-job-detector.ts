@@ -6,7 +6,7 @@
  * heartbeat once more, so a worker that reports in the last moment keeps its run.
  * A crash after any step leaves the run as it was, or handed back without a job: the reconciler's business.
  */
-import type { Run } from '../domain/run.ts';
+import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { createSecondLook } from '../foundation/second-look.ts';
@@ -15,8 +15,6 @@ import type { AttemptName, AttemptRecords } from '../runs/attempt-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
 import type { Pass, Repair } from './repair.ts';
 
-/** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */
-const MOST_INTERRUPTED = 20;
 const MOST_RUNS = 10_000;
 
 export type Verdict = 'hand-back' | 'cancel' | 'fail';
@@ -54,8 +52,9 @@ export function createStaleJobDetector(
       await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseAfter(reply.interrupted) });
     } else {
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
-      const said = verdict === 'cancel' ? `cancelled by ${run.cancelRequested ?? ''}` : `interrupted ${MOST_INTERRUPTED} times`;
-      if ((await deps.records.finish(name, { state, reason: said, output: '', onlyIfDead: true })) !== 'finished') return;
+      const why = verdict === 'cancel' ? `cancelled by ${run.cancelRequested}` : `interrupted ${MOST_INTERRUPTED} times`;
+      const reply = await deps.records.finish(name, { state, reason: why, output: '', onlyIfDead: true });
+      if (reply !== 'finished') return;
     }
     missing.forget(run.id);
     await deps.onRepair({ kind: 'dead-attempt', run, outcome: verdict, detail: reason });

@@ -23,7 +23,8 @@ export type TakeReply =
   | { readonly kind: 'dropped'; readonly state: string };
 
 export type StartReply =
-  | { readonly kind: 'started'; readonly attempt: number; readonly fence: number }
+  /** The record as it is now: with the number and fence of the attempt, and the worker. */
+  | { readonly kind: 'started'; readonly run: Run }
   | { readonly kind: 'recovering' }
   | { readonly kind: 'dropped'; readonly state: string }
   | { readonly kind: 'cancel-requested'; readonly by: string };
@@ -62,6 +63,7 @@ export interface AttemptRecords {
   beat(name: AttemptName): Promise<BeatReply>;
   /** Writes the attempt again from the worker's memory after Redis lost it. False when a newer fence is there. */
   restore(run: Run): Promise<boolean>;
+  /** Safe to say twice: an answer may be lost. */
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
   /** Ends a run that waits in the queue. False when its turn has passed. */
@@ -90,7 +92,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       return kind === 'postponed' ? Number(times) : undefined;
     },
     async start(run, worker) {
-      const [kind, a = '', b] = await redis.script(
+      const [kind = '', value = ''] = await redis.script(
         'start-attempt',
         [
           keys.run(run.id),
@@ -104,20 +106,23 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
         [run.id, run.turn, worker, options.heartbeatTtlMs, options.recoveryClaimsMs, options.projectionGraceMs],
       );
       switch (kind) {
-        case 'started':
-          return { kind, attempt: Number(a), fence: Number(b) };
+        case 'started': {
+          const started = Array.isArray(value) ? runOf(hashOf(value)) : undefined;
+          if (started === undefined) throw new Error('start-attempt answered without a record');
+          return { kind, run: started };
+        }
         case 'recovering':
           return { kind };
         case 'dropped':
-          return { kind, state: String(a) };
+          return { kind, state: String(value) };
         case 'cancel-requested':
-          return { kind, by: String(a) };
+          return { kind, by: String(value) };
         default:
           throw new Error(`start-attempt answered ${String(kind)}`);
       }
     },
     async beat(name) {
-      const [kind, by = ''] = await redis.script(
+      const [kind = '', by = ''] = await redis.script(
         'heartbeat',
         [keys.run(name.run), keys.ticket(name.ticket), keys.heartbeat(name.ticket)],
         [name.run, name.attempt, name.fence, options.heartbeatTtlMs],

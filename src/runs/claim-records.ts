@@ -30,8 +30,18 @@ export interface BeginClaim {
   readonly insist: boolean;
 }
 
+export interface BegunClaim {
+  /** `taken-over`: an earlier claim has died, this one goes on with its run. */
+  readonly kind: 'begun' | 'taken-over';
+  readonly hold: ClaimHold;
+  /** The ticket's run before this one, as far as its record is still there. */
+  readonly previous: Run | undefined;
+  /** Redis TIME in ms: what the times in records are compared with. */
+  readonly atMs: number;
+}
+
 export type BeginClaimReply =
-  | { readonly kind: 'begun' | 'taken-over'; readonly hold: ClaimHold; readonly previous: Run | undefined }
+  | BegunClaim
   | { readonly kind: 'already-claimed'; readonly state: string; readonly run: string }
   | { readonly kind: 'contended' }
   | { readonly kind: 'recovering' }
@@ -47,13 +57,20 @@ export interface CommitClaim {
   readonly url: string;
 }
 
+export interface AbandonClaim {
+  /** The record stays `received`, and whoever comes next goes on with it; otherwise it is removed. */
+  readonly keep: boolean;
+  /** A definite failure: the ticket is left alone for a time that doubles with each one. */
+  readonly backOff: boolean;
+}
+
 export interface ClaimRecords {
   begin(claim: BeginClaim): Promise<BeginClaimReply>;
   /** Turns the held run into a queued one; its turn, or undefined when another claim has taken it over. */
   commit(hold: ClaimHold, facts: CommitClaim): Promise<number | undefined>;
-  /** Removes the held run; `backOff` after a definite failure. False when another claim has taken it over. */
-  abandon(hold: ClaimHold, backOff: boolean): Promise<boolean>;
-  /** Releases the lock and leaves the run `received`: whoever comes next goes on with it. */
+  /** Ends a claim that does not become a run now. False when another claim has taken it over. */
+  abandon(hold: ClaimHold, how: AbandonClaim): Promise<boolean>;
+  /** Releases the lock and nothing else: a run that is still `received` waits for whoever comes next. */
   release(hold: ClaimHold): Promise<void>;
   /** Whether a claim is at work on the ticket right now. */
   isLocked(platform: string, ticket: TicketKey): Promise<boolean>;
@@ -77,7 +94,12 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
     async begin(claim) {
       const reply = await redis.script(
         'begin-claim',
-        [keys.ticket(claim.ticket), keys.claimLock(claim.platform, claim.ticket), keys.incarnation, keys.runs('received')],
+        [
+          keys.ticket(claim.ticket),
+          keys.claimLock(claim.platform, claim.ticket),
+          keys.incarnation,
+          keys.runs('received'),
+        ],
         [
           claim.newRun,
           claim.token,
@@ -97,7 +119,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           }),
         ],
       );
-      const [kind, a = '', b = '', previous = []] = reply;
+      const [kind, a = '', b = '', previous = [], atMs] = reply;
       switch (kind) {
         case 'begun':
         case 'taken-over':
@@ -111,6 +133,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
               token: claim.token,
             },
             previous: Array.isArray(previous) ? runOf(hashOf(previous)) : undefined,
+            atMs: Number(atMs),
           };
         case 'already-claimed':
           return { kind, state: String(a), run: String(b) };
@@ -121,6 +144,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           return { kind, untilMs: Number(a) };
         case 'too-many-runs':
           return { kind, count: Number(a) };
+        case undefined:
         default:
           throw new Error(`begin-claim answered ${String(kind)}`);
       }
@@ -133,7 +157,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
       );
       return kind === 'committed' ? Number(turn) : undefined;
     },
-    async abandon(hold, backOff) {
+    async abandon(hold, { keep, backOff }) {
       const [kind] = await redis.script(
         'abandon-claim',
         [
@@ -142,7 +166,14 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           keys.claimLock(hold.platform, hold.ticket),
           keys.runs('received'),
         ],
-        [hold.run, hold.fence, hold.token, backOff ? options.claimBackoffMs : 0, options.claimBackoffMaxMs],
+        [
+          hold.run,
+          hold.fence,
+          hold.token,
+          keep ? '1' : '0',
+          backOff ? options.claimBackoffMs : 0,
+          options.claimBackoffMaxMs,
+        ],
       );
       return kind === 'abandoned';
     },

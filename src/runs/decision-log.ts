@@ -35,7 +35,8 @@ export function createDecisionLog(redis: RedisConnection): DecisionLog {
         'record-decision',
         [keys.ticket(decision.ticket), keys.decisions],
         [
-          [decision.by, decision.outcome, decision.run ?? '', decision.project].join(' '),
+          // Not the project: all projects on a source look at the same ticket in turn and decide the same.
+          [decision.by, decision.outcome, decision.run ?? ''].join(' '),
           MOST_DECISIONS,
           TICKET_TTL_MS,
           ...flatten(decision),

@@ -1,25 +1,36 @@
 /** What is known of the labels: which are due, which have been read back. Throws `OperationError` when Redis is away. */
-import type { Run } from '../domain/run.ts';
+import type { LabelState, Run } from '../domain/run.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 
 export type Settlement =
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'unwritable'; readonly reason: string }
-  /** Not now: due again after this time. */
-  | { readonly kind: 'retry'; readonly afterMs: number; readonly reason: string }
+  /** Not now: due again after a pause that grows; an ended run that is refused for too long becomes `unwritable`. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly retryAfterMs?: number | undefined }
   /** Somebody wrote a lifecycle label that contradicts a confirmed record: ours to repair once more, and counted. */
   | { readonly kind: 'doubt' };
+
+export type Settled =
+  | { readonly kind: 'settled'; readonly labelState: LabelState; readonly doubts: number }
+  /** The run is in another state by now: what was settled is history. */
+  | { readonly kind: 'moved-on' };
 
 export interface LabelRecords {
   /** Ids of runs whose label is due by now, oldest first. */
   due(most: number): Promise<string[]>;
-  /** Notes what became of the label of this state of the run. `moved-on` when the run is in another state by now. */
-  settle(run: Run, settlement: Settlement): Promise<{ readonly movedOn: boolean; readonly doubts: number }>;
-  /** Forgets a run whose record is gone. */
+  /** Notes what became of the label of this state of the run. Its clock is Redis TIME alone. */
+  settle(run: Run, settlement: Settlement): Promise<Settled>;
+  /** Forgets a run whose label is nobody's business any more. */
   forget(run: string): Promise<void>;
 }
 
-export function createLabelRecords(redis: RedisConnection): LabelRecords {
+export interface LabelRecordsOptions {
+  readonly projectionScanMs: number;
+  readonly attemptRetryMaxMs: number;
+  readonly labelGiveUpMs: number;
+}
+
+export function createLabelRecords(redis: RedisConnection, options: LabelRecordsOptions): LabelRecords {
   const { keys } = redis;
   return {
     async due(most) {
@@ -29,18 +40,24 @@ export function createLabelRecords(redis: RedisConnection): LabelRecords {
       );
     },
     async settle(run, settlement) {
-      const [kind, doubts] = await redis.script(
+      const [kind, labelState, doubts] = await redis.script(
         'settle-label',
         [keys.run(run.id), keys.unconfirmed],
         [
           run.id,
+          run.state,
           run.sinceMs,
           settlement.kind,
           'reason' in settlement ? settlement.reason : '',
-          settlement.kind === 'retry' ? settlement.afterMs : 0,
+          settlement.kind === 'refused' ? (settlement.retryAfterMs ?? 0) : 0,
+          options.projectionScanMs,
+          options.attemptRetryMaxMs,
+          options.labelGiveUpMs,
         ],
       );
-      return { movedOn: kind === 'moved-on', doubts: kind === 'settled' ? Number(doubts) : 0 };
+      return kind === 'settled'
+        ? { kind, labelState: labelState as LabelState, doubts: Number(doubts) }
+        : { kind: 'moved-on' };
     },
     forget: async (run) => {
       await redis.read('forget label', (client) => client.zrem(keys.unconfirmed, run));

@@ -8,6 +8,8 @@ export interface RunReader {
   get(id: string): Promise<Run | undefined>;
   /** The current or last run of a ticket. */
   ofTicket(ticket: TicketKey): Promise<Run | undefined>;
+  /** Whether the run is its ticket's current or last one. */
+  isCurrent(run: Run): Promise<boolean>;
   /** Runs in a state, those longest in it first; `minAgeMs` leaves out the ones that entered it later than that. */
   inState(state: RunState, options: { readonly most: number; readonly minAgeMs?: number }): Promise<Run[]>;
   counts(): Promise<Record<RunState, number>>;
@@ -18,12 +20,15 @@ export function createRunReader(redis: RedisConnection): RunReader {
   const { keys } = redis;
   const get = (id: string): Promise<Run | undefined> =>
     redis.read('read run', async (client) => runOf(await client.hgetall(keys.run(id))));
+  const idOf = (ticket: TicketKey): Promise<string | null> =>
+    redis.read('read ticket record', (client) => client.hget(keys.ticket(ticket), 'run'));
   return {
     get,
     async ofTicket(ticket) {
-      const id = await redis.read('read ticket record', (client) => client.hget(keys.ticket(ticket), 'run'));
+      const id = await idOf(ticket);
       return id === null ? undefined : await get(id);
     },
+    isCurrent: async (run) => (await idOf(run.ticket)) === run.id,
     async inState(state, { most, minAgeMs = 0 }) {
       const latestMs = (await redis.timeMs()) - minAgeMs;
       const ids = await redis.read('list runs', (client) =>

@@ -49,6 +49,7 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optional('reason'),
     ...optional('labelReason'),
     ...optional('cancelRequested'),
+    ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),
     ...optionalNumber('startedAtMs'),
     ...optionalNumber('endedAtMs'),

@@ -1,4 +1,4 @@
-/** Turns what the rooms say of themselves into the facts that `/health` shows. Pure but for the wall clock of changes. */
+/** Turns what the rooms say of themselves into the facts that `/health` shows. Pure but for the clock of changes. */
 import type { LeaderStatus } from '../coordination/leader.ts';
 import type { Project } from '../domain/project.ts';
 import type { Finding } from '../foundation/findings.ts';
@@ -47,7 +47,11 @@ export function createHealthCollector(): (
       subsystems: [
         redis === 'unset'
           ? subsystem('redis', 'disabled', 'REDIS_URL is not set')
-          : subsystem('redis', redis.state === 'up' ? 'up' : 'degraded', redis.state === 'up' ? 'connected' : 'unreachable'),
+          : subsystem(
+              'redis',
+              redis.state === 'up' ? 'up' : 'degraded',
+              redis.state === 'up' ? 'connected' : 'unreachable',
+            ),
         onRedis('queue_consumer', () =>
           states.consumerRunning
             ? subsystem('queue_consumer', 'up', 'takes jobs')
@@ -57,7 +61,11 @@ export function createHealthCollector(): (
         polled ? leading('poller') : subsystem('poller', 'disabled', 'no project is polled', false),
         subsystem('webhooks', 'disabled', 'no webhook receiver in this build', false),
       ],
-      findings: [...states.findings, ...leaderFindings(states.leaders), ...recoveryFindings(states.recoveringMs)],
+      // Without Redis nobody can lead or recover: the subsystems say so already.
+      findings:
+        redis !== 'unset' && redis.state === 'up'
+          ? [...states.findings, ...leaderFindings(states.leaders), ...recoveryFindings(states.recoveringMs)]
+          : states.findings,
       roles: states.leaders.map(roleView),
       projects: states.projects.map((project) => projectView(project, states.polls.get(project.name))),
     };
@@ -68,7 +76,13 @@ function leaderFindings(leaders: readonly LeaderStatus[]): Finding[] {
   return leaders.flatMap(({ role, problem }) =>
     problem === undefined
       ? []
-      : [{ code: 'term-failed', severity: 'warning', text: `The last ${role} term of this replica ended early; see the log.` }],
+      : [
+          {
+            code: 'term-failed',
+            severity: 'warning',
+            text: `The last ${role} term of this replica ended early; see the log.`,
+          },
+        ],
   );
 }
 

@@ -24,7 +24,14 @@ export interface Metrics {
   claim(facts: { readonly platform: string; readonly outcome: string; readonly trigger: string }): void;
   poll(facts: { readonly platform: string; readonly result: string; readonly durationMs: number }): void;
   platformRequest(facts: PlatformRequestFacts): void;
-  runEnded(facts: { readonly project: string; readonly pipeline: string; readonly state: string; readonly durationMs: number | undefined }): void;
+  /** Requests left in the platform's window, as it said last. */
+  rateLimit(facts: { readonly platform: string; readonly credential: string; readonly remaining: number }): void;
+  runEnded(facts: {
+    readonly project: string;
+    readonly pipeline: string;
+    readonly state: string;
+    readonly durationMs: number | undefined;
+  }): void;
   labelConfirmed(facts: { readonly state: string; readonly lagMs: number }): void;
   repair(facts: { readonly kind: string }): void;
   /** The page in Prometheus' text format, and its content type. */
@@ -71,6 +78,12 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     buckets: SECONDS,
     registers,
   });
+  const headroom = new Gauge({
+    name: 'agentsmith_platform_rate_limit_remaining',
+    help: 'Requests left in the window of a credential, as the platform said last',
+    labelNames: ['platform', 'credential'],
+    registers,
+  });
   const runsEnded = new Counter({
     name: 'agentsmith_runs_ended_total',
     help: 'Runs by the state they ended in',
@@ -97,10 +110,20 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['kind'],
     registers,
   });
-  const runs = new Gauge({ name: 'agentsmith_runs', help: 'Runs on record by state', labelNames: ['state'], registers });
+  const runs = new Gauge({
+    name: 'agentsmith_runs',
+    help: 'Runs on record by state',
+    labelNames: ['state'],
+    registers,
+  });
   const depth = new Gauge({ name: 'agentsmith_queue_depth', help: 'Jobs that wait for a slot', registers });
   const active = new Gauge({ name: 'agentsmith_active_runs', help: 'Attempts at work on this replica', registers });
-  const findings = new Gauge({ name: 'agentsmith_findings', help: 'Findings by code', labelNames: ['code'], registers });
+  const findings = new Gauge({
+    name: 'agentsmith_findings',
+    help: 'Findings by code',
+    labelNames: ['code'],
+    registers,
+  });
   const epoch = new Gauge({
     name: 'agentsmith_leader_epoch',
     help: 'Epoch of the term that this replica leads, 0 when it follows',
@@ -124,6 +147,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       requests.inc({ platform, purpose, status });
       requestSeconds.observe({ platform, purpose }, durationMs / 1000);
     },
+    rateLimit: ({ platform, credential, remaining }) => headroom.set({ platform, credential }, remaining),
     runEnded({ project, pipeline, state, durationMs }) {
       runsEnded.inc({ project, pipeline, state });
       if (durationMs !== undefined) runSeconds.observe({ pipeline, state }, durationMs / 1000);
@@ -135,7 +159,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       setAll(runs, 'state', gauges.runs);
       setAll(findings, 'code', gauges.findings);
       setAll(epoch, 'role', gauges.leaderEpoch);
-      if (gauges.queueDepth === undefined) depth.reset();
+      if (gauges.queueDepth === undefined) depth.remove();
       else depth.set(gauges.queueDepth);
       active.set(gauges.activeRuns);
       ready.set(gauges.ready ? 1 : 0);

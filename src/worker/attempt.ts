@@ -10,8 +10,8 @@
  * What a crash leaves behind: a heartbeat that expires, a guard that ends the runner before that, and a record that the
  * stale-job detector hands back.
  */
-import type { Run } from '../domain/run.ts';
-import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
+import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every, sleep } from '../foundation/loop.ts';
@@ -30,7 +30,6 @@ export interface AttemptDeps {
 
 export interface AttemptOptions {
   readonly heartbeatMs: number;
-  readonly trustTermMs: number;
   readonly redisProbeMs: number;
   readonly maxAttempts: number;
 }
@@ -52,9 +51,6 @@ export interface Attempt {
   drain(): void;
 }
 
-/** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */
-export const MOST_INTERRUPTED = 20;
-
 /** Why we stopped the runner ourselves; decides what is recorded. The first reason counts. */
 type StopCause =
   | { readonly kind: 'superseded' }
@@ -69,7 +65,6 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   const log = deps.log.child({ ticket: run.ticket, run: run.id, project: run.project, attempt: run.attempt });
   const over = new AbortController();
   let cause: StopCause | undefined;
-  let lastAccepted: Moment = now();
 
   const stop = (why: StopCause): void => {
     if (cause !== undefined && why.kind !== 'superseded') return;
@@ -94,7 +89,6 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       default:
         return unreachable(reply);
     }
-    lastAccepted = sentAt;
     trust.renew(sentAt);
     handle.beat(sentAt);
     return true;
@@ -105,9 +99,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       intervalMs: options.heartbeatMs,
       signal: over.signal,
       onError: (error) => {
-        const silentMs = elapsedMs(lastAccepted);
-        log.warn({ error: messageOf(error), silentMs: Math.round(silentMs) }, 'heartbeat not accepted');
-        if (silentMs > options.trustTermMs) stop({ kind: 'trust-lost' });
+        log.warn({ error: messageOf(error), trustLeftMs: Math.round(trust.leftMs()) }, 'heartbeat not accepted');
+        if (!trust.trusted()) stop({ kind: 'trust-lost' });
       },
     },
     async () => {
@@ -117,44 +110,36 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     },
   );
 
-  /** Repeats until Redis takes it or the process has to end. */
-  const persist = async <T>(act: () => Promise<T>): Promise<T | undefined> => {
+  /** Writes the end of the attempt: again and again until Redis answers or the process has to end. */
+  const persist = async (write: () => Promise<AttemptEnd | undefined>): Promise<AttemptEnd> => {
     for (;;) {
       try {
-        return await act();
+        const written = await write();
+        if (written !== undefined) return written;
+        // Refused. If Redis has merely forgotten the attempt, a beat writes it again, and then its end can be written.
+        if (!(await beat())) return { kind: 'superseded' };
       } catch (error) {
         log.warn({ error: messageOf(error) }, 'end of attempt not recorded yet');
-        if (!(await sleep(options.redisProbeMs, deps.giveUp))) return undefined;
+        if (!(await sleep(options.redisProbeMs, deps.giveUp))) return { kind: 'unrecorded' };
       }
     }
   };
 
-  /** A record that Redis lost meanwhile is written again first, so that a finished run is not run once more. */
-  const evenIfForgotten = async <T extends string>(
-    write: () => Promise<T | 'superseded'>,
-  ): Promise<T | 'superseded'> => {
-    const first = await write();
-    if (first !== 'superseded') return first;
-    return (await beat()) ? await write() : 'superseded';
-  };
-
-  const finish = async (end: Omit<Finish, 'onlyIfDead'>): Promise<AttemptEnd> => {
-    const reply = await persist(() => evenIfForgotten(() => records.finish(name, { ...end, onlyIfDead: false })));
-    if (reply === undefined) return { kind: 'unrecorded' };
-    return reply === 'finished' ? { kind: 'finished', state: end.state, reason: end.reason } : { kind: 'superseded' };
-  };
+  const finish = (end: Omit<Finish, 'onlyIfDead'>): Promise<AttemptEnd> =>
+    persist(async () => {
+      const reply = await records.finish(name, { ...end, onlyIfDead: false });
+      return reply === 'finished' ? { kind: reply, state: end.state, reason: end.reason } : undefined;
+    });
 
   const handBack = async (how: Omit<HandBack, 'onlyIfDead'>, output: string): Promise<AttemptEnd> => {
     if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {
-      return await finish({
-        state: 'failed',
-        reason: `interrupted ${MOST_INTERRUPTED} times, last: ${how.reason}`,
-        output,
-      });
+      const reason = `interrupted ${MOST_INTERRUPTED} times, last: ${how.reason}`;
+      return await finish({ state: 'failed', reason, output });
     }
-    const reply = await persist(() => records.handBack(name, { ...how, onlyIfDead: false }));
-    if (reply === undefined) return { kind: 'unrecorded' };
-    return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : { kind: 'superseded' };
+    return await persist(async () => {
+      const reply = await records.handBack(name, { ...how, onlyIfDead: false });
+      return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : undefined;
+    });
   };
 
   /** What the end of the runner, and our own reasons for stopping it, mean for the run. */

@@ -6,10 +6,11 @@
 
 import { hasLabel } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
+import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { now } from '../foundation/clock.ts';
-import { messageOf, unreachable } from '../foundation/errors.ts';
+import { messageOf, OperationError, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { PlatformError, type TicketPlatform } from '../platforms/contract.ts';
@@ -56,9 +57,9 @@ export interface TurnProcessorOptions {
 }
 
 export interface TurnProcessor {
-  /** Works on one turn to its end. Throws only for bugs and a Redis that is away before the attempt has started. */
+  /** Works on one turn to its end. Throws only for bugs: a Redis that is away makes it come back later. */
   process(turn: Turn): Promise<TurnOutcome>;
-  /** Starts nothing more and stops the runners at work; resolves when all of them are gone and handed back. */
+  /** Starts nothing more and stops the runners at work; resolves when all of them are gone and every turn is given back. */
   drain(): Promise<void>;
   /** Stops waiting for a Redis that does not take the ends of attempts. */
   giveUp(): void;
@@ -70,9 +71,11 @@ export interface TurnProcessor {
 const MOST_TAKES = 10;
 
 const OVER: TurnOutcome = { kind: 'over' };
+const LEAVING = 'this worker shuts down';
 
 export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProcessorOptions): TurnProcessor {
   const { records, labels } = deps;
+  const turns = new Set<Promise<TurnOutcome>>();
   const attempts = new Set<Attempt>();
   const ending = new AbortController();
   const stopped = new AbortController();
@@ -80,7 +83,8 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   const later = async (run: Run, why: string): Promise<TurnOutcome> => {
     const times = await records.postpone(run);
     if (times === undefined) return OVER;
-    const delayMs = Math.min(options.attemptRetryMs * 2 ** Math.min(times - 1, 20), options.attemptRetryMaxMs);
+    const pauseMs = Math.min(options.attemptRetryMs * 2 ** Math.min(times - 1, 20), options.attemptRetryMaxMs);
+    const delayMs = ending.signal.aborted ? 0 : pauseMs;
     deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, why, delayMs }, 'turn postponed');
     await decide(run, `postponed: ${why}`);
     return { kind: 'later', delayMs };
@@ -118,6 +122,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       return ticket;
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
+      if (ending.signal.aborted) return await later(run, LEAVING);
       if (error.kind === 'not-found') return await end(run, 'cancelled', 'the ticket is gone');
       return await later(run, `the ticket cannot be read (${error.kind})`);
     }
@@ -130,6 +135,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     ticket: Ticket,
     runner: Extract<OpenedRunner, { ok: true }>,
   ): Promise<TurnOutcome> => {
+    if (ending.signal.aborted) return await later(run, LEAVING);
     const startedAt = now();
     const reply = await records.start(run, options.worker);
     switch (reply.kind) {
@@ -144,22 +150,16 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       default:
         return unreachable(reply);
     }
-    const running: Run = {
-      ...run,
-      state: 'running',
-      attempt: reply.attempt,
-      attemptFence: reply.fence,
-      worker: options.worker,
-    };
+    const running = reply.run;
     deps.log.info(
-      { ticket: run.ticket, run: run.id, project: run.project, attempt: reply.attempt, pipeline: run.pipeline },
+      { ticket: run.ticket, run: run.id, project: run.project, attempt: running.attempt, pipeline: run.pipeline },
       'attempt started',
     );
     const trust = createTrust({ trustTermMs: options.trustTermMs, startedAt });
     const handle = runner.start({
       run: run.id,
-      attempt: reply.attempt,
-      fence: reply.fence,
+      attempt: running.attempt,
+      fence: running.attemptFence,
       project: run.project,
       pipeline: run.pipeline ?? '',
       platform: run.platform,
@@ -198,30 +198,45 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     void labels.project(run.id, { mayWrite: () => !stopped.signal.aborted, signal: stopped.signal });
   };
 
+  const work = async (turn: Turn): Promise<TurnOutcome> => {
+    const taken = await records.take(turn.run, turn.turn);
+    if (taken.kind === 'dropped') {
+      deps.log.debug({ run: turn.run, turn: turn.turn, state: taken.state }, 'turn dropped');
+      return OVER;
+    }
+    const { run } = taken;
+    if (run.takes > MOST_TAKES) return await end(run, 'failed', `taken ${MOST_TAKES} times without a start`);
+    if (run.cancelRequested !== undefined) return await end(run, 'cancelled', `cancelled by ${run.cancelRequested}`);
+    const project = projectOfRun(deps.catalog(), run);
+    const platform = project === undefined ? undefined : deps.platformOf(project);
+    if (project === undefined || platform === undefined) return await later(run, 'its project is not connected');
+    const ticket = await readTicket(run, platform);
+    if ('kind' in ticket) return ticket;
+    const runner = deps.openRunner(run.policy ?? '');
+    if (!runner.ok) return await end(run, 'failed', runner.problem);
+    return await attempt(run, project, ticket, runner);
+  };
+
   return {
     async process(turn) {
       if (ending.signal.aborted) return { kind: 'later', delayMs: 0 };
-      const taken = await records.take(turn.run, turn.turn);
-      if (taken.kind === 'dropped') {
-        deps.log.debug({ run: turn.run, turn: turn.turn, state: taken.state }, 'turn dropped');
-        return OVER;
+      const working = work(turn);
+      turns.add(working);
+      try {
+        return await working;
+      } catch (error) {
+        if (!(error instanceof OperationError)) throw error;
+        // Whatever the record says by now, the job only points to it: coming back is always right.
+        deps.log.warn({ run: turn.run, error: messageOf(error) }, 'turn comes back, redis did not answer');
+        return { kind: 'later', delayMs: options.attemptRetryMs };
+      } finally {
+        turns.delete(working);
       }
-      const { run } = taken;
-      if (run.takes > MOST_TAKES) return await end(run, 'failed', `taken ${MOST_TAKES} times without a start`);
-      if (run.cancelRequested !== undefined) return await end(run, 'cancelled', `cancelled by ${run.cancelRequested}`);
-      const project = deps.catalog().projects.find(({ name }) => name === run.project);
-      const platform = project === undefined ? undefined : deps.platformOf(project);
-      if (project === undefined || platform === undefined) return await later(run, 'its project is not connected');
-      const ticket = await readTicket(run, platform);
-      if ('kind' in ticket) return ticket;
-      const runner = deps.openRunner(run.policy ?? '');
-      if (!runner.ok) return await end(run, 'failed', runner.problem);
-      return await attempt(run, project, ticket, runner);
     },
     async drain() {
       ending.abort();
       for (const running of attempts) running.drain();
-      await Promise.all([...attempts].map(({ ended }) => ended));
+      await Promise.allSettled(turns);
     },
     giveUp: () => stopped.abort(),
     active: () => attempts.size,

@@ -26,7 +26,7 @@ const FLOORS: readonly (readonly string[])[] = [
 const OUTSIDE = 'emulators';
 const OUTSIDE_MAY_USE = 'foundation';
 /** The commands that may start emulators. */
-const EMULATOR_USERS = /^src\/cli\/(demo|emulate)[^/]*\.ts$/;
+const EMULATOR_USERS = /^src\/cli\/(demo\/|emulate)/;
 
 /** Packages that have one door each: who may import them. */
 const DOORS: readonly { readonly packages: RegExp; readonly rooms: readonly string[] }[] = [
@@ -41,7 +41,7 @@ const ENVIRONMENT_ROOMS = ['config', 'cli'];
 
 const PROVIDERS = /github|gitlab|azure_?devops|jira/i;
 /** What may know providers by name: their own folder, their emulators, and the demo that joins the two. */
-const KNOWS_PROVIDERS = /^src\/(platforms|emulators)\/|^src\/cli\/(demo|emulate)[^/]*\.ts$/;
+const KNOWS_PROVIDERS = /^src\/(platforms|emulators)\/|^src\/cli\/(demo\/|emulate)/;
 
 export interface Import {
   readonly from: string;

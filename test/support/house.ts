@@ -42,6 +42,8 @@ export interface HouseOptions {
   /** Default: an empty Redis means that nothing was lost, so there is no recovery window. */
   readonly freshServer?: boolean;
   readonly mostRunsPerDay?: number;
+  /** Policy of the pipeline `fix-bug`; default: the command `true`. */
+  readonly policy?: string;
 }
 
 export interface House {
@@ -51,6 +53,7 @@ export interface House {
   readonly catalog: Catalog;
   readonly project: Project;
   readonly platform: TicketPlatform;
+  platformOf(project: Project): TicketPlatform;
   readonly claimRecords: ClaimRecords;
   readonly attemptRecords: AttemptRecords;
   readonly labelRecords: LabelRecords;
@@ -99,19 +102,25 @@ export async function openHouse(options: HouseOptions): Promise<House> {
 
   const project = plainProject(hub);
   const projects = options.projects?.(project) ?? [project];
-  const pipeline: Pipeline = { name: 'fix-bug', policy: '{"command":["true"]}', timeoutMs: 60_000, maxAttempts: 3 };
+  const pipeline: Pipeline = {
+    name: 'fix-bug',
+    policy: options.policy ?? '{"command":["true"]}',
+    timeoutMs: 60_000,
+    maxAttempts: 3,
+  };
   const catalog: Catalog = { hash: 'test', projects, pipelines: new Map([[pipeline.name, pipeline]]) };
   const transport = createTransport({ credentialId: 'bot', origin: hub.url });
   const platforms = new Map<string, TicketPlatform>();
   const platformOf = ({ source }: Project): TicketPlatform => {
     const known =
-      platforms.get(source.container) ?? connectGitHub({ source, credential: { kind: 'token', token: TOKEN }, transport });
+      platforms.get(source.container) ??
+      connectGitHub({ source, credential: { kind: 'token', token: TOKEN }, transport });
     platforms.set(source.container, known);
     return known;
   };
   const claimRecords = createClaimRecords(redis, { ...timing, mostRunsPerDay: () => options.mostRunsPerDay ?? 1_000 });
   const attemptRecords = createAttemptRecords(redis, timing);
-  const labelRecords = createLabelRecords(redis);
+  const labelRecords = createLabelRecords(redis, timing);
   const decisions = createDecisionLog(redis);
   const runs = createRunReader(redis);
   const findings = createFindings();
@@ -123,6 +132,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     catalog,
     project,
     platform: platformOf(project),
+    platformOf,
     claimRecords,
     attemptRecords,
     labelRecords,
@@ -134,10 +144,26 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       { ...shared, records: claimRecords, queue, decisions, onOutcome: undefined },
       timing,
     ),
-    labels: createLabelWriter({ ...shared, runs, records: labelRecords, findings }, timing),
+    labels: createLabelWriter({ ...shared, runs, records: labelRecords, decisions, findings }, timing),
     keyOf: (id) => ticketKey(project.source, String(id)),
     labelsOf: (id) => hub.issue(`${REPOSITORY}#${id}`).labels,
   };
+}
+
+/** Makes an empty Redis one that has lost nothing, so that processes which start on it need not wait for a recovery. */
+export async function markFresh(redisUrl: string): Promise<void> {
+  const address = parseRedisUrl(redisUrl);
+  if (!address.ok) throw new Error(address.problem);
+  const redis = createRedisConnection({
+    address: address.options,
+    namespace: 'agentsmith',
+    timing: DEFAULT_TIMING,
+    blockMs: 200,
+    freshServer: true,
+    log: silentLog,
+  });
+  await redis.whenUp(AbortSignal.timeout(10_000));
+  await redis.close();
 }
 
 /** `org/api` with the trigger label `agent-smith`. */

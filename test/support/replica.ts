@@ -77,8 +77,17 @@ export interface HealthView {
   readonly instance: string;
   readonly subsystems: readonly { readonly name: string; readonly state: string; readonly reason: string }[];
   readonly findings: readonly { readonly code: string; readonly severity: string; readonly text: string }[];
-  readonly roles: readonly { readonly role: string; readonly position: string; readonly holder?: string; readonly epoch?: number }[];
-  readonly projects: readonly { readonly name: string; readonly disabled?: string; readonly last_poll?: Record<string, unknown> }[];
+  readonly roles: readonly {
+    readonly role: string;
+    readonly position: string;
+    readonly holder?: string;
+    readonly epoch?: number;
+  }[];
+  readonly projects: readonly {
+    readonly name: string;
+    readonly disabled?: string;
+    readonly last_poll?: Record<string, unknown>;
+  }[];
   readonly active_runs: number;
 }
 
@@ -124,7 +133,8 @@ async function startReplica(config: string, redisUrl: string | undefined, option
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) logs.push(line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : { line });
+    for (const line of lines)
+      logs.push(line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : { line });
   });
   const end = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (child.exitCode === null && child.signalCode === null) {

@@ -26,6 +26,8 @@ export interface TcpProxy {
   setLatency(latencyMs: number): void;
   /** Cuts all open connections with a reset; new ones are accepted. */
   cut(): void;
+  /** Another server behind the same address: open connections are cut, new ones lead there. */
+  setTarget(port: number): void;
   close(): Promise<void>;
 }
 
@@ -35,11 +37,12 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let state: LineState = 'pass';
   let latencyMs = 0;
+  let target = targetPort;
   /** Resolves when the line heals; undefined while it is whole. */
   let hole: PromiseWithResolvers<void> | undefined;
 
   const server = createServer((client) => {
-    const upstream = connect(targetPort, '127.0.0.1');
+    const upstream = connect(target, '127.0.0.1');
     for (const socket of [client, upstream]) {
       sockets.add(socket.setNoDelay(true));
       // Either side may vanish at any moment, that is what the proxy is for; `pump` sees it and tells the other side.
@@ -52,7 +55,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
 
   /** One chunk after the other, so that order and back-pressure are kept. The end of a connection is held up too. */
   const pump = async (from: Socket, to: Socket): Promise<void> => {
-    let reset = false;
+    let broken = false;
     try {
       for await (const chunk of from) {
         if (latencyMs > 0) await delay(latencyMs);
@@ -60,15 +63,15 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
         if (!to.write(chunk)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
       }
     } catch {
-      reset = true;
+      broken = true;
     }
     await hole?.promise;
-    if (reset) to.resetAndDestroy();
+    if (broken) reset(to);
     else to.end();
   };
 
   const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) reset(socket);
   };
   const listen = async (): Promise<void> => {
     server.listen(port, '127.0.0.1');
@@ -106,6 +109,16 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       latencyMs = ms;
     },
     cut,
+    setTarget(next) {
+      target = next;
+      cut();
+    },
     close: () => set('refuse'),
   };
+}
+
+/** A socket that is shutting down takes no reset, and would stay open after one. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -5,7 +5,7 @@
 -- ARGV  1 new run id   2 lock token   3 lock TTL ms   4 recovery wait ms   5 prefix of run keys
 --       6 most runs in the window   7 the window in ms   8 '1' = ignore back-off and limit (a person asked)
 --       9 ticket TTL ms   10.. field, value, ... of the run (project, platform, ticket, ticketId, ...)
--- Returns {'begun' | 'taken-over', run id, fence, previous run record}
+-- Returns {'begun' | 'taken-over', run id, fence, previous run record, now in ms}
 --       | {'already-claimed', state or 'unconfirmed', run id} | {'contended', run id or ''}
 --       | {'recovering', ms} | {'backing-off', until} | {'too-many-runs', count}
 local now = now_ms()
@@ -60,4 +60,4 @@ redis.call('PEXPIRE', KEYS[1], ARGV[9])
 redis.call('ZADD', KEYS[4], int(now), id)
 
 local before = redis.call('HGET', KEYS[1], 'previous')
-return {takeover and 'taken-over' or 'begun', id, int(fence), before and record(ARGV[5] .. before) or {}}
+return {takeover and 'taken-over' or 'begun', id, int(fence), before and record(ARGV[5] .. before) or {}, int(now)}

@@ -8,8 +8,7 @@ local seen = redis.call('HMGET', KEYS[1], 'state', 'fence')
 if seen[1] ~= 'received' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: claim-fence
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'state', 'queued', 'turn', 1, 'queuedAtMs', int(now), 'sinceMs', int(now),
-  'labelState', 'unconfirmed')
-for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  'labelState', 'unconfirmed', unpack(ARGV, 4))
 local starts = redis.call('HGET', KEYS[2], 'starts') or ''
 redis.call('HSET', KEYS[2], 'starts', starts == '' and int(now) or (starts .. ' ' .. int(now)))
 redis.call('HDEL', KEYS[2], 'previous', 'failures', 'backoffUntil')

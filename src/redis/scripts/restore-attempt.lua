@@ -7,6 +7,7 @@
 if tonumber(redis.call('HGET', KEYS[2], 'fence') or 0) > tonumber(ARGV[3]) then return {'superseded'} end
 local now = now_ms()
 for i = 7, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', KEYS[1], 'sinceMs', int(now))
 redis.call('PERSIST', KEYS[1])
 redis.call('HSET', KEYS[2], 'run', ARGV[1], 'fence', ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])

@@ -1,23 +1,41 @@
 -- Notes what became of the label of the state that a run is in. A run that has moved on keeps its label unconfirmed.
+-- Invariant: a run is in runs:unconfirmed exactly while its label state is `unconfirmed`.
 --
 -- KEYS  1 run   2 runs:unconfirmed
--- ARGV  1 run id   2 `sinceMs` of the state that was projected   3 confirmed | unwritable | retry | doubt
---       4 reason   5 for retry: due in ms
--- `doubt` makes a confirmed label ours to repair again and counts it. Returns {'settled', doubts} or {'moved-on', state or ''}
-local seen = redis.call('HMGET', KEYS[1], 'state', 'sinceMs')
-if not seen[1] or seen[2] ~= ARGV[2] then return {'moved-on', seen[1] or ''} end
+-- ARGV  1 run id   2 state that was projected   3 its `sinceMs`   4 confirmed | unwritable | refused | doubt   5 reason
+--       for refused:  6 wait that the platform asked for, ms   7 shortest and   8 longest pause, ms
+--                     9 refused for so long an ended run's label is unwritable, ms
+-- `doubt` makes a confirmed label ours to repair again and counts it.
+-- Returns {'settled', label state, doubts} or {'moved-on', state or ''}
+local seen = redis.call('HMGET', KEYS[1], 'state', 'sinceMs', 'labelRefusedMs', 'labelDoubts', 'labelState')
+if seen[1] ~= ARGV[2] or seen[2] ~= ARGV[3] then return {'moved-on', seen[1] or ''} end -- guard: label-state
+
 local now = now_ms()
-local doubts = tonumber(redis.call('HGET', KEYS[1], 'labelDoubts') or 0)
-if ARGV[3] == 'retry' then
-  redis.call('ZADD', KEYS[2], int(now + tonumber(ARGV[5])), ARGV[1])
-  redis.call('HSET', KEYS[1], 'labelReason', ARGV[4])
-elseif ARGV[3] == 'doubt' then
-  doubts = redis.call('HINCRBY', KEYS[1], 'labelDoubts', 1)
-  redis.call('HSET', KEYS[1], 'labelState', 'unconfirmed')
-  redis.call('ZADD', KEYS[2], int(now), ARGV[1])
+local what = ARGV[4]
+local due = now
+if what == 'refused' then
+  -- A refusal of an earlier state says nothing about this one.
+  local first = tonumber(seen[3] or 0)
+  if first < tonumber(ARGV[3]) then first = now end
+  local ended = seen[1] == 'completed' or seen[1] == 'failed' or seen[1] == 'cancelled'
+  if ended and now - first >= tonumber(ARGV[9]) then what = 'unwritable' end
+  -- Pauses grow with the time that the platform has refused.
+  local pause = math.min(math.max((now - first) / 2, tonumber(ARGV[7])), tonumber(ARGV[8]))
+  due = now + math.max(pause, tonumber(ARGV[6]))
+  redis.call('HSET', KEYS[1], 'labelRefusedMs', int(first))
 else
-  redis.call('HSET', KEYS[1], 'labelState', ARGV[3], 'confirmedAtMs', int(now))
-  if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'labelReason', ARGV[4]) end
-  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('HDEL', KEYS[1], 'labelRefusedMs')
 end
-return {'settled', doubts}
+
+local doubts = tonumber(seen[4] or 0)
+-- Two who see the same contradiction count it once.
+if what == 'doubt' and seen[5] ~= 'unconfirmed' then doubts = redis.call('HINCRBY', KEYS[1], 'labelDoubts', 1) end
+if ARGV[5] == '' then redis.call('HDEL', KEYS[1], 'labelReason') else redis.call('HSET', KEYS[1], 'labelReason', ARGV[5]) end
+if what == 'refused' or what == 'doubt' then
+  redis.call('HSET', KEYS[1], 'labelState', 'unconfirmed')
+  redis.call('ZADD', KEYS[2], int(due), ARGV[1])
+  return {'settled', 'unconfirmed', doubts}
+end
+redis.call('HSET', KEYS[1], 'labelState', what, 'confirmedAtMs', int(now))
+redis.call('ZREM', KEYS[2], ARGV[1])
+return {'settled', what, doubts}

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 run   2 ticket   3 heartbeat   4 incarnation   5 runs:queued   6 runs:running   7 runs:unconfirmed
 -- ARGV  1 run id   2 turn   3 worker   4 heartbeat TTL ms   5 recovery wait ms   6 label due in ms
--- Returns {'started', attempt, fence} | {'recovering', ms} | {'dropped', state or ''} | {'cancel-requested', by}
+-- Returns {'started', run record} | {'recovering', ms} | {'dropped', state or ''} | {'cancel-requested', by}
 local now = now_ms()
 local wait = recovering_ms(KEYS[4], tonumber(ARGV[5]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
@@ -18,4 +18,4 @@ redis.call('SET', KEYS[3], ARGV[1] .. ':' .. attempt .. ':' .. int(fence), 'PX',
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZADD', KEYS[6], int(now), ARGV[1])
 redis.call('ZADD', KEYS[7], int(now + tonumber(ARGV[6])), ARGV[1])
-return {'started', attempt, int(fence)}
+return {'started', record(KEYS[1])}

@@ -1,0 +1,207 @@
+/**
+ * What a replica pays for watching many projects in which nothing happens: a real replica process against the emulated
+ * GitHub, all projects on one token, polled as often as GitHub's secondary limit allows.
+ *
+ *   start        cold cycle            quiet              window
+ *   |------------|---------------------|------------------|=========|
+ *   every page is paid once            interval / 2       listings come evenly, at the allowed rate
+ *
+ * With a jitter of 50 % the second polls spread evenly over one interval, which begins half an interval after the first
+ * ones. So a window in there shows the steady state without waiting for the whole cycle.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { EmulatedGitHub, RequestCounts } from './emulated-github.ts';
+import { type Replica, type ReplicaMetrics, startReplica } from './replica.ts';
+
+export interface IdlePollOptions {
+  readonly redisUrl: string;
+  /** A namespace that Redis knows already: a replica that finds an empty Redis waits, as after a loss of data. */
+  readonly namespace: string;
+  readonly projects: number;
+  /** Length of the window; at most one interval. */
+  readonly windowSeconds: number;
+  /** For the replica; empty for what every Node has. */
+  readonly nodeOptions: string;
+  /** Done while the replica rests between its two cycles. */
+  readonly meanwhile: () => Promise<void>;
+}
+
+export interface IdlePollResult {
+  readonly projects: number;
+  readonly intervalSeconds: number;
+  readonly nodeOptions: string;
+  readonly cold: { readonly seconds: number; readonly cpuSeconds: number; readonly paidRequests: number };
+  readonly warm: {
+    readonly windowSeconds: number;
+    readonly polls: number;
+    readonly paidRequests: number;
+    readonly notModified: number;
+    readonly cpuSeconds: number;
+    /** CPU time of a whole cycle, from the share that the window saw. */
+    readonly cpuSecondsPerCycle: number;
+  };
+  readonly residentBytes: { readonly cold: number; readonly window: number; readonly peak: number };
+}
+
+/** GitHub: 900 points a minute, a listing costs one, and each poll makes two of them. */
+const POINTS_PER_MINUTE = 900;
+const LISTINGS_PER_POLL = 2;
+const JITTER_PERCENT = 50;
+const SAMPLE_MS = 500;
+const COLD_DEADLINE_MS = 60_000;
+const TOKEN = 'bench-token-of-the-emulated-hub';
+const TRIGGER_LABEL = 'agent-smith';
+
+export function allowedIntervalSeconds(projects: number): number {
+  return Math.ceil((projects * LISTINGS_PER_POLL * 60) / POINTS_PER_MINUTE);
+}
+
+/** Throws when a poll fails: then there is nothing to measure. */
+export async function benchIdlePoll(options: IdlePollOptions): Promise<IdlePollResult> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'agentsmith-bench-'));
+  const github = startGitHub(options.projects);
+  try {
+    const { pages } = await github.ready;
+    const configFile = path.join(dir, 'agentsmith.yml');
+    await writeFile(configFile, configOf(options, pages));
+    const replica = await startReplica({
+      configFile,
+      dir,
+      env: { REDIS_URL: options.redisUrl, GITHUB_TOKEN: TOKEN, LOG_LEVEL: 'info', NODE_OPTIONS: options.nodeOptions },
+    });
+    try {
+      return await measure(options, replica, github);
+    } finally {
+      await replica.stop();
+    }
+  } finally {
+    await github.stop();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function measure(options: IdlePollOptions, replica: Replica, github: GitHub): Promise<IdlePollResult> {
+  const intervalSeconds = allowedIntervalSeconds(options.projects);
+  const startedMs = performance.now();
+  const samples: number[] = [];
+  const sample = async (): Promise<ReplicaMetrics> => {
+    const metrics = await replica.metrics();
+    samples.push(metrics.residentBytes);
+    const failed = [...metrics.polls].filter(([result, count]) => result !== 'ok' && count > 0);
+    if (failed.length > 0) throw new Error(`polls failed: ${JSON.stringify(failed)}`);
+    return metrics;
+  };
+  const sampleUntil = async (
+    done: (metrics: ReplicaMetrics) => boolean | Promise<boolean>,
+  ): Promise<ReplicaMetrics> => {
+    for (;;) {
+      const metrics = await sample();
+      if (await done(metrics)) return metrics;
+      await delay(SAMPLE_MS);
+    }
+  };
+
+  let asked = -1;
+  const cold = await sampleUntil(async ({ polls }) => {
+    if (performance.now() - startedMs > COLD_DEADLINE_MS) throw new Error('the first cycle does not come to its end');
+    // The platform pass of repair runs beside the first polls: it is over when nothing more is asked for.
+    const before = asked;
+    asked = total(await github.counts());
+    return (polls.get('ok') ?? 0) >= options.projects && asked === before;
+  });
+  const coldSeconds = (performance.now() - startedMs) / 1000;
+  const coldCounts = await github.counts();
+  const coldPeak = Math.max(...samples);
+
+  await options.meanwhile();
+  const windowStartMs = startedMs + (coldSeconds + (intervalSeconds * JITTER_PERCENT) / 100) * 1000;
+  await sampleUntil(() => performance.now() >= windowStartMs);
+
+  const before = {
+    metrics: await sample(),
+    counts: await github.counts(),
+    atMs: performance.now(),
+    samples: samples.length,
+  };
+  await sampleUntil(() => performance.now() - before.atMs >= options.windowSeconds * 1000);
+  const metrics = await sample();
+  const counts = await github.counts();
+  const windowSeconds = (performance.now() - before.atMs) / 1000;
+  const polls = (metrics.polls.get('ok') ?? 0) - (before.metrics.polls.get('ok') ?? 0);
+  const cpuSeconds = metrics.cpuSeconds - before.metrics.cpuSeconds;
+  return {
+    projects: options.projects,
+    intervalSeconds,
+    nodeOptions: options.nodeOptions,
+    cold: {
+      seconds: coldSeconds,
+      cpuSeconds: cold.cpuSeconds,
+      paidRequests: coldCounts.polls.paid + coldCounts.others.paid,
+    },
+    warm: {
+      windowSeconds,
+      polls,
+      // Since the end of the cold cycle, not of the window alone: nothing paid may hide before it.
+      paidRequests: counts.polls.paid - coldCounts.polls.paid,
+      notModified: counts.polls.notModified - before.counts.polls.notModified,
+      cpuSeconds,
+      cpuSecondsPerCycle: (cpuSeconds / windowSeconds) * intervalSeconds,
+    },
+    residentBytes: { cold: coldPeak, window: Math.max(...samples.slice(before.samples)), peak: Math.max(...samples) },
+  };
+}
+
+const total = ({ polls, others }: RequestCounts): number =>
+  polls.paid + polls.notModified + others.paid + others.notModified;
+
+function configOf({ namespace, projects }: IdlePollOptions, pages: readonly string[]): string {
+  const polling = { enabled: true, interval_seconds: allowedIntervalSeconds(projects), jitter_percent: JITTER_PERCENT };
+  const project = (url: string): object => ({
+    source: { type: 'GitHub', url },
+    tickets: { type: 'GitHub', url, auth: 'token' },
+    github_trigger: { pipeline_from_label: { [TRIGGER_LABEL]: 'fix-bug' } },
+    polling,
+  });
+  // JSON is YAML.
+  return JSON.stringify({
+    projects: Object.fromEntries(pages.map((url, index) => [`project-${index + 1}`, project(url)])),
+    pipelines: { 'fix-bug': { command: ['true'] } },
+    redis: { namespace },
+  });
+}
+
+interface GitHub {
+  readonly ready: Promise<EmulatedGitHub>;
+  counts(): Promise<RequestCounts>;
+  stop(): Promise<void>;
+}
+
+function startGitHub(repositories: number): GitHub {
+  const program = fileURLToPath(new URL('emulated-github.ts', import.meta.url));
+  const child = fork(program, [String(repositories), TOKEN, TRIGGER_LABEL]);
+  const ended = once(child, 'exit');
+  const message = async <T>(): Promise<T> => {
+    const gone = new AbortController();
+    void ended.then(() => gone.abort(new Error('the GitHub emulator has ended')));
+    const [answer] = (await once(child, 'message', { signal: gone.signal })) as [T];
+    return answer;
+  };
+  return {
+    ready: message(),
+    async counts() {
+      const answer = message<RequestCounts>();
+      child.send('counts');
+      return await answer;
+    },
+    async stop() {
+      child.kill();
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * `npm run bench`: what a claim and an idle poll cost on this machine, beside a baseline of the same run. Nothing is
+ * judged: exit 1 means that something did not work, not that it was slow.
+ */
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+import { openEmbeddedRedis } from '../src/cli/dev.ts';
+import { messageOf } from '../src/foundation/errors.ts';
+import { benchClaims, type ClaimBenchOptions } from './claim-service.ts';
+import { allowedIntervalSeconds, benchIdlePoll } from './idle-poll.ts';
+import { connect } from './redis.ts';
+import { type BenchResult, formatReport, type Machine, summarise } from './report.ts';
+
+/**
+ * What a replica should run with. On a large machine V8 lets garbage grow far beyond the 60 MB that a thousand projects
+ * need: a young generation of 128 MB alone, and it gives little of it back.
+ */
+const NODE_OPTIONS = '--max-semi-space-size=8 --max-old-space-size=256';
+
+const HELP = `npm run bench -- [--quick | --full] [--json] [--node-options OPTIONS]
+  --quick                 a smoke run of some seconds; its numbers mean little
+  --full                  watches a whole second poll cycle, not a window of it (about four minutes)
+  --json                  the numbers as JSON
+  --node-options OPTIONS  for the polling replica; default: ${NODE_OPTIONS}`;
+
+const SIZES = {
+  normal: { concurrency: 100, rounds: 5, claimsPerRound: 15_000, addsPerRound: 40_000, projects: 1_000 },
+  quick: { concurrency: 100, rounds: 1, claimsPerRound: 1_000, addsPerRound: 3_000, projects: 50 },
+};
+const WINDOW_SECONDS = { quick: 2, normal: 35 };
+/** The namespace of the replica: its queue is not that of the claims. */
+const POLLING = 'bench-polling';
+
+interface Flags {
+  readonly quick: boolean;
+  readonly full: boolean;
+  readonly nodeOptions: string;
+}
+
+async function bench(flags: Flags): Promise<BenchResult> {
+  const startedMs = performance.now();
+  const redis = await openEmbeddedRedis(process.env);
+  try {
+    const machine = await lookAround(redis.url);
+    const { projects, ...rest } = flags.quick ? SIZES.quick : SIZES.normal;
+    const claimOptions: ClaimBenchOptions = { redisUrl: redis.url, ...rest };
+    let claims: BenchResult['claims'] | undefined;
+    const idlePoll = await benchIdlePoll({
+      redisUrl: redis.url,
+      namespace: POLLING,
+      projects,
+      windowSeconds: flags.full ? allowedIntervalSeconds(projects) : WINDOW_SECONDS[flags.quick ? 'quick' : 'normal'],
+      nodeOptions: flags.nodeOptions,
+      // The replica rests for a minute between its cycles: time for the other half, which wants the machine for itself.
+      meanwhile: async () => {
+        claims = summarise(await benchClaims(claimOptions), claimOptions);
+      },
+    });
+    if (claims === undefined) throw new Error('the claims were not measured');
+    return { machine, claims, idlePoll, seconds: (performance.now() - startedMs) / 1000 };
+  } finally {
+    await redis.stop();
+  }
+}
+
+/** Also makes the polling namespace known to Redis: a replica that finds none waits, as after a loss of data. */
+async function lookAround(redisUrl: string): Promise<Machine> {
+  const redis = await connect(redisUrl, POLLING);
+  const info = await redis.read('read redis version', (client) => client.info('server'));
+  await redis.close();
+  return {
+    cores: os.availableParallelism(),
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    platform: `${os.platform()} ${os.arch()}`,
+    node: process.versions.node,
+    redis: /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown',
+  };
+}
+
+try {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+      'node-options': { type: 'string', default: NODE_OPTIONS },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+  } else {
+    const result = await bench({ quick: values.quick, full: values.full, nodeOptions: values['node-options'] });
+    console.log(values.json ? JSON.stringify(result, null, 2) : formatReport(result));
+  }
+} catch (error) {
+  console.error(`bench: ${messageOf(error)}`);
+  process.exitCode = 1;
+}

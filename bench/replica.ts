@@ -1,0 +1,90 @@
+/**
+ * A real replica as a child process: `agent-smith server`, with nothing about it made for the bench. What it costs is
+ * read from its own `/metrics`, as an operator would.
+ */
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { startLeashed } from '../src/redis/embedded/leashed-process.ts';
+
+export interface ReplicaMetrics {
+  /** User and system time since its start. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  /** Polls of projects since its start, by result. */
+  readonly polls: ReadonlyMap<string, number>;
+}
+
+export interface Replica {
+  /** Throws when the replica has ended, with its last lines. */
+  metrics(): Promise<ReplicaMetrics>;
+  /** SIGTERM; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+export interface ReplicaOptions {
+  readonly configFile: string;
+  readonly dir: string;
+  /** Added to the environment of this process. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+const REMEMBERED_LINES = 10;
+
+/**
+ * Resolves when it listens. Its code is compiled before: Node runs TypeScript as it is, and the compiler that it loads
+ * for that would take some 30 MB of the memory that is measured here.
+ */
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+  const env = { ...options.env, NODE_COMPILE_CACHE: path.join(options.dir, 'compile-cache') };
+  await execa(process.execPath, [MAIN, '--version'], { env });
+  const lastLines: string[] = [];
+  const listening = Promise.withResolvers<number>();
+  const args = ['server', '--config', options.configFile, '--host', '127.0.0.1', '--port', '0'];
+  const child = startLeashed(process.execPath, [MAIN, ...args], {
+    cwd: options.dir,
+    env,
+    onLine: (line) => {
+      lastLines.push(line);
+      if (lastLines.length > REMEMBERED_LINES) lastLines.shift();
+      const port = /"port":(\d+).*"msg":"listening"/.exec(line)?.[1];
+      if (port !== undefined) listening.resolve(Number(port));
+    },
+  });
+  let ended: string | undefined;
+  const watchEnd = async (): Promise<void> => {
+    ended = await child.ended;
+    listening.reject(ending());
+  };
+  const ending = (): Error => new Error([`the replica has ended: ${ended}`, ...lastLines].join('\n'));
+  const over = watchEnd();
+  const page = `http://127.0.0.1:${await listening.promise}/metrics`;
+  return {
+    async metrics() {
+      if (ended !== undefined) throw ending();
+      return readMetrics(await (await fetch(page)).text());
+    },
+    async stop() {
+      child.signal('SIGTERM');
+      await over;
+    },
+  };
+}
+
+function readMetrics(page: string): ReplicaMetrics {
+  const value = (name: string): number => {
+    const text = new RegExp(`^${name} (\\S+)$`, 'm').exec(page)?.[1];
+    if (text === undefined) throw new Error(`the replica shows no metric ${name}`);
+    return Number(text);
+  };
+  const polls = new Map<string, number>();
+  for (const [, result = '', count = ''] of page.matchAll(/^agentsmith_polls_total\{.*result="([^"]+)".*\} (\S+)$/gm)) {
+    polls.set(result, Number(count));
+  }
+  return {
+    cpuSeconds: value('agentsmith_process_cpu_seconds_total'),
+    residentBytes: value('agentsmith_process_resident_memory_bytes'),
+    polls,
+  };
+}

@@ -1,0 +1,36 @@
+/** One claim by hand, in the Redis of the running replicas: `agent-smith claim`. */
+import type { ClaimOutcome } from '../claims/claim-outcome.ts';
+import { openClaims } from './claims.ts';
+import { createKnownProjects } from './known-projects.ts';
+import type { AppOptions } from './options.ts';
+import { openStores } from './stores.ts';
+
+export interface ClaimOnceOptions extends Pick<AppOptions, 'config' | 'timing' | 'log' | 'redactor'> {
+  readonly project: string;
+  readonly ticketId: string;
+}
+
+/** Throws when Redis is not set or cannot be reached, and when the platform cannot be opened. */
+export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome> {
+  const { config, timing, log } = options;
+  options.redactor.add(config.secrets.all());
+  const projects = createKnownProjects({ onRequest: () => {} });
+  const unopened = projects.update(config).find(({ project }) => project === options.project);
+  if (unopened !== undefined) throw new Error(unopened.problem);
+  const stores = openStores({ config: () => config, timing, log, freshRedis: false });
+  if (stores === undefined) throw new Error('REDIS_URL is not set');
+  const claims = openClaims({ projects, stores, timing, log, onOutcome: undefined });
+  const { redis, queue } = stores;
+  try {
+    if (!(await redis.whenUp(AbortSignal.timeout(timing.redisSocketMs)))) {
+      throw new Error(`redis cannot be reached: ${redis.status().reason}`);
+    }
+    return await claims.claim(
+      { project: options.project, ticketId: options.ticketId, trigger: 'manual' },
+      AbortSignal.timeout(timing.claimDeadlineMs),
+    );
+  } finally {
+    await queue.close();
+    await redis.close();
+  }
+}

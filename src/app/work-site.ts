@@ -1,0 +1,112 @@
+/** The worker of a replica: takes turns from the queue and runs their commands under the guard. */
+import { messageOf } from '../foundation/errors.ts';
+import { sleep } from '../foundation/loop.ts';
+import { createLabelWriter, type LabelWriter } from '../labels/label-writer.ts';
+import { createRunConsumer } from '../queue/run-queue.ts';
+import { createGuard } from '../worker/guard/guard.ts';
+import { createCommandRunner } from '../worker/runners/command-runner.ts';
+import { createTurnProcessor, type OpenedRunner } from '../worker/turn-processor.ts';
+import type { AppOptions, Shared } from './options.ts';
+import type { Stores } from './stores.ts';
+
+export interface WorkSite {
+  readonly labels: LabelWriter;
+  /** Attempts at work. */
+  active(): number;
+  /** Whether it takes jobs. */
+  running(): boolean;
+  /** Takes no further job; those at work go on. */
+  pause(): Promise<void>;
+  /** Waits for the attempts at work for at most the grace, then stops and hands back the rest. */
+  drain(graceMs: number): Promise<void>;
+  /** Stops waiting for a Redis that does not take the ends of attempts. */
+  giveUp(): void;
+  /** Frees what it holds; the queue gets `patienceMs`, because BullMQ may wait for a Redis that never comes back. */
+  close(patienceMs: number): Promise<void>;
+}
+
+export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores): WorkSite {
+  const { timing, log } = options;
+  const { config, projects, findings, metrics } = shared;
+  const { agent } = config();
+  const known = { catalog: projects.withRemoved, platformOf: projects.platformOf };
+
+  const labels = createLabelWriter(
+    {
+      ...known,
+      runs: stores.runs,
+      records: stores.labelRecords,
+      decisions: stores.decisions,
+      findings,
+      log,
+      onConfirmed: (run) => metrics.labelConfirmed({ state: run.state, lagMs: Date.now() - run.sinceMs }),
+    },
+    timing,
+  );
+  const guard = createGuard({ timing, log });
+  const commandRunner = createCommandRunner({ guard, log, redactor: options.redactor }, { hostEnv: options.hostEnv });
+  const openRunner = (policy: string): OpenedRunner => {
+    const opened = config().openPipeline(policy);
+    if (!opened.ok) return opened;
+    const { timeoutMs, maxAttempts, ...command } = opened.spec;
+    return { ok: true, timeoutMs, maxAttempts, start: (request) => commandRunner.start({ ...request, command }) };
+  };
+  const processor = createTurnProcessor(
+    {
+      ...known,
+      openRunner,
+      records: stores.attemptRecords,
+      queue: stores.queue,
+      labels,
+      decisions: stores.decisions,
+      log,
+      onEnded: (run, end) => {
+        if (end.kind !== 'finished') return;
+        metrics.runEnded({
+          project: run.project,
+          pipeline: run.pipeline ?? '',
+          state: end.state,
+          durationMs: run.startedAtMs === undefined ? undefined : Date.now() - run.startedAtMs,
+        });
+      },
+    },
+    { ...timing, worker: options.instance },
+  );
+  const consumer = createRunConsumer({
+    redis: stores.redis,
+    log,
+    slots: agent.maxParallelJobs,
+    blockMs: agent.consumeBlockSeconds * 1000,
+    timing,
+    onTurn: (turn) => processor.process(turn),
+  });
+
+  return {
+    labels,
+    active: () => processor.active(),
+    running: () => consumer.running(),
+    pause: () => consumer.pause(),
+    async drain(graceMs) {
+      await within(graceMs, async (signal) => {
+        while (processor.active() > 0 && (await sleep(Math.min(50, graceMs), signal)));
+      });
+      await processor.drain();
+    },
+    giveUp: () => processor.giveUp(),
+    async close(patienceMs) {
+      await guard.close();
+      await within(patienceMs, async () => {
+        await Promise.all([consumer.close(), stores.queue.close()]).catch((error: unknown) => {
+          log.debug({ error: messageOf(error) }, 'queue not closed in order');
+        });
+      });
+    },
+  };
+}
+
+/** Until `act` is over, or the time is. */
+async function within(ms: number, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([act(over.signal), sleep(ms, over.signal)]);
+  over.abort();
+}

@@ -1,3 +1,0 @@
-export async function demo(_options: object): Promise<0> {
-  return 0;
-}

@@ -1,0 +1,191 @@
+/**
+ * `agent-smith demo`: two real replicas work off the tickets of an emulated GitHub, while people write tickets and
+ * replicas are killed. Everything lives in one temporary folder and in child processes that cannot outlive this one.
+ *
+ * With `--once` it ends when all sample tickets have ended, and its exit code is a verdict: 0 only if none was lost and
+ * none was run twice, by the ledgers of the emulator and of the pipelines (see verdict.ts).
+ */
+import type { Environment } from '../../config/expand.ts';
+import { every } from '../../foundation/loop.ts';
+import { createNews, type News, newsOfLabel, newsOfRunner } from './news.ts';
+import { createPeople } from './people.ts';
+import { roleInWords, type Scene } from './screen.ts';
+import { openStage, type Stage } from './stage.ts';
+import { openTerminal } from './terminal.ts';
+import { REPOSITORIES } from './tickets.ts';
+import { summaryLine, type Verdict } from './verdict.ts';
+import { type ExitCode, untilSignalled } from '../process.ts';
+
+export interface DemoOptions {
+  readonly env: Environment;
+  /** End when all sample tickets have ended. */
+  readonly once: boolean;
+  /** How many tickets are there from the start; 12, or 8 in the endless demo. */
+  readonly tickets?: number | undefined;
+}
+
+const TICKETS_ONCE = 12;
+const TICKETS_ENDLESS = 8;
+const BEATS_ONCE = { least: 2, most: 7 };
+const BEATS_ENDLESS = { least: 4, most: 20 };
+const REFRESH_MS = 125;
+const NEWS_SHOWN = 20;
+
+/** What has not ended by then counts as lost. Far more than a slow machine needs. */
+const DEADLINE_MS = 60_000;
+const DEADLINE_PER_TICKET_MS = 3_000;
+/** A doubled ticket cannot be mended any more; the others get this long to show what they do. */
+const DEADLINE_ONCE_DOUBLED_MS = 3_000;
+/** After the last end every repository is listed this often once more: that would bring a second run to light. */
+const LISTINGS_AFTER_THE_END = 2;
+/** One per trigger label, and one for `pending`. */
+const REQUESTS_PER_LISTING = 4;
+
+export async function demo(options: DemoOptions): Promise<ExitCode> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  const interrupted = untilSignalled();
+  interrupted.addEventListener('abort', end, { once: true });
+  process.once('SIGHUP', end);
+  const failures: unknown[] = [];
+  const fail = (error: unknown): void => {
+    failures.push(error);
+    end();
+  };
+
+  const stage = await openStage({
+    env: options.env,
+    beats: options.once ? BEATS_ONCE : BEATS_ENDLESS,
+    onReplicaEnd: (how) => fail(new Error(how)),
+  });
+  try {
+    const { verdict, cutShort } = await play(stage, options, { ending, fail });
+    if (failures.length > 0) throw failures[0];
+    if (cutShort) return sayGoodbye(verdict, options);
+    const good = verdict.open.length === 0 && verdict.doubled.length === 0;
+    await stage.close({ keepDir: !good });
+    for (const sentence of [...verdict.open, ...verdict.doubled]) console.log(sentence);
+    if (!good) console.log(`the logs of the replicas are in ${stage.dir}`);
+    console.log(summaryLine(verdict));
+    return good ? 0 : 1;
+  } finally {
+    await stage.close();
+    process.off('SIGHUP', end);
+  }
+}
+
+interface Ending {
+  /** Aborted when it is over, for whatever reason. */
+  readonly ending: AbortController;
+  readonly fail: (error: unknown) => void;
+}
+
+async function play(
+  stage: Stage,
+  options: DemoOptions,
+  { ending, fail }: Ending,
+): Promise<{ readonly verdict: Verdict; readonly cutShort: boolean }> {
+  const { github, ledger, board, replicas } = stage;
+  const { signal } = ending;
+  const startedAtMs = Date.now();
+  const end = (): void => ending.abort();
+  const terminal = openTerminal(options.env, { onKey: (key) => press(key), onGone: end });
+  const news = createNews(startedAtMs, (line) => terminal.announce(line));
+  const people = createPeople({ board, ledger, replicas, news, signal });
+  const press = (key: string): void => {
+    if (key === 'k') people.killLeader().catch(fail);
+    if (key === 'n') people.openTicket();
+    if (key === 'q' || key === '\u0003') end();
+  };
+  const unsubscribe = github.ledger.subscribe((entry) => {
+    const piece = newsOfLabel(entry, board.nameOf);
+    if (piece !== undefined) news.tell(piece.text, piece.tone);
+  });
+  const watchLeaders = createLeaderWatch(stage, news);
+  const isOver = createEndWatch(stage, startedAtMs);
+  let ended = false;
+
+  const refresh = async (): Promise<Scene> => {
+    for (const line of await ledger.read()) {
+      const piece = newsOfRunner(line, board.nameOf);
+      if (piece !== undefined) news.tell(piece.text, piece.tone);
+    }
+    await Promise.all(replicas.map((replica) => replica.look()));
+    watchLeaders();
+    const scene: Scene = {
+      nowMs: Date.now(),
+      elapsedMs: Date.now() - startedAtMs,
+      replicas: replicas.map((replica) => replica.view()),
+      tickets: board.views(),
+      news: news.latest(NEWS_SHOWN),
+      verdict: board.verdict(),
+      kills: ledger.kills().length,
+      keys: terminal.keys,
+    };
+    terminal.draw(scene);
+    return scene;
+  };
+
+  try {
+    people.openFirst(options.tickets ?? (options.once ? TICKETS_ONCE : TICKETS_ENDLESS));
+    news.tell(`two replicas start, ${board.verdict().tickets} tickets are waiting`);
+    for (const replica of replicas) replica.start();
+    const happening = (options.once ? people.killOnce() : people.keepGoing()).catch(fail);
+    await every({ intervalMs: REFRESH_MS, signal, onError: fail }, async () => {
+      const { verdict } = await refresh();
+      if (!options.once || !isOver(verdict)) return;
+      ended = true;
+      end();
+    });
+    await happening;
+    const last = await refresh();
+    terminal.close(last);
+    return { verdict: last.verdict, cutShort: !ended };
+  } finally {
+    terminal.close();
+    unsubscribe();
+  }
+}
+
+/** Tells when another replica begins to lead. */
+function createLeaderWatch({ replicas }: Stage, news: News): () => void {
+  const leaders = new Map<string, string>();
+  return () => {
+    for (const { name, leads } of replicas.map((replica) => replica.view())) {
+      for (const role of leads) {
+        if (leaders.get(role) === name) continue;
+        news.tell(`${name} leads ${roleInWords(role)}${leaders.has(role) ? ' from now on' : ''}`, 'chaos');
+        leaders.set(role, name);
+      }
+    }
+  };
+}
+
+/**
+ * Whether nothing more is to come: every ticket has ended and the pollers have looked at them again; or time is up.
+ * To be asked with each new verdict.
+ */
+function createEndWatch({ github }: Stage, startedAtMs: number): (verdict: Verdict) => boolean {
+  const listings = (): number => github.ledger.totals().byOperation.get('issues/list-for-repo') ?? 0;
+  const enough = LISTINGS_AFTER_THE_END * REQUESTS_PER_LISTING * REPOSITORIES.length;
+  let listingsAtEnd: number | undefined;
+  let doubledAtMs: number | undefined;
+  return ({ tickets, open, doubled }) => {
+    if (doubled.length > 0) doubledAtMs ??= Date.now();
+    const deadlineMs = Math.min(
+      startedAtMs + DEADLINE_MS + tickets * DEADLINE_PER_TICKET_MS,
+      (doubledAtMs ?? Number.POSITIVE_INFINITY) + DEADLINE_ONCE_DOUBLED_MS,
+    );
+    if (Date.now() >= deadlineMs) return true;
+    listingsAtEnd = open.length > 0 ? undefined : (listingsAtEnd ?? listings());
+    return listingsAtEnd !== undefined && listings() >= listingsAtEnd + enough;
+  };
+}
+
+/** Somebody has had enough: no verdict on what is still on its way, and none that is good for `--once`. */
+function sayGoodbye({ tickets, done, failed, open, doubled }: Verdict, { once }: DemoOptions): ExitCode {
+  for (const sentence of doubled) console.log(sentence);
+  const counted = `${done} done, ${failed} failed, ${open.length} still on their way, ${doubled.length} doubled`;
+  console.log(`demo stopped: ${tickets} tickets, ${counted}`);
+  return once || doubled.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,72 @@
+/** "What just happened", in plain words: made from the ledgers of the emulator and of the pipelines. */
+import { lifecycleOf } from '../../domain/lifecycle.ts';
+import type { LedgerEntry } from '../../emulators/ledger.ts';
+import type { LedgerLine } from './ledger.ts';
+
+export type Tone = 'plain' | 'person' | 'good' | 'bad' | 'chaos';
+
+export interface Piece {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+export interface NewsLine extends Piece {
+  /** Since the start of the demo. */
+  readonly atMs: number;
+}
+
+export interface News {
+  tell(text: string, tone?: Tone): void;
+  /** The latest ones, oldest first. */
+  latest(count: number): readonly NewsLine[];
+}
+
+const REMEMBERED = 100;
+
+/** `onLine` gets each line at once, for output without a screen. */
+export function createNews(startedAtMs: number, onLine: (line: NewsLine) => void): News {
+  const lines: NewsLine[] = [];
+  return {
+    tell(text, tone = 'plain') {
+      const line = { atMs: Date.now() - startedAtMs, text, tone };
+      lines.push(line);
+      if (lines.length > REMEMBERED) lines.shift();
+      onLine(line);
+    },
+    latest: (count) => lines.slice(Math.max(0, lines.length - count)),
+  };
+}
+
+/** What a label that our token wrote means; undefined for everything else in the emulator's ledger. */
+export function newsOfLabel(entry: LedgerEntry, nameOf: (ticket: string) => string): Piece | undefined {
+  if (entry.kind !== 'label' || entry.by.kind !== 'token') return undefined;
+  const name = nameOf(entry.ticket);
+  const removed = entry.removed.map(lifecycleOf);
+  for (const lifecycle of entry.added.map(lifecycleOf)) {
+    switch (lifecycle) {
+      case 'enqueued':
+        return removed.includes('in-progress')
+          ? { text: `${name} is handed back to the queue`, tone: 'chaos' }
+          : { text: `${name} is claimed and waits in the queue`, tone: 'plain' };
+      case 'done':
+        return { text: `${name} is done`, tone: 'good' };
+      case 'failed':
+        return { text: `${name} has failed`, tone: 'bad' };
+      case 'in-progress':
+      case 'pending':
+      case undefined:
+        break;
+    }
+  }
+  return undefined;
+}
+
+/** What a line of the pipelines' ledger means; undefined for beats and the like. */
+export function newsOfRunner(line: LedgerLine, nameOf: (page: string) => string): Piece | undefined {
+  if (line.event !== 'start') return undefined;
+  const { replica, pipeline, attempt } = line;
+  const name = nameOf(line.ticket);
+  return attempt === 1
+    ? { text: `${replica} starts ${pipeline} on ${name}`, tone: 'plain' }
+    : { text: `${replica} takes ${name} over: attempt ${attempt}`, tone: 'chaos' };
+}

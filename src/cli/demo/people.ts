@@ -1,0 +1,144 @@
+/**
+ * Who makes things happen in the demo: people who write tickets, ask again and close what is done, and somebody who
+ * pulls the plug of a replica now and then. Each act is told, so that a viewer can follow.
+ */
+import { sleep } from '../../foundation/loop.ts';
+import { type Board, openBystanders, type TicketView } from './board.ts';
+import type { RunnerLedger } from './ledger.ts';
+import type { News } from './news.ts';
+import type { Replica } from './replica.ts';
+import { type Sample, sampleAt } from './tickets.ts';
+
+export interface People {
+  /** The tickets that are there from the start. */
+  openFirst(count: number): void;
+  openTicket(): void;
+  /** Kills one replica that is at work, and brings it back. */
+  killOnce(): Promise<void>;
+  /** Goes on until the signal aborts. */
+  keepGoing(): Promise<void>;
+  /** Kills the replica that leads the polling and brings it back; says so if this is no moment for it. */
+  killLeader(): Promise<void>;
+}
+
+export interface PeopleDeps {
+  readonly board: Board;
+  readonly ledger: RunnerLedger;
+  readonly replicas: readonly Replica[];
+  readonly news: News;
+  readonly signal: AbortSignal;
+}
+
+const NAMES = ['mia', 'noah', 'lena', 'ravi', 'zoe'] as const;
+const PACE_MS = { least: 1_500, most: 3_500 };
+const KILL_MS = { least: 25_000, most: 35_000 };
+/** More than this at once and a viewer cannot follow. */
+const MOST_ON_THEIR_WAY = 9;
+/** A fresh end is looked at before somebody asks again or closes the ticket. */
+const ASK_AGAIN_AFTER_MS = 10_000;
+const CLOSE_AFTER_MS = 18_000;
+/** Long enough dead for the other replica to take the lead. */
+const DEAD_MS = 4_000;
+const DEAD_ONCE_MS = 1_000;
+const LOOK_AROUND_MS = 50;
+
+export function createPeople({ board, ledger, replicas, news, signal }: PeopleDeps): People {
+  let written = 0;
+  let killing = false;
+
+  const next = (): Sample => sampleAt(written++);
+  const somebody = (): string => pick(NAMES) ?? NAMES[0];
+  const leader = (): Replica | undefined => replicas.find((replica) => replica.view().leads.includes('poller'));
+  const allUp = (): boolean => replicas.every((replica) => replica.view().state === 'up');
+
+  /** The leader, so that its death shows both a failover and a hand-back; anybody, if it gets nothing to do any more. */
+  const victimAtWork = (): Replica | undefined => {
+    const working = replicas.filter(({ name }) => ledger.ticketsAtWork(name).length > 0);
+    const leading = leader();
+    if (leading !== undefined && working.includes(leading)) return leading;
+    const allStarted = board.views().every(({ asked, life }) => asked === 0 || life !== undefined);
+    return allStarted ? working[0] : undefined;
+  };
+
+  const openTicket = (): void => {
+    const by = somebody();
+    const { name, title } = board.open(next(), by);
+    news.tell(`${by} opens ${name}: ${title}`, 'person');
+  };
+
+  const kill = async (replica: Replica, deadMs: number): Promise<void> => {
+    killing = true;
+    const atWork = ledger.ticketsAtWork(replica.name).map(board.nameOf);
+    await replica.kill();
+    await ledger.noteKill(replica.name);
+    const under = atWork.length === 0 ? '' : ` while at work on ${atWork.join(' and ')}`;
+    news.tell(`${replica.name} is killed (SIGKILL)${under}`, 'chaos');
+    if (await sleep(deadMs, signal)) {
+      replica.start();
+      news.tell(`${replica.name} is started again`, 'chaos');
+    }
+    killing = false;
+  };
+
+  /** One thing that people do all day; nothing, if there is no occasion for it. */
+  const act = (): void => {
+    const views = board.views().filter(({ closed, asked }) => !closed && asked > 0);
+    const since = (ticket: TicketView): number => Date.now() - ticket.sinceMs;
+    const broken = pick(views.filter((t) => t.look === 'failed' && t.asked === 1 && since(t) > ASK_AGAIN_AFTER_MS));
+    if (broken !== undefined) {
+      const by = somebody();
+      board.askAgain(broken.ticket, by);
+      news.tell(`${by} asks for ${broken.name} once more`, 'person');
+      return;
+    }
+    const finished = pick(views.filter((t) => t.look === 'done' && since(t) > CLOSE_AFTER_MS));
+    if (finished !== undefined) {
+      const by = somebody();
+      board.close(finished.ticket, by);
+      news.tell(`${by} is happy and closes ${finished.name}`, 'person');
+    }
+    if (views.filter(({ end }) => end === 'open').length < MOST_ON_THEIR_WAY) openTicket();
+  };
+
+  const keepKilling = async (): Promise<void> => {
+    while (await sleep(between(KILL_MS), signal)) {
+      const victim = Math.random() < 0.7 ? leader() : pick(replicas);
+      if (victim !== undefined && allUp() && !killing) await kill(victim, DEAD_MS);
+    }
+  };
+
+  return {
+    openTicket,
+    openFirst(count) {
+      for (let opened = 0; opened < count; opened += 1) board.open(next(), somebody());
+      openBystanders(board);
+    },
+    async killOnce() {
+      do {
+        const victim = victimAtWork();
+        if (victim !== undefined) return await kill(victim, DEAD_ONCE_MS);
+      } while (await sleep(LOOK_AROUND_MS, signal));
+    },
+    async keepGoing() {
+      const killer = keepKilling();
+      while (await sleep(between(PACE_MS), signal)) act();
+      await killer;
+    },
+    async killLeader() {
+      const victim = leader();
+      if (killing || victim === undefined || !allUp()) {
+        news.tell('not now: first both replicas must be up and one of them lead', 'chaos');
+        return;
+      }
+      await kill(victim, DEAD_MS);
+    },
+  };
+}
+
+function pick<T>(from: readonly T[]): T | undefined {
+  return from[Math.floor(Math.random() * from.length)];
+}
+
+function between({ least, most }: { readonly least: number; readonly most: number }): number {
+  return least + Math.random() * (most - least);
+}

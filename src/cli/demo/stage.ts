@@ -1,0 +1,119 @@
+/** Builds what the demo plays on, bottom to top, and takes it down again, top to bottom: nothing of it may stay behind. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Environment } from '../../config/expand.ts';
+import { DEFAULT_TIMING } from '../../domain/timing.ts';
+import { createGitHubEmulator, type GitHubEmulator } from '../../emulators/github/github-emulator.ts';
+import { parseRedisUrl } from '../../redis/address.ts';
+import { createRedisConnection } from '../../redis/connection.ts';
+import { type Board, createBoard } from './board.ts';
+import { type PipelineBeats, REPLICA_VARIABLE, writeDemoFiles } from './files.ts';
+import { createRunnerLedger, type RunnerLedger } from './ledger.ts';
+import { createReplica, type Replica } from './replica.ts';
+import { OWNER, REPOSITORIES } from './tickets.ts';
+import { openEmbeddedRedis } from '../dev.ts';
+import { openLog } from '../process.ts';
+
+export interface Stage {
+  /** Holds the replicas' logs and the ledger of the pipelines. */
+  readonly dir: string;
+  readonly github: GitHubEmulator;
+  readonly ledger: RunnerLedger;
+  readonly board: Board;
+  /** Not started yet. */
+  readonly replicas: readonly Replica[];
+  /** Ends every process and removes the folder, unless it is to be kept. Safe to call twice. */
+  close(options?: { readonly keepDir?: boolean }): Promise<void>;
+}
+
+export interface StageOptions {
+  readonly env: Environment;
+  readonly beats: PipelineBeats;
+  /** A replica ended and nobody had asked for it; with its last words. */
+  readonly onReplicaEnd: (how: string) => void;
+}
+
+const REPLICAS = ['alpha', 'beta'] as const;
+/** Leases, heartbeats and repair ten times faster than in production: a viewer sees a failover in seconds. */
+const TIME_SCALE = 0.1;
+const TOKEN = 'ghp_only_known_to_the_emulator';
+const NAMESPACE = 'agentsmith';
+const REDIS_PATIENCE_MS = 10_000;
+
+export async function openStage(options: StageOptions): Promise<Stage> {
+  // Only what goes wrong may be logged: standard error is often the terminal that shows the picture.
+  const env = { ...options.env, LOG_LEVEL: 'error' };
+  const undo: (() => Promise<void>)[] = [];
+  let keepDir = false;
+  const close: Stage['close'] = async (wish) => {
+    keepDir = wish?.keepDir ?? keepDir;
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const dir = await mkdtemp(path.join(os.tmpdir(), 'agentsmith-demo-'));
+    undo.push(async () => {
+      if (!keepDir) await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+    });
+    const redis = await openEmbeddedRedis(env);
+    undo.push(() => redis.stop());
+    await declareFresh(redis.url, env);
+
+    const github = createGitHubEmulator({
+      tokens: { bot: { token: TOKEN, login: 'agent-smith-bot' } },
+      repositories: REPOSITORIES.map((repository) => `${OWNER}/${repository}`),
+      // The real one allows 5,000 requests an hour; at ten times its pace the demo would stand still after a while.
+      rateLimit: { limit: 10_000_000 },
+    });
+    await github.start();
+    undo.push(() => github.close());
+
+    const pageOf = (repository: string): string => github.pageUrl(`${OWNER}/${repository}`);
+    const files = await writeDemoFiles({ dir, pageOf, beats: options.beats });
+    const ledger = createRunnerLedger(files.ledger);
+    const replicas = REPLICAS.map((name) =>
+      createReplica({
+        name,
+        dir,
+        logFile: path.join(dir, `${name}.log`),
+        config: files.config,
+        timeScale: TIME_SCALE,
+        env: {
+          REDIS_URL: redis.url,
+          GITHUB_TOKEN: TOKEN,
+          LOG_LEVEL: 'info',
+          TMPDIR: files.temporary,
+          [REPLICA_VARIABLE]: name,
+        },
+        onEnd: options.onReplicaEnd,
+      }),
+    );
+    undo.push(async () => {
+      await Promise.all(replicas.map((replica) => replica.stop()));
+    });
+    return { dir, github, ledger, board: createBoard(github, ledger), replicas, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Says once that this Redis was started empty, so that the replicas do not wait for data that was never there. */
+async function declareFresh(url: string, env: Environment): Promise<void> {
+  const address = parseRedisUrl(url);
+  if (!address.ok) throw new Error(address.problem);
+  const connection = createRedisConnection({
+    address: address.options,
+    namespace: NAMESPACE,
+    timing: DEFAULT_TIMING,
+    blockMs: 0,
+    freshServer: true,
+    log: openLog(env).log,
+  });
+  try {
+    const up = await connection.whenUp(AbortSignal.timeout(REDIS_PATIENCE_MS));
+    if (!up) throw new Error(`the embedded Redis does not answer: ${connection.status().reason}`);
+  } finally {
+    await connection.close();
+  }
+}

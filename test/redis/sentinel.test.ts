@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import type { EmbeddedRedis } from '../../src/redis/embedded/embedded-redis.ts';
+import { openHouse, REPOSITORY } from '../support/house.ts';
+import { startSentinel } from '../support/sentinel.ts';
+import { until } from '../support/until.ts';
+
+test.each([
+  ['dies', (master: EmbeddedRedis) => master.kill('SIGKILL')],
+  ['hangs with open sockets', (master: EmbeddedRedis) => master.kill('SIGSTOP')],
+])(
+  'recovery: when the master %s the connection follows Sentinel, and claims wait until the window is over',
+  async (_, end) => {
+    const sentinel = await startSentinel();
+    const house = await openHouse({ redisUrl: sentinel.url });
+    const { redis, claims, hub, timing } = house;
+    const claim = (ticket: { readonly number: number }) =>
+      claims.claim({ project: 'api', ticketId: String(ticket.number), trigger: 'poll' }, AbortSignal.timeout(20_000));
+    const [first, second] = [1, 2].map(() => hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }));
+    if (first === undefined || second === undefined) throw new Error('no tickets');
+    expect(await claim(first)).toMatchObject({ kind: 'claimed' });
+
+    const incarnation = redis.incarnation();
+    await end(sentinel.first);
+    await until('Redis is away', () => redis.status().state === 'down');
+    expect(await claim(second)).toMatchObject({ kind: 'failed', failure: 'redis-unavailable' });
+    await until('the new master is up', () => redis.status().state === 'up');
+    expect(await sentinel.masterPort()).toBe(sentinel.second.port);
+    expect(redis.incarnation()).not.toBe(incarnation);
+    expect(redis.recoveringMs(timing.recoveryRepairMs)).toBeGreaterThan(0);
+    expect(await claim(second)).toMatchObject({ kind: 'failed', failure: 'recovering' });
+    await until('claims go on', async () => (await claim(second)).kind === 'claimed');
+  },
+);

@@ -1,0 +1,161 @@
+/** Every row of readiness (DESIGN 9), from what the rooms say of themselves to the answer. */
+import { expect, test } from 'vitest';
+import type { Project } from '../../src/domain/project.ts';
+import { createHealthCollector, type RoomStates } from '../../src/server/collect-health.ts';
+import { type HealthFacts, healthBody, readiness } from '../../src/server/health.ts';
+
+const project: Project = {
+  name: 'api',
+  source: { platform: 'github', host: 'github.com', container: 'org/api', apiUrl: 'https://api.github.com' },
+  code: { type: 'git', url: 'https://github.com/org/api' },
+  routing: { pipelineFromLabel: new Map() },
+  polling: { intervalMs: 60_000, jitterPercent: 10 },
+  triggers: new Set(['poll']),
+};
+
+const leader = { position: 'follower', holder: 'other', epoch: undefined, problem: undefined, sinceMs: 0 } as const;
+
+const good: RoomStates = {
+  redis: { state: 'up', reason: 'connected', sinceMs: 0 },
+  consumerRunning: true,
+  leaders: [
+    { ...leader, role: 'poller' },
+    { ...leader, role: 'housekeeping' },
+  ],
+  recoveringMs: 0,
+  projects: [project],
+  polls: new Map(),
+  findings: [],
+};
+
+function factsOf(states: Partial<RoomStates> = {}, more: Partial<HealthFacts> = {}): HealthFacts {
+  return {
+    ...createHealthCollector()({ ...good, ...states }),
+    instance: 'pod-1',
+    version: '1.0.0',
+    draining: false,
+    config: { state: 'ok', hash: 'abc', loadedAtMs: 0 },
+    activeRuns: 0,
+    ...more,
+  };
+}
+
+type Body = {
+  readonly status: string;
+  readonly subsystems: readonly { readonly name: string; readonly state: string; readonly reason: string }[];
+  readonly findings: readonly { readonly code: string }[];
+};
+const bodyOf = (facts: HealthFacts): Body => healthBody(facts) as Body;
+const stateOf = (facts: HealthFacts, name: string): string | undefined =>
+  facts.subsystems.find((subsystem) => subsystem.name === name)?.state;
+
+test('all is well: ready, and every subsystem is listed under its name', () => {
+  const facts = factsOf();
+  expect(readiness(facts)).toEqual({ code: 200, body: { status: 'ready' } });
+  expect(bodyOf(facts).status).toBe('ok');
+  expect(bodyOf(facts).subsystems.map(({ name, state }) => `${name} ${state}`)).toEqual([
+    'redis up',
+    'queue_consumer up',
+    'housekeeping up',
+    'poller up',
+    'webhooks disabled',
+  ]);
+});
+
+test.each<[string, Partial<RoomStates>, string]>([
+  ['unset', { redis: 'unset', consumerRunning: false, leaders: [] }, 'disabled'],
+  ['unreachable', { redis: { state: 'down', reason: 'connect ECONNREFUSED 10.1.2.3:6379', sinceMs: 0 } }, 'degraded'],
+])('health: REDIS_URL %s -> not ready, still 200 on /health, and no address in either', (_, states, state) => {
+  const facts = factsOf(states);
+  expect(readiness(facts)).toMatchObject({ code: 503, body: { status: 'not_ready' } });
+  for (const name of ['redis', 'queue_consumer', 'housekeeping', 'poller']) expect(stateOf(facts, name)).toBe(state);
+  expect(bodyOf(facts).status).toBe('degraded');
+  expect(JSON.stringify([readiness(facts), healthBody(facts)])).not.toContain('10.1.2.3');
+});
+
+test.each<[string, Partial<RoomStates>, string[]]>([
+  ['no leader at the moment', { leaders: good.leaders.map((one) => ({ ...one, holder: undefined })) }, []],
+  [
+    'a term that failed',
+    { leaders: [{ ...leader, role: 'poller', problem: 'bad cycle of https://secret.example' }] },
+    ['term-failed'],
+  ],
+  ['recovery', { recoveringMs: 42_000 }, ['recovering']],
+  [
+    'a failing project',
+    { findings: [{ code: 'poll-failing', severity: 'error', text: 'Project api cannot be polled.' }] },
+    ['poll-failing'],
+  ],
+  ['webhooks not configured', {}, []],
+])('health: %s is no reason not to be ready', (_, states, findings) => {
+  const facts = factsOf(states);
+  expect(readiness(facts).code).toBe(200);
+  expect(bodyOf(facts).findings.map(({ code }) => code)).toEqual(findings);
+  expect(bodyOf(facts).status).toBe(findings.length === 0 ? 'ok' : 'degraded');
+  expect(JSON.stringify(healthBody(facts))).not.toContain('secret.example');
+});
+
+test('health: the configuration asks for no polling -> the poller is disabled, and that is fine', () => {
+  const { polling: _, ...unpolled } = project;
+  for (const projects of [[], [unpolled], [{ ...project, disabled: 'GITHUB_TOKEN is not set' }]]) {
+    const facts = factsOf({ projects });
+    expect(stateOf(facts, 'poller')).toBe('disabled');
+    expect(readiness(facts).code).toBe(200);
+  }
+});
+
+test('health: a consumer that takes no jobs, and a replica that drains, are not ready', () => {
+  const idle = factsOf({ consumerRunning: false });
+  expect(stateOf(idle, 'queue_consumer')).toBe('down');
+  expect(readiness(idle).code).toBe(503);
+  expect(readiness(factsOf({}, { draining: true }))).toMatchObject({ code: 503, body: { draining: true } });
+});
+
+test('health: a finding that only informs leaves the status ok', () => {
+  const facts = factsOf({ findings: [{ code: 'something', severity: 'info', text: 'Something.' }] });
+  expect(bodyOf(facts).status).toBe('ok');
+});
+
+test('health: the moment of the last change is kept while the state stays the same', () => {
+  const collect = createHealthCollector();
+  const changedAt = (states: RoomStates) =>
+    collect(states).subsystems.find(({ name }) => name === 'redis')?.lastChangedMs;
+  const first = changedAt(good);
+  expect(changedAt(good)).toBe(first);
+  const lost: RoomStates = { ...good, redis: { state: 'down', reason: 'gone', sinceMs: 0 } };
+  const lostAt = changedAt(lost);
+  expect(lostAt).toBeGreaterThanOrEqual(first ?? 0);
+  expect(changedAt({ ...lost, redis: { state: 'down', reason: 'another reason', sinceMs: 0 } })).toBe(lostAt);
+});
+
+test('health: the last poll of a project is shown with its kind of error, without the text of it', () => {
+  const facts = factsOf({
+    polls: new Map([
+      [
+        'api',
+        {
+          project: 'api',
+          platform: 'github',
+          result: 'auth',
+          problem: 'list issues of org/api: 401 from https://secret.example',
+          retryAfterMs: undefined,
+          discovered: 0,
+          pending: 0,
+          claimed: 0,
+          skipped: {},
+          truncated: true,
+          durationMs: 12,
+          atMs: Date.UTC(2026, 0, 2),
+        },
+      ],
+    ]),
+  });
+  expect(facts.projects).toMatchObject([
+    {
+      name: 'api',
+      interval_seconds: 60,
+      last_poll: { result: 'auth', truncated: true, at_utc: '2026-01-02T00:00:00.000Z' },
+    },
+  ]);
+  expect(JSON.stringify(healthBody(facts))).not.toContain('secret.example');
+});

@@ -1,0 +1,75 @@
+/** A master, a replica and one Sentinel on 127.0.0.1: enough for a real failover. All of it ends with the test. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import { onTestFinished } from 'vitest';
+import type { EmbeddedRedis } from '../../src/redis/embedded/embedded-redis.ts';
+import { freePort } from '../../src/redis/embedded/free-port.ts';
+import { startLeashed } from '../../src/redis/embedded/leashed-process.ts';
+import { startTestRedis, testRedisServer } from './redis.ts';
+import { until } from './until.ts';
+
+const MASTER = 'agentsmith';
+
+export interface SentinelSetup {
+  /** For `REDIS_URL`. */
+  readonly url: string;
+  readonly first: EmbeddedRedis;
+  readonly second: EmbeddedRedis;
+  /** Port of the server that Sentinel names as master. */
+  masterPort(): Promise<number>;
+}
+
+/** Resolves when the replica is in step and the Sentinel knows it. A dead master is replaced after about a second. */
+export async function startSentinel(): Promise<SentinelSetup> {
+  // By default a master waits five seconds for further replicas before it sends its data.
+  const first = await startTestRedis({ settings: ['repl-diskless-sync-delay 0'] });
+  onTestFinished(() => first.stop());
+  const second = await startTestRedis({
+    settings: [`replicaof 127.0.0.1 ${first.port}`, 'repl-diskless-sync-delay 0'],
+  });
+  onTestFinished(() => second.stop());
+
+  const port = await freePort();
+  const dir = await mkdtemp(path.join(tmpdir(), 'agentsmith-sentinel-'));
+  const config = path.join(dir, 'sentinel.conf');
+  await writeFile(
+    config,
+    [
+      'bind 127.0.0.1',
+      `port ${port}`,
+      `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 1`,
+      `sentinel down-after-milliseconds ${MASTER} 500`,
+      `sentinel failover-timeout ${MASTER} 2000`,
+    ].join('\n'),
+  );
+  const { program, env } = testRedisServer();
+  const sentinel = startLeashed(program, [config, '--sentinel'], { cwd: dir, env, onLine: () => {} });
+  const client = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: null, retryStrategy: () => 20 });
+  client.on('error', () => undefined);
+  onTestFinished(async () => {
+    client.disconnect();
+    sentinel.signal('SIGKILL');
+    await sentinel.ended;
+    await rm(dir, { recursive: true, force: true });
+  });
+  const replica = new Redis(second.url);
+  onTestFinished(() => replica.disconnect());
+  await until('the replica is in step', async () =>
+    (await replica.info('replication')).includes('master_link_status:up'),
+  );
+  await until('Sentinel knows the replica', async () => {
+    const known = (await client.call('SENTINEL', 'REPLICAS', MASTER)) as readonly unknown[];
+    return known.length === 1;
+  });
+  return {
+    url: `redis+sentinel://127.0.0.1:${port}/${MASTER}`,
+    first,
+    second,
+    async masterPort() {
+      const [, found] = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string];
+      return Number(found);
+    },
+  };
+}

@@ -1,0 +1,228 @@
+/** One attempt under supervision: beats, trust, what an outage or a loss of Redis does to it, and its last word. */
+import { expect, onTestFinished, test } from 'vitest';
+import { MOST_INTERRUPTED, type Run } from '../../src/domain/run.ts';
+import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
+import { now } from '../../src/foundation/clock.ts';
+import { OperationError } from '../../src/foundation/errors.ts';
+import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
+import { superviseAttempt } from '../../src/worker/attempt.ts';
+import { createTrust } from '../../src/worker/trust.ts';
+import { FAST, type House, openHouse, silentLog } from '../support/house.ts';
+import { useRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+import { attemptOf, EXITED_0, openWorkerRoom, queuedRun, runningRun, runOf, scriptedRunner } from './worker-room.ts';
+
+const redis = useRedis();
+const house = (timing = FAST) => openHouse({ redisUrl: redis.url, timing });
+/** No beat but the first in the time of a test. */
+const RARE_BEATS = { ...FAST, heartbeatMs: 60_000 };
+/** For tests that wait for the end of trust. */
+const FASTER = scaleTiming(DEFAULT_TIMING, 0.04);
+
+function supervise(site: House, run: Run, records: Partial<AttemptRecords> = {}) {
+  const runner = scriptedRunner();
+  const giveUp = new AbortController();
+  onTestFinished(() => {
+    giveUp.abort();
+    runner.end({ kind: 'stopped', reason: 'the test is over', outputTail: '' });
+  });
+  const attempt = superviseAttempt(
+    run,
+    {
+      records: { ...site.attemptRecords, ...records },
+      handle: runner.handle,
+      trust: createTrust({ trustTermMs: site.timing.trustTermMs, startedAt: now() }),
+      log: silentLog,
+      giveUp: giveUp.signal,
+    },
+    { ...site.timing, maxAttempts: 3 },
+  );
+  return { runner, attempt, giveUp };
+}
+
+const away = async (): Promise<never> => {
+  throw new OperationError('script', new Error('redis is unreachable'));
+};
+
+test('FLUSHALL under a running attempt: the worker writes it again, and the run ends once', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  await until('a beat was accepted', () => runner.beats() > 0);
+  await redis.client.flushall();
+  await until('the record is there again', () => site.runs.get(run.id));
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'running', attempt: 1, attemptFence: run.attemptFence, project: 'api' });
+  expect(await site.runs.ofTicket(run.ticket)).toMatchObject({ id: run.id });
+  expect(await site.attemptRecords.beating([run.ticket])).toEqual([true]);
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toEqual({ kind: 'finished', state: 'completed', reason: 'exit code 0' });
+  expect(runner.stops).toEqual([]);
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1, interrupted: 0 });
+});
+
+test('FLUSHALL between the last beat and the end: the end is recorded all the same', async () => {
+  const site = await house(RARE_BEATS);
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  await until('the first beat was accepted', () => runner.beats() > 0);
+  await redis.client.flushall();
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'completed' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
+});
+
+test('FLUSHALL just before a drain: the run is handed back all the same', async () => {
+  const site = await house(RARE_BEATS);
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  await until('the first beat was accepted', () => runner.beats() > 0);
+  await redis.client.flushall();
+  attempt.drain();
+  expect(await attempt.ended).toMatchObject({ kind: 'handed-back', turn: 2, interrupted: 1, reason: 'drained' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 2 });
+});
+
+test('after FLUSHALL a newer claim of the ticket wins: the old attempt is stopped and writes nothing', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  await until('a beat was accepted', () => runner.beats() > 0);
+  await redis.client
+    .multi()
+    .flushall()
+    .hset(site.redis.keys.ticket(run.ticket), { run: 'another', fence: String(run.attemptFence + 60_000) })
+    .exec();
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(runner.stops).toEqual(['superseded']);
+  expect(await site.runs.get(run.id)).toBeUndefined();
+  expect(await redis.client.hget(site.redis.keys.ticket(run.ticket), 'run')).toBe('another');
+});
+
+test('a superseded attempt is stopped and writes nothing, also when its runner still ends well', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  runner.stubborn = true;
+  await until('a beat was accepted', () => runner.beats() > 0);
+  await site.attemptRecords.handBack(attemptOf(run), { onlyIfDead: false, interrupted: true, reason: 'judged dead' });
+  const handedBack = await redis.client.hgetall(site.redis.keys.run(run.id));
+  await until('the runner is told', () => runner.stops.includes('superseded'));
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(await redis.client.hgetall(site.redis.keys.run(run.id))).toEqual(handedBack);
+});
+
+test('a superseded attempt that has not noticed yet is refused by its fence', async () => {
+  const site = await house(RARE_BEATS);
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  await until('the first beat was accepted', () => runner.beats() > 0);
+  await site.attemptRecords.handBack(attemptOf(run), { onlyIfDead: false, interrupted: true, reason: 'judged dead' });
+  const next = await site.attemptRecords.start(await runOf(site, run.id), 'worker-2');
+  expect(next.kind).toBe('started');
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'running', attempt: 2, worker: 'worker-2' });
+});
+
+test('a finish that Redis took but whose answer was lost counts as finished, and its label is written', async () => {
+  const site = await house();
+  const run = await queuedRun(site);
+  let lost = 0;
+  const { processor } = openWorkerRoom(site, {
+    ends: EXITED_0,
+    records: {
+      finish: async (name, end) => {
+        const reply = await site.attemptRecords.finish(name, end);
+        lost += 1;
+        return lost === 1 ? await away() : reply;
+      },
+    },
+  });
+  await processor.process({ run: run.id, turn: 1 });
+  expect(lost).toBe(2);
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
+  await until('the label is done', () => site.labelsOf(1).includes('agent-smith:done'));
+});
+
+test('a hand-back that Redis took but whose answer was lost leaves one further turn, without a job, to repair', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  let lost = 0;
+  const { attempt } = supervise(site, run, {
+    handBack: async (name, how) => {
+      const reply = await site.attemptRecords.handBack(name, how);
+      lost += 1;
+      return lost === 1 ? await away() : reply;
+    },
+  });
+  attempt.drain();
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 2, interrupted: 1 });
+});
+
+test('beats go on until Redis has taken the end, so an outage at the end costs nothing', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  let refused = 0;
+  const { runner, attempt } = supervise(site, run, {
+    finish: async (name, end) => {
+      refused += 1;
+      return runner.beats() < 8 ? await away() : await site.attemptRecords.finish(name, end);
+    },
+  });
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'completed' });
+  expect(refused).toBeGreaterThan(1);
+  // Longer than the heartbeat lives.
+  expect(7 * site.timing.heartbeatMs).toBeGreaterThanOrEqual(site.timing.heartbeatTtlMs);
+});
+
+test('no accepted beat for the whole trust: the runner is stopped, the run is handed back as interrupted', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  let outage = false;
+  const { runner, attempt } = supervise(site, run, {
+    beat: (name) => (outage ? away() : site.attemptRecords.beat(name)),
+  });
+  await until('a beat was accepted', () => runner.beats() > 0);
+  outage = true;
+  await until('the runner is told', () => runner.stops.length > 0);
+  expect(runner.stops).toEqual(['trust-lost']);
+  expect(await attempt.ended).toMatchObject({ kind: 'handed-back', turn: 2, interrupted: 1, reason: 'trust-lost' });
+});
+
+test('an outage shorter than the trust leaves the runner alone', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  let missed = 0;
+  const { runner, attempt } = supervise(site, run, {
+    beat: (name) => {
+      missed += 1;
+      return missed > 1 && missed < 4 ? away() : site.attemptRecords.beat(name);
+    },
+  });
+  await until('beats are accepted again', () => missed > 4);
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toMatchObject({ kind: 'finished' });
+  expect(runner.stops).toEqual([]);
+});
+
+test('a process that must end does not wait for Redis for ever: the record is left to repair', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const { runner, attempt, giveUp } = supervise(site, run, { finish: away });
+  runner.end(EXITED_0);
+  giveUp.abort();
+  expect(await attempt.ended).toEqual({ kind: 'unrecorded' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'running' });
+});
+
+test('the drain that interrupts a run too often fails it', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  await redis.client.hset(site.redis.keys.run(run.id), 'interrupted', MOST_INTERRUPTED - 1);
+  const { attempt } = supervise(site, await runOf(site, run.id));
+  attempt.drain();
+  expect(await attempt.ended).toEqual({ kind: 'finished', state: 'failed', reason: 'interrupted 20 times, last: drained' });
+});

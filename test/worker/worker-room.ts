@@ -1,0 +1,116 @@
+/** The worker room on a house, with a runner that ends when and how the test says. */
+import type { Run } from '../../src/domain/run.ts';
+import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
+import type { RunnerEnd, RunnerHandle, RunnerRequest } from '../../src/worker/runners/runner.ts';
+import { createTurnProcessor, type OpenedRunner, type TurnProcessor } from '../../src/worker/turn-processor.ts';
+import { type House, REPOSITORY, silentLog } from '../support/house.ts';
+
+/** A runner that was started. It obeys a stop at once, unless the test made it stubborn. */
+export interface ScriptedRunner {
+  readonly handle: RunnerHandle;
+  /** Reasons of the stops so far. */
+  readonly stops: readonly string[];
+  /** Accepted heartbeats so far. */
+  readonly beats: () => number;
+  end(end: RunnerEnd): void;
+  stubborn: boolean;
+}
+
+export const EXITED_0: RunnerEnd = { kind: 'exited', code: 0, outputTail: 'all well' };
+
+export function scriptedRunner(): ScriptedRunner {
+  const { promise: ended, resolve } = Promise.withResolvers<RunnerEnd>();
+  const stops: string[] = [];
+  let beats = 0;
+  const runner: ScriptedRunner = {
+    stops,
+    beats: () => beats,
+    end: resolve,
+    stubborn: false,
+    handle: {
+      ended,
+      beat: () => {
+        beats += 1;
+      },
+      stop(reason) {
+        stops.push(reason);
+        if (!runner.stubborn) resolve({ kind: 'stopped', reason, outputTail: '' });
+      },
+    },
+  };
+  return runner;
+}
+
+export interface WorkerRoom {
+  readonly processor: TurnProcessor;
+  /** In the order of their starts. */
+  readonly runners: readonly (ScriptedRunner & { readonly request: RunnerRequest })[];
+}
+
+export interface WorkerRoomOptions {
+  readonly records?: Partial<AttemptRecords>;
+  readonly runner?: Partial<Extract<OpenedRunner, { ok: true }>>;
+  readonly worker?: string;
+  /** How every runner ends at once; without it the test ends them. */
+  readonly ends?: RunnerEnd;
+}
+
+export function openWorkerRoom(house: House, options: WorkerRoomOptions = {}): WorkerRoom {
+  const runners: (ScriptedRunner & { readonly request: RunnerRequest })[] = [];
+  const processor = createTurnProcessor(
+    {
+      catalog: () => house.catalog,
+      platformOf: () => house.platform,
+      records: { ...house.attemptRecords, ...options.records },
+      queue: house.queue,
+      labels: house.labels,
+      decisions: house.decisions,
+      log: silentLog,
+      openRunner: () => ({
+        ok: true,
+        maxAttempts: 3,
+        timeoutMs: 60_000,
+        start: (request) => {
+          const runner = Object.assign(scriptedRunner(), { request });
+          runners.push(runner);
+          if (options.ends !== undefined) runner.end(options.ends);
+          return runner.handle;
+        },
+        ...options.runner,
+      }),
+    },
+    { ...house.timing, worker: options.worker ?? 'worker-1' },
+  );
+  return { processor, runners };
+}
+
+/** Opens a ticket of `REPOSITORY` and claims it: a queued run with its job, as the claim leaves it. */
+export async function queuedRun(house: House, labels: readonly string[] = ['agent-smith']): Promise<Run> {
+  const { number } = house.hub.openIssue(REPOSITORY, { labels: [...labels] });
+  const outcome = await house.claims.claim(
+    { project: 'api', ticketId: String(number), trigger: 'poll' },
+    new AbortController().signal,
+  );
+  if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${JSON.stringify(outcome)}`);
+  return await runOf(house, outcome.run);
+}
+
+/** The record as it is now. */
+export async function runOf(house: House, id: string): Promise<Run> {
+  const run = await house.runs.get(id);
+  if (run === undefined) throw new Error(`no run ${id}`);
+  return run;
+}
+
+/** A claimed run with its first attempt at work, as `start-attempt` leaves it. */
+export async function runningRun(house: House, worker = 'worker-1'): Promise<Run> {
+  const run = await queuedRun(house);
+  const reply = await house.attemptRecords.start(run, worker);
+  if (reply.kind !== 'started') throw new Error(`not started: ${reply.kind}`);
+  return reply.run;
+}
+
+/** What names the latest attempt of a run. */
+export function attemptOf(run: Run): { run: string; ticket: string; attempt: number; fence: number } {
+  return { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
+}
