@@ -85,7 +85,7 @@ test('poller: a term that ends takes its findings with it, since the next leader
 
 test('poller: 250 labelled issues on three pages are all claimed, pull requests and closed issues are not', async () => {
   const house = await openHouse({ redisUrl: redis.url });
-  const issues = Array.from({ length: 250 }, () => house.hub.openIssue(REPOSITORY, { labels: ['Agent-Smith'] }));
+  const issues = Array.from({ length: 250 }, () => house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }));
   const pull = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'], isPullRequest: true });
   const closed = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   house.hub.closeIssue(closed.ticket);
