@@ -9,14 +9,12 @@
  * With a jitter of 50 % the second polls spread evenly over one interval, which begins half an interval after the first
  * ones. So a window in there shows the steady state without waiting for the whole cycle.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { EmulatedGitHub, RequestCounts } from './emulated-github.ts';
+import type { RequestCounts } from './emulated-github.ts';
+import { type GitHub, startGitHub } from './github-process.ts';
 import { type Replica, type ReplicaMetrics, startReplica } from './replica.ts';
 
 export interface IdlePollOptions {
@@ -65,7 +63,7 @@ export function allowedIntervalSeconds(projects: number): number {
 /** Throws when a poll fails: then there is nothing to measure. */
 export async function benchIdlePoll(options: IdlePollOptions): Promise<IdlePollResult> {
   const dir = await mkdtemp(path.join(tmpdir(), 'agentsmith-bench-'));
-  const github = startGitHub(options.projects);
+  const github = startGitHub({ repositories: options.projects, token: TOKEN, triggerLabel: TRIGGER_LABEL });
   try {
     const { pages } = await github.ready;
     const configFile = path.join(dir, 'agentsmith.yml');
@@ -174,34 +172,4 @@ function configOf({ namespace, projects }: IdlePollOptions, pages: readonly stri
     pipelines: { 'fix-bug': { command: ['true'] } },
     redis: { namespace },
   });
-}
-
-interface GitHub {
-  readonly ready: Promise<EmulatedGitHub>;
-  counts(): Promise<RequestCounts>;
-  stop(): Promise<void>;
-}
-
-function startGitHub(repositories: number): GitHub {
-  const program = fileURLToPath(new URL('emulated-github.ts', import.meta.url));
-  const child = fork(program, [String(repositories), TOKEN, TRIGGER_LABEL]);
-  const ended = once(child, 'exit');
-  const message = async <T>(): Promise<T> => {
-    const gone = new AbortController();
-    void ended.then(() => gone.abort(new Error('the GitHub emulator has ended')));
-    const [answer] = (await once(child, 'message', { signal: gone.signal })) as [T];
-    return answer;
-  };
-  return {
-    ready: message(),
-    async counts() {
-      const answer = message<RequestCounts>();
-      child.send('counts');
-      return await answer;
-    },
-    async stop() {
-      child.kill();
-      await ended;
-    },
-  };
 }

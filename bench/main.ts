@@ -15,7 +15,7 @@ import { type BenchResult, formatReport, type Machine, summarise } from './repor
  * What a replica should run with. On a large machine V8 lets garbage grow far beyond the 60 MB that a thousand projects
  * need: a young generation of 128 MB alone, and it gives little of it back.
  */
-const NODE_OPTIONS = '--max-semi-space-size=8 --max-old-space-size=256';
+const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 
 const HELP = `npm run bench -- [--quick | --full] [--json] [--node-options OPTIONS]
   --quick                 a smoke run of some seconds; its numbers mean little

@@ -17,12 +17,12 @@ export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome
   const projects = createKnownProjects({ onRequest: () => {} });
   const unopened = projects.update(config).find(({ project }) => project === options.project);
   if (unopened !== undefined) throw new Error(unopened.problem);
-  const stores = openStores({ config: () => config, timing, log, freshRedis: false });
+  const stores = openStores({ ...options, config: () => config, freshRedis: false });
   if (stores === undefined) throw new Error('REDIS_URL is not set');
   const claims = openClaims({ projects, stores, timing, log, onOutcome: undefined });
   const { redis, queue } = stores;
   try {
-    if (!(await redis.whenUp(AbortSignal.timeout(timing.redisSocketMs)))) {
+    if (!(await redis.whenUp(AbortSignal.timeout(2 * timing.redisCommandMs)))) {
       throw new Error(`redis cannot be reached: ${redis.status().reason}`);
     }
     return await claims.claim(

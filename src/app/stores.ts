@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Timing } from '../domain/timing.ts';
 import type { Log } from '../foundation/log.ts';
+import type { Redactor } from '../foundation/redactor.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import { parseRedisUrl } from '../redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
@@ -26,10 +27,11 @@ export interface StoresOptions {
   readonly timing: Timing;
   readonly freshRedis: boolean;
   readonly log: Log;
+  readonly redactor: Redactor;
 }
 
 /** Undefined without `REDIS_URL`. Connects in the background; throws when the URL itself is wrong. */
-export function openStores({ config, timing, freshRedis, log }: StoresOptions): Stores | undefined {
+export function openStores({ config, timing, freshRedis, log, redactor }: StoresOptions): Stores | undefined {
   const url = config().secrets.redisUrl();
   if (url === undefined) return undefined;
   const address = parseRedisUrl(url);
@@ -48,7 +50,16 @@ export function openStores({ config, timing, freshRedis, log }: StoresOptions): 
     attemptRecords: createAttemptRecords(redis, timing),
     labelRecords: createLabelRecords(redis, timing),
     runs: createRunReader(redis),
-    decisions: createDecisionLog(redis),
+    decisions: withoutSecrets(createDecisionLog(redis), redactor),
     queue: createRunQueue({ redis, log }),
+  };
+}
+
+/** What a platform answered is quoted in a decision, and may quote what it was sent. */
+function withoutSecrets(log: DecisionLog, redactor: Redactor): DecisionLog {
+  return {
+    ...log,
+    record: ({ detail, ...decision }) =>
+      log.record(detail === undefined ? decision : { ...decision, detail: redactor.redact(detail) }),
   };
 }

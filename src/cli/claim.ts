@@ -1,7 +1,7 @@
 /** `agent-smith claim PROJECT TICKET`: the same claim as a poll or a webhook makes, by hand and at once. */
 
 import { claimOnce } from '../app/claim-once.ts';
-import { describeOutcome } from '../claims/claim-outcome.ts';
+import { type ClaimOutcome, describeOutcome } from '../claims/claim-outcome.ts';
 import { configFile } from '../config/config-text.ts';
 import type { Environment } from '../config/expand.ts';
 import { loadConfig } from '../config/load.ts';
@@ -39,14 +39,18 @@ export async function claim(options: ClaimCommandOptions): Promise<ExitCode> {
   }
   const { log, redactor } = openLog({ ...env, LOG_LEVEL: env.LOG_LEVEL ?? 'error' });
   const outcome = await claimOnce({ config, project, ticketId, timing: DEFAULT_TIMING, log, redactor });
-  const { kind, ...rest } = outcome;
-  if (options.json) {
-    console.log(JSON.stringify({ outcome: kind, ...rest }));
-  } else {
-    const why =
-      outcome.kind === 'not-eligible' ? explainReason(outcome.reason) : 'detail' in outcome ? outcome.detail : '';
-    const run = 'run' in outcome ? ` (run ${outcome.run})` : '';
-    console.log(printable(`${describeOutcome(outcome)}${run}${why === '' ? '' : `: ${why}`}`));
-  }
+  // What a platform answered is quoted in the detail, and may quote what it was sent.
+  console.log(redactor.redact(options.json ? asJson(outcome) : asText(outcome)));
   return outcome.kind === 'claimed' || outcome.kind === 'already-claimed' ? 0 : 1;
+}
+
+function asJson({ kind, ...rest }: ClaimOutcome): string {
+  return JSON.stringify({ outcome: kind, ...rest });
+}
+
+function asText(outcome: ClaimOutcome): string {
+  const why =
+    outcome.kind === 'not-eligible' ? explainReason(outcome.reason) : 'detail' in outcome ? outcome.detail : '';
+  const run = 'run' in outcome ? ` (run ${outcome.run})` : '';
+  return printable(`${describeOutcome(outcome)}${run}${why === '' ? '' : `: ${why}`}`);
 }

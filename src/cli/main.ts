@@ -39,7 +39,9 @@ program
   .addOption(configOption())
   .option('--port <port>', 'port of /health, /health/ready and /metrics (default: PORT, else 8081)', port)
   .option('--host <host>', 'address to listen on', '::')
-  .addOption(new Option('--time-scale <factor>', 'shrink every duration; for tests').argParser(factor).default(1).hideHelp())
+  .addOption(
+    new Option('--time-scale <factor>', 'shrink every duration; for tests').argParser(factor).default(1).hideHelp(),
+  )
   .addOption(new Option('--no-adopt', 'leave labels without a record alone').hideHelp())
   .action(async (options: { config?: string; port?: number; host: string; timeScale: number; adopt: boolean }) => {
     const { config: file, port, host, timeScale, adopt: adoptOrphans } = options;

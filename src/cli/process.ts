@@ -1,7 +1,8 @@
 /** What all commands share: signals, versions, the name of this replica. Only here and in `config/` is `process.env` read. */
+
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { randomBytes } from 'node:crypto';
 import type { Environment } from '../config/expand.ts';
 import { logLevel } from '../config/settings.ts';
 import { createLog, type Log } from '../foundation/log.ts';

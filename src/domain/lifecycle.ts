@@ -2,7 +2,7 @@
  * The lifecycle label: a picture of the run on the ticket. People's labels are never part of it, and nothing here ever
  * names a label outside the prefix.
  */
-export const LIFECYCLE_PREFIX = 'agent-smith:';
+const LIFECYCLE_PREFIX = 'agent-smith:';
 
 export const LIFECYCLES = ['pending', 'enqueued', 'in-progress', 'done', 'failed'] as const;
 

@@ -3,7 +3,7 @@ import { hasLabel, isOurs, lifecycleOf } from './lifecycle.ts';
 import type { Routing } from './project.ts';
 
 /** The pipeline of last resort, when a project names none. */
-export const FALLBACK_PIPELINE = 'fix-bug';
+const FALLBACK_PIPELINE = 'fix-bug';
 
 export interface Route {
   readonly pipeline: string;

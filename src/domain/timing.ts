@@ -109,5 +109,5 @@ export const DEFAULT_TIMING: Timing = {
 /** The same protocol, `factor` times as fast or slow: `scaleTiming(DEFAULT_TIMING, 0.1)` is ten times faster. */
 export function scaleTiming(timing: Timing, factor: number): Timing {
   const scaled = Object.entries(timing).map(([name, ms]) => [name, Math.max(1, Math.round((ms as number) * factor))]);
-  return Object.fromEntries(scaled) as unknown as Timing;
+  return Object.fromEntries(scaled) as Timing;
 }

@@ -28,10 +28,5 @@ export function now(): Moment {
 
 /** Milliseconds since `since`: the largest that any of the clocks says, never negative. */
 export function elapsedMs(since: Moment, at: Moment = now()): number {
-  return Math.max(
-    0,
-    at.monotonicMs - since.monotonicMs,
-    at.uptimeMs - since.uptimeMs,
-    at.wallMs - since.wallMs,
-  );
+  return Math.max(0, at.monotonicMs - since.monotonicMs, at.uptimeMs - since.uptimeMs, at.wallMs - since.wallMs);
 }

@@ -42,42 +42,52 @@ export interface StreamRedactor {
 }
 
 /**
- * Redacts a stream. A place in the text is decided once enough of what follows is there to hold the longest secret, so
- * neither a secret cut by a chunk border nor one that begins with another one gets out.
+ * Redacts a stream. Text is held back only from where it may still become a secret, or a longer one than it is already;
+ * so neither a secret cut by a chunk border nor one that begins with another one gets out, and nothing else waits.
  */
 export function createStreamRedactor(secrets: readonly string[]): StreamRedactor {
   const longestFirst = usable(secrets);
   const pattern = patternOf(longestFirst);
-  const undecided = (longestFirst[0]?.length ?? 1) - 1;
   let held = '';
 
-  /** Shows the text up to where it is decided, and holds the rest. */
-  const show = (text: string, decided: number): string => {
+  /** The first place from `from` on where the text ends in the middle of some secret; its length if there is none. */
+  const undecided = (text: string, from: number): number => {
+    const longest = longestFirst[0]?.length ?? 0;
+    for (let at = Math.max(from, text.length - longest + 1); at < text.length; at += 1) {
+      const end = text.slice(at);
+      if (longestFirst.some((secret) => secret.length > end.length && secret.startsWith(end))) return at;
+    }
+    return text.length;
+  };
+
+  const show = (text: string, last: boolean): string => {
     let shown = '';
     let from = 0;
-    for (const match of pattern === undefined ? [] : text.matchAll(pattern)) {
-      if (match.index >= decided) break;
+    for (;;) {
+      const decided = last ? text.length : undecided(text, from);
+      const match = pattern === undefined ? null : matchFrom(pattern, text, from);
+      if (match === null || match.index >= decided) {
+        held = text.slice(decided);
+        return shown + text.slice(from, decided);
+      }
       shown += text.slice(from, match.index) + REDACTED;
       from = match.index + match[0].length;
     }
-    const to = Math.max(from, decided);
-    held = text.slice(to);
-    return shown + text.slice(from, to);
   };
   return {
-    push(chunk) {
-      const text = held + chunk;
-      return show(text, Math.max(0, text.length - undecided));
-    },
-    end: () => show(held, held.length),
+    push: (chunk) => show(held + chunk, false),
+    end: () => show(held, true),
   };
+}
+
+function matchFrom(pattern: RegExp, text: string, from: number): RegExpExecArray | null {
+  pattern.lastIndex = from;
+  return pattern.exec(text);
 }
 
 /** Longest first: a secret that begins with another one must not leave its rest behind. */
 function usable(secrets: Iterable<string>): string[] {
-  return [...new Set(secrets)]
-    .filter((secret) => secret.length >= SHORTEST_SECRET)
-    .sort((a, b) => b.length - a.length);
+  return [...new Set(secrets)].filter((secret) => secret.length >= SHORTEST_SECRET).sort((a, b) => b.length - a.length);
 }
 
 function patternOf(longestFirst: readonly string[]): RegExp | undefined {

@@ -68,7 +68,7 @@ export async function walkListing(
 }
 
 /** Lifecycle none or pending; also `pending` beside `done` or `failed`, by which a person asks for another run. */
-export function isCandidate(ticket: Ticket): boolean {
+function isCandidate(ticket: Ticket): boolean {
   const found = lifecyclesOf(ticket.labels);
   if (found.includes('enqueued') || found.includes('in-progress')) return false;
   return found.length === 0 || found.includes('pending');

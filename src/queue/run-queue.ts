@@ -115,10 +115,12 @@ export function createRunConsumer(options: RunConsumerOptions): RunConsumer {
       active += 1;
       try {
         // BullMQ may take one more job after the pause: it belongs to whoever is at work.
-        const outcome = paused ? AT_ONCE : await options.onTurn(job.data).catch((error: unknown) => {
-          log.error({ run: job.data.run, error: messageOf(error) }, 'turn failed');
-          throw error;
-        });
+        const outcome = paused
+          ? AT_ONCE
+          : await options.onTurn(job.data).catch((error: unknown) => {
+              log.error({ run: job.data.run, error: messageOf(error) }, 'turn failed');
+              throw error;
+            });
         if (outcome.kind === 'over') return;
         await job.moveToDelayed(Date.now() + outcome.delayMs, token);
       } finally {

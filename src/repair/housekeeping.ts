@@ -25,7 +25,10 @@ export interface HousekeepingOptions {
   readonly platformPassMs: number;
 }
 
-export function createHousekeeping(deps: HousekeepingDeps, options: HousekeepingOptions): (term: Term) => Promise<void> {
+export function createHousekeeping(
+  deps: HousekeepingDeps,
+  options: HousekeepingOptions,
+): (term: Term) => Promise<void> {
   return async (term) => {
     const loop = (name: string, intervalMs: number, pass: Pass, duringRecovery: boolean): Promise<void> => {
       let waited = false;

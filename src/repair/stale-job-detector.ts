@@ -17,10 +17,10 @@ import type { Pass, Repair } from './repair.ts';
 
 const MOST_RUNS = 10_000;
 
-export type Verdict = 'hand-back' | 'cancel' | 'fail';
+type Verdict = 'hand-back' | 'cancel' | 'fail';
 
 /** What becomes of a run whose attempt is dead. Pure. */
-export function judgeDead(run: Run): Verdict {
+function judgeDead(run: Run): Verdict {
   if (run.cancelRequested !== undefined) return 'cancel';
   return run.interrupted + 1 >= MOST_INTERRUPTED ? 'fail' : 'hand-back';
 }
@@ -36,10 +36,7 @@ export interface StaleJobDetectorDeps {
   readonly onRepair: Repair;
 }
 
-export function createStaleJobDetector(
-  deps: StaleJobDetectorDeps,
-  options: { readonly staleConfirmMs: number },
-): Pass {
+export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { readonly staleConfirmMs: number }): Pass {
   const missing = createSecondLook({ apartMs: options.staleConfirmMs, most: MOST_RUNS });
 
   const bury = async (run: Run): Promise<void> => {
@@ -52,7 +49,8 @@ export function createStaleJobDetector(
       await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseAfter(reply.interrupted) });
     } else {
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
-      const why = verdict === 'cancel' ? `cancelled by ${run.cancelRequested}` : `interrupted ${MOST_INTERRUPTED} times`;
+      const why =
+        verdict === 'cancel' ? `cancelled by ${run.cancelRequested}` : `interrupted ${MOST_INTERRUPTED} times`;
       const reply = await deps.records.finish(name, { state, reason: why, output: '', onlyIfDead: true });
       if (reply !== 'finished') return;
     }

@@ -11,7 +11,7 @@ import { useRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
-const SCALE = 0.06;
+const SCALE = 0.05;
 const { leaseTtlMs, leaseRenewMs, leaseMarginMs } = scaleTiming(DEFAULT_TIMING, SCALE);
 /** Of a noisy machine. */
 const SLACK_MS = 1_000;

@@ -75,7 +75,7 @@ async function line(): Promise<{ readonly proxy: TcpProxy; readonly url: string 
 function errorLog(): { readonly log: Log; readonly errors: readonly unknown[] } {
   const errors: unknown[] = [];
   const log = { ...silentLog, debug: () => undefined, error: (fields: unknown) => errors.push(fields) };
-  return { log: log as unknown as Log, errors };
+  return { log, errors };
 }
 
 test('a turn is one job: added again while it waits or is at work, nothing changes', async () => {

@@ -89,7 +89,9 @@ test('hand-back: the next turn, a new fence, and the old attempt is superseded',
 
 test('an attempt that beats is not declared dead', async () => {
   const run = await runningRun(house);
-  expect(await house.attemptRecords.handBack(attemptOf(run), { ...HAND_BACK, onlyIfDead: true })).toEqual({ kind: 'alive' });
+  expect(await house.attemptRecords.handBack(attemptOf(run), { ...HAND_BACK, onlyIfDead: true })).toEqual({
+    kind: 'alive',
+  });
   expect(await house.attemptRecords.finish(attemptOf(run), { ...DONE, onlyIfDead: true })).toBe('alive');
   expect(await runOf(house, run.id)).toMatchObject({ state: 'running', turn: 1 });
   await redis.client.del(heartbeatOf(run));

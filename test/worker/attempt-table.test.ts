@@ -53,7 +53,10 @@ test('a worker that holds a ticket at each step of the attempt table is killed, 
   const house = await openHouse({ redisUrl: redis.url, hub, policy });
   for (const { ticket } of ROWS) {
     hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
-    const outcome = await house.claims.claim({ project: 'api', ticketId: ticket, trigger: 'poll' }, new AbortController().signal);
+    const outcome = await house.claims.claim(
+      { project: 'api', ticketId: ticket, trigger: 'poll' },
+      new AbortController().signal,
+    );
     expect(outcome.kind).toBe('claimed');
   }
 
@@ -93,15 +96,18 @@ test('a worker that holds a ticket at each step of the attempt table is killed, 
   expect(await house.queue.depth()).toBe(0);
 });
 
-test.each(ROWS)('attempt table, died right after $step: nothing lost, nothing doubled', ({ ticket, lives, attempt, history }) => {
-  const { run, ledger, labels, comments, history: shown } = found.get(ticket) as Found;
-  expect(ledger.filter(({ event }) => event === 'overlap')).toEqual([]);
-  expect(ledger.filter(({ event }) => event === 'start')).toHaveLength(lives);
-  expect(ledger.at(-1)?.event).toBe('end');
-  expect(run.attempt).toBe(attempt);
-  expect(run.interrupted).toBe(attempt - 1);
-  expect(labels).toEqual(['agent-smith', 'agent-smith:done']);
-  expect(comments).toBe(1);
-  if (history !== undefined) expect(shown).toEqual(history);
-  expect(shown.at(-1)).toBe('done');
-});
+test.each(ROWS)(
+  'attempt table, died right after $step: nothing lost, nothing doubled',
+  ({ ticket, lives, attempt, history }) => {
+    const { run, ledger, labels, comments, history: shown } = found.get(ticket) as Found;
+    expect(ledger.filter(({ event }) => event === 'overlap')).toEqual([]);
+    expect(ledger.filter(({ event }) => event === 'start')).toHaveLength(lives);
+    expect(ledger.at(-1)?.event).toBe('end');
+    expect(run.attempt).toBe(attempt);
+    expect(run.interrupted).toBe(attempt - 1);
+    expect(labels).toEqual(['agent-smith', 'agent-smith:done']);
+    expect(comments).toBe(1);
+    if (history !== undefined) expect(shown).toEqual(history);
+    expect(shown.at(-1)).toBe('done');
+  },
+);

@@ -51,7 +51,12 @@ test('FLUSHALL under a running attempt: the worker writes it again, and the run 
   await until('a beat was accepted', () => runner.beats() > 0);
   await redis.client.flushall();
   await until('the record is there again', () => site.runs.get(run.id));
-  expect(await runOf(site, run.id)).toMatchObject({ state: 'running', attempt: 1, attemptFence: run.attemptFence, project: 'api' });
+  expect(await runOf(site, run.id)).toMatchObject({
+    state: 'running',
+    attempt: 1,
+    attemptFence: run.attemptFence,
+    project: 'api',
+  });
   expect(await site.runs.ofTicket(run.ticket)).toMatchObject({ id: run.id });
   expect(await site.attemptRecords.beating([run.ticket])).toEqual([true]);
   runner.end(EXITED_0);
@@ -224,5 +229,9 @@ test('the drain that interrupts a run too often fails it', async () => {
   await redis.client.hset(site.redis.keys.run(run.id), 'interrupted', MOST_INTERRUPTED - 1);
   const { attempt } = supervise(site, await runOf(site, run.id));
   attempt.drain();
-  expect(await attempt.ended).toEqual({ kind: 'finished', state: 'failed', reason: 'interrupted 20 times, last: drained' });
+  expect(await attempt.ended).toEqual({
+    kind: 'finished',
+    state: 'failed',
+    reason: 'interrupted 20 times, last: drained',
+  });
 });

@@ -57,7 +57,12 @@ test('a longer run is stopped, handed back when it is gone, and taken by the nex
   await letGo(site);
   await until('the ticket is done', () => hub.issue(ticket).labels.includes('agent-smith:done'));
   expect(await eventsOf(site)).toEqual(['start', 'start', 'end']);
-  expect(await house.runs.ofTicket(house.keyOf(1))).toMatchObject({ state: 'completed', turn: 2, attempt: 2, interrupted: 1 });
+  expect(await house.runs.ofTicket(house.keyOf(1))).toMatchObject({
+    state: 'completed',
+    turn: 2,
+    attempt: 2,
+    interrupted: 1,
+  });
   // The heartbeat did not have to expire: nobody declared anybody dead.
   expect(next.logs.filter(({ msg }) => msg === 'repaired')).toEqual([]);
   expect(hub.ledger.lifecycleHistory(ticket).slice(-2)).toEqual(['in-progress', 'done']);
@@ -68,7 +73,12 @@ test('a command that ignores SIGTERM is killed before its run is handed back', a
   expect(await replica.end('SIGTERM')).toEqual({ code: 0, signal: null });
   expect(await survivors(site)).toEqual([]);
   expect(await eventsOf(site)).toEqual(['start']);
-  expect(await house.runs.ofTicket(house.keyOf(1))).toMatchObject({ state: 'queued', turn: 2, interrupted: 1, reason: 'drained' });
+  expect(await house.runs.ofTicket(house.keyOf(1))).toMatchObject({
+    state: 'queued',
+    turn: 2,
+    interrupted: 1,
+    reason: 'drained',
+  });
   expect(await house.queue.depth()).toBe(1);
 });
 

@@ -1,7 +1,7 @@
 /** What happens to a turn that a worker takes (PROTOCOL 4, steps 0 to 6), with runners that end as the test says. */
 import { expect, onTestFinished, test } from 'vitest';
-import { pauseAfter } from '../../src/worker/turn-processor.ts';
 import type { RunnerEnd } from '../../src/worker/runners/runner.ts';
+import { pauseAfter } from '../../src/worker/turn-processor.ts';
 import { openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -28,7 +28,11 @@ test('a turn that ends well: completed, the label follows, the output is kept', 
 
 const ENDS: readonly { how: string; end: RunnerEnd; reason: string }[] = [
   { how: 'exits non-zero', end: { kind: 'exited', code: 3, outputTail: '' }, reason: 'exit code 3' },
-  { how: 'is killed from outside', end: { kind: 'signalled', signal: 'SIGSEGV', outputTail: '' }, reason: 'killed by SIGSEGV' },
+  {
+    how: 'is killed from outside',
+    end: { kind: 'signalled', signal: 'SIGSEGV', outputTail: '' },
+    reason: 'killed by SIGSEGV',
+  },
   { how: 'times out', end: { kind: 'timed-out', timeoutMs: 1_500, outputTail: '' }, reason: 'timed out after 1.5 s' },
 ];
 test.each(ENDS)('a runner that $how is final: failed, with the reason', async ({ end, reason }) => {
@@ -139,7 +143,10 @@ test('row 2: while Redis recovers no attempt starts: postponed, nothing is count
   const run = await queuedRun(site);
   const { processor, runners } = openWorkerRoom(site, { ends: EXITED_0 });
   await redis.client.hset(site.redis.keys.incarnation, 'since', String(await site.redis.timeMs()));
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: site.timing.attemptRetryMs });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({
+    kind: 'later',
+    delayMs: site.timing.attemptRetryMs,
+  });
   expect(runners).toHaveLength(0);
   expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
   await redis.client.hset(site.redis.keys.incarnation, 'since', '0');
@@ -150,13 +157,20 @@ test('row 2: while Redis recovers no attempt starts: postponed, nothing is count
 test('a runner that cannot start counts towards max_attempts, is tried again, and fails with the last of them', async () => {
   const site = await house();
   const run = await queuedRun(site);
-  const { processor } = openWorkerRoom(site, { ends: { kind: 'not-started', reason: 'no such program', outputTail: '' } });
+  const { processor } = openWorkerRoom(site, {
+    ends: { kind: 'not-started', reason: 'no such program', outputTail: '' },
+  });
   for (const turn of [1, 2]) {
     await processor.process({ run: run.id, turn });
     expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: turn + 1, attempt: turn, interrupted: 0 });
   }
   await processor.process({ run: run.id, turn: 3 });
-  expect(await runOf(site, run.id)).toMatchObject({ state: 'failed', reason: 'no such program', attempt: 3, interrupted: 0 });
+  expect(await runOf(site, run.id)).toMatchObject({
+    state: 'failed',
+    reason: 'no such program',
+    attempt: 3,
+    interrupted: 0,
+  });
 });
 
 test('interrupted attempts do not count towards max_attempts; after 20 of them the run is failed', async () => {
@@ -166,12 +180,18 @@ test('interrupted attempts do not count towards max_attempts; after 20 of them t
   for (let turn = 1; turn < 20; turn += 1) await processor.process({ run: run.id, turn });
   expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 20, attempt: 19, interrupted: 19 });
   await processor.process({ run: run.id, turn: 20 });
-  expect(await runOf(site, run.id)).toMatchObject({ state: 'failed', attempt: 20, reason: 'interrupted 20 times, last: trust-lost' });
+  expect(await runOf(site, run.id)).toMatchObject({
+    state: 'failed',
+    attempt: 20,
+    reason: 'interrupted 20 times, last: trust-lost',
+  });
 });
 
 test('an interrupted attempt is followed by the job of its next turn: at once, then after 30 s, then after 2 min', async () => {
   const timing = { interruptedBackoffMs: 30_000, interruptedBackoffMaxMs: 120_000 };
-  expect([0, 1, 2, 3, 19].map((interrupted) => pauseAfter(interrupted, timing))).toEqual([0, 0, 30_000, 120_000, 120_000]);
+  expect([0, 1, 2, 3, 19].map((interrupted) => pauseAfter(interrupted, timing))).toEqual([
+    0, 0, 30_000, 120_000, 120_000,
+  ]);
 
   const site = await house();
   const run = await queuedRun(site);
@@ -248,7 +268,10 @@ test('a turn that meets an absent Redis comes back later instead of failing its 
   const { processor, runners } = openWorkerRoom(site, { ends: EXITED_0 });
   await proxy.set('refuse');
   await until('the outage is noticed', () => site.redis.status().state === 'down');
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: site.timing.attemptRetryMs });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({
+    kind: 'later',
+    delayMs: site.timing.attemptRetryMs,
+  });
   await proxy.set('pass');
   await until('the connection is back', () => site.redis.status().state === 'up');
   await processor.process({ run: run.id, turn: 1 });

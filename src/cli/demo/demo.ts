@@ -7,6 +7,7 @@
  */
 import type { Environment } from '../../config/expand.ts';
 import { every } from '../../foundation/loop.ts';
+import { type ExitCode, untilSignalled } from '../process.ts';
 import { createNews, type News, newsOfLabel, newsOfRunner } from './news.ts';
 import { createPeople } from './people.ts';
 import { roleInWords, type Scene } from './screen.ts';
@@ -14,7 +15,6 @@ import { openStage, type Stage } from './stage.ts';
 import { openTerminal } from './terminal.ts';
 import { REPOSITORIES } from './tickets.ts';
 import { summaryLine, type Verdict } from './verdict.ts';
-import { type ExitCode, untilSignalled } from '../process.ts';
 
 export interface DemoOptions {
   readonly env: Environment;

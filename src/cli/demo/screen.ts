@@ -4,11 +4,11 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import { unreachable } from '../../foundation/errors.ts';
+import { printable } from '../process.ts';
 import type { Look, TicketView } from './board.ts';
 import type { NewsLine, Tone } from './news.ts';
 import type { ReplicaView } from './replica.ts';
 import type { Verdict } from './verdict.ts';
-import { printable } from '../process.ts';
 
 export interface Scene {
   /** Wall-clock ms. */

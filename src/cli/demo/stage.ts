@@ -7,13 +7,13 @@ import { DEFAULT_TIMING } from '../../domain/timing.ts';
 import { createGitHubEmulator, type GitHubEmulator } from '../../emulators/github/github-emulator.ts';
 import { parseRedisUrl } from '../../redis/address.ts';
 import { createRedisConnection } from '../../redis/connection.ts';
+import { openEmbeddedRedis } from '../dev.ts';
+import { openLog } from '../process.ts';
 import { type Board, createBoard } from './board.ts';
 import { type PipelineBeats, REPLICA_VARIABLE, writeDemoFiles } from './files.ts';
 import { createRunnerLedger, type RunnerLedger } from './ledger.ts';
 import { createReplica, type Replica } from './replica.ts';
 import { OWNER, REPOSITORIES } from './tickets.ts';
-import { openEmbeddedRedis } from '../dev.ts';
-import { openLog } from '../process.ts';
 
 export interface Stage {
   /** Holds the replicas' logs and the ledger of the pipelines. */

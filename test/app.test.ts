@@ -1,0 +1,125 @@
+/** One replica in this process: what a reload changes, and what it leaves alone. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { createKnownProjects } from '../src/app/known-projects.ts';
+import { type App, createApp } from '../src/app.ts';
+import type { Config } from '../src/config/config.ts';
+import { loadConfig } from '../src/config/load.ts';
+import type { GitHubEmulator } from '../src/emulators/github/github-emulator.ts';
+import { createRedactor } from '../src/foundation/redactor.ts';
+import { FAST, REPOSITORY, silentLog, startHub, TOKEN } from './support/house.ts';
+import { useRedis } from './support/redis.ts';
+import { until } from './support/until.ts';
+
+const redis = useRedis();
+const OTHER = 'org/other';
+
+/** A folder in which configurations are written, with a command that waits for the file `go`. */
+async function openFolder(hub: GitHubEmulator) {
+  const dir = await mkdtemp(path.join(os.tmpdir(), 'agent-smith-app-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const file = path.join(dir, 'agentsmith.yml');
+  const env = { PATH: process.env['PATH'], REDIS_URL: redis.url, GITHUB_TOKEN: TOKEN };
+  const load = async (projects: Readonly<Record<string, string>>): Promise<Config> => {
+    const yaml = Object.entries(projects).map(
+      ([name, repository]) => `
+  ${name}:
+    source: { type: GitHub, url: ${hub.pageUrl(repository)} }
+    tickets: { type: GitHub, url: ${hub.pageUrl(repository)}, auth: token }
+    pipeline: fix-bug
+    github_trigger: { pipeline_from_label: { agent-smith: fix-bug } }
+    polling: { enabled: true, interval_seconds: 1 }`,
+    );
+    const work = `while [ ! -e ${dir}/go ]; do sleep 0.05; done`;
+    await writeFile(
+      file,
+      `projects:${yaml.join('')}\npipelines:\n  fix-bug: { command: [sh, -c, '${work}'] }\nagent: { queue: { max_parallel_jobs: 1 } }\n`,
+    );
+    const loaded = await loadConfig({ file, env });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    return loaded.config;
+  };
+  return { load, env, go: () => writeFile(path.join(dir, 'go'), '') };
+}
+
+async function start(config: Config, env: Readonly<Record<string, string | undefined>>): Promise<App> {
+  const app = createApp({
+    config,
+    instance: 'pod-1',
+    version: '1.0.0',
+    timing: FAST,
+    host: '127.0.0.1',
+    port: 0,
+    hostEnv: env,
+    freshRedis: true,
+    adoptOrphans: true,
+    log: silentLog,
+    redactor: createRedactor(),
+  });
+  onTestFinished(() => app.stop());
+  await app.start();
+  return app;
+}
+
+const epochOf = (app: App) => app.health().roles.find(({ role }) => role === 'poller')?.epoch;
+
+test('a reload changes the polled projects without losing the lease, and the runs of a removed project still end', async () => {
+  const hub = await startHub();
+  const { load, env, go } = await openFolder(hub);
+  const open = (repository: string) => hub.openIssue(repository, { labels: ['agent-smith'] }).ticket;
+  const [running, queued] = [open(REPOSITORY), open(REPOSITORY)];
+  const app = await start(await load({ api: REPOSITORY }), env);
+  await until('one runs and one waits', () => hub.issue(running).labels.length + hub.issue(queued).labels.length === 4);
+  const epoch = await until('it leads', () => epochOf(app));
+
+  app.reload(await load({ other: OTHER }));
+  const [late, next] = [open(REPOSITORY), open(OTHER)];
+  await until('the new project is polled', () => hub.issue(next).labels.includes('agent-smith:enqueued'));
+  expect(app.health().projects.map(({ name }) => name)).toEqual(['other']);
+  expect(epochOf(app)).toBe(epoch);
+
+  await go();
+  for (const ticket of [running, queued, next]) {
+    await until(`${ticket} is done`, () => hub.issue(ticket).labels.includes('agent-smith:done'));
+  }
+  expect(hub.issue(late).labels).toEqual(['agent-smith']);
+  expect(epochOf(app)).toBe(epoch);
+});
+
+test('a project that moves to another source ends its old runs on the old one', async () => {
+  const hub = await startHub();
+  const { load, env, go } = await openFolder(hub);
+  // The same number in both repositories: confusing them would be seen.
+  const here = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket;
+  const there = hub.openIssue(OTHER, { labels: ['bug'] }).ticket;
+  const app = await start(await load({ api: REPOSITORY }), env);
+  await until('it is at work', () => hub.issue(here).labels.includes('agent-smith:in-progress'));
+  app.reload(await load({ api: OTHER }));
+  await go();
+  await until('it is done', () => hub.issue(here).labels.includes('agent-smith:done'));
+  await until('the comment is there', () => hub.issue(here).comments.length === 1);
+  expect(hub.issue(there).labels).toEqual(['bug']);
+  expect(hub.ledger.labelChanges(there)).toHaveLength(1);
+});
+
+test('known projects: a removed one keeps its platform and takes nothing new, one that comes back is itself again', async () => {
+  const hub = await startHub();
+  const { load } = await openFolder(hub);
+  const projects = createKnownProjects({ onRequest: () => {} });
+  expect(projects.update(await load({ api: REPOSITORY, other: OTHER }))).toEqual([]);
+  const [api] = projects.current().projects;
+  const platform = api === undefined ? undefined : projects.platformOf(api);
+  expect(platform).toBeDefined();
+
+  projects.update(await load({ other: OTHER }));
+  expect(projects.current().projects.map(({ name }) => name)).toEqual(['other']);
+  const [, removed] = projects.withRemoved().projects;
+  expect(removed).toMatchObject({ name: 'api', triggers: new Set(['reconcile']) });
+  expect(removed).not.toHaveProperty('polling');
+  expect(removed === undefined ? undefined : projects.platformOf(removed)).toBe(platform);
+
+  projects.update(await load({ api: REPOSITORY, other: OTHER }));
+  expect(projects.withRemoved().projects).toEqual(projects.current().projects);
+});

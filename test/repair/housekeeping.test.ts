@@ -1,0 +1,64 @@
+/** The repair loops of one term: side by side, outside the recovery window, until the term ends. */
+import { expect, test } from 'vitest';
+import { createHousekeeping } from '../../src/repair/housekeeping.ts';
+import type { Pass } from '../../src/repair/repair.ts';
+import { silentLog } from '../support/house.ts';
+import { until } from '../support/until.ts';
+import { termOf } from './terms.ts';
+
+const INTERVALS = { staleScanMs: 5, reconcileScanMs: 5, projectionScanMs: 5, platformPassMs: 60_000 };
+
+function loops(options: { readonly recoveringMs?: () => number; readonly failing?: string } = {}) {
+  const passes = { staleJobs: 0, enqueued: 0, projection: 0, orphanedLabels: 0 };
+  const counted = (name: keyof typeof passes): Pass => {
+    return async () => {
+      passes[name] += 1;
+      if (options.failing === name) throw new Error('this one fails');
+    };
+  };
+  const housekeeping = createHousekeeping(
+    {
+      staleJobs: counted('staleJobs'),
+      enqueued: counted('enqueued'),
+      projection: counted('projection'),
+      orphanedLabels: counted('orphanedLabels'),
+      recoveringMs: options.recoveringMs ?? (() => 0),
+      log: silentLog,
+    },
+    INTERVALS,
+  );
+  return { passes, housekeeping };
+}
+
+test('every loop runs at the start of the term and again, and all end with the term', async () => {
+  const { passes, housekeeping } = loops();
+  const term = termOf();
+  const over = housekeeping(term);
+  await until('each has passed', () => passes.staleJobs > 2 && passes.enqueued > 2 && passes.projection > 2);
+  expect(passes.orphanedLabels).toBe(1);
+  term.lose();
+  await over;
+});
+
+test('during recovery only labels are written: nobody is declared dead, nothing is adopted', async () => {
+  let recovering = 6_000;
+  const { passes, housekeeping } = loops({ recoveringMs: () => recovering });
+  const term = termOf();
+  const over = housekeeping(term);
+  await until('labels were looked at', () => passes.projection > 3);
+  expect(passes).toMatchObject({ staleJobs: 0, enqueued: 0, orphanedLabels: 0 });
+  recovering = 0;
+  // The platform pass as well, and not a whole interval later.
+  await until('all go on', () => passes.staleJobs > 0 && passes.enqueued > 0 && passes.orphanedLabels > 0);
+  term.lose();
+  await over;
+});
+
+test('a pass that fails is tried again and holds up no other', async () => {
+  const { passes, housekeeping } = loops({ failing: 'staleJobs' });
+  const term = termOf();
+  const over = housekeeping(term);
+  await until('it was tried again', () => passes.staleJobs > 2 && passes.enqueued > 2);
+  term.lose();
+  await over;
+});

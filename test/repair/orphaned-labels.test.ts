@@ -1,0 +1,182 @@
+/**
+ * The platform pass (PROTOCOL 5, rows "none"; PROTOCOL 6 and 7): what the labels say after Redis has lost everything.
+ */
+import { beforeEach, expect, test } from 'vitest';
+import { scaleTiming } from '../../src/domain/timing.ts';
+import type { TicketPlatform } from '../../src/platforms/contract.ts';
+import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
+import { FAST, type House, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
+import { useRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+import { runningRun, runOf } from '../worker/worker-room.ts';
+import { type TestTerm, termOf } from './terms.ts';
+
+const redis = useRedis();
+const SECOND_READ_MS = 100;
+let house: House;
+beforeEach(async () => {
+  house = await openHouse({ redisUrl: redis.url, timing: { ...FAST, secondReadMs: SECOND_READ_MS } });
+});
+
+function orphanedLabels(options: { readonly recoveringMs?: () => number; readonly platform?: TicketPlatform } = {}) {
+  const told: string[] = [];
+  const pass = createOrphanedLabels(
+    {
+      ...house,
+      catalog: () => house.catalog,
+      platformOf: () => options.platform ?? house.platform,
+      recoveringMs: options.recoveringMs ?? (() => 0),
+      log: silentLog,
+      onOrphan: async ({ ticket, action }) => {
+        told.push(`${ticket.id} ${action}`);
+      },
+    },
+    { ...scaleTiming(FAST, 10), secondReadMs: SECOND_READ_MS },
+  );
+  return { told, pass: (term: TestTerm = termOf()) => pass(term) };
+}
+
+const open = (...labels: string[]): string => house.hub.openIssue(REPOSITORY, { labels }).ticket;
+const reads = (ticket: number): number =>
+  house.hub.ledger.requests({ method: 'GET', path: new RegExp(`/issues/${ticket}$`) }).length;
+
+test('row none/enqueued: a new run, trigger reconcile, without writing the label again', async () => {
+  const ticket = open('agent-smith', 'agent-smith:enqueued');
+  const { pass, told } = orphanedLabels();
+  await pass();
+  const run = await house.runs.ofTicket(house.keyOf(1));
+  expect(run).toMatchObject({ state: 'queued', trigger: 'reconcile', project: 'api', pipeline: 'fix-bug' });
+  expect(await house.queue.depth()).toBe(1);
+  expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'agent-smith:enqueued']);
+  expect(house.hub.ledger.lifecycleHistory(ticket)).toEqual(['enqueued']);
+  expect(told).toEqual(['1 claim']);
+});
+
+test('row none/in-progress: back to pending, from where it is claimed again', async () => {
+  const ticket = open('agent-smith', 'bug', 'agent-smith:in-progress');
+  const { pass, told } = orphanedLabels();
+  await pass();
+  expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'bug', 'agent-smith:pending']);
+  expect(await house.runs.ofTicket(house.keyOf(1))).toBeUndefined();
+  expect(told).toEqual(['1 write']);
+  const outcome = await house.claims.claim(
+    { project: 'api', ticketId: '1', trigger: 'poll' },
+    new AbortController().signal,
+  );
+  expect(outcome.kind).toBe('claimed');
+});
+
+test('row none/done, failed: nothing', async () => {
+  const done = open('agent-smith', 'agent-smith:done');
+  const failed = open('agent-smith', 'agent-smith:failed');
+  const { pass, told } = orphanedLabels();
+  await pass();
+  expect(house.hub.issue(done).labels).toEqual(['agent-smith', 'agent-smith:done']);
+  expect(house.hub.issue(failed).labels).toEqual(['agent-smith', 'agent-smith:failed']);
+  expect(told).toEqual([]);
+});
+
+test('row none: a terminal label beside a live one wins, and the surplus is removed', async () => {
+  const ticket = open('agent-smith', 'agent-smith:in-progress', 'agent-smith:done');
+  const { pass } = orphanedLabels();
+  await pass();
+  expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'agent-smith:done']);
+  expect(await house.runs.ofTicket(house.keyOf(1))).toBeUndefined();
+});
+
+test('a ticket that changes between the two reads is left for the next pass', async () => {
+  const ticket = open('agent-smith', 'agent-smith:in-progress');
+  const { pass, told } = orphanedLabels();
+  const passing = pass();
+  await until('it was read once', () => reads(1) === 1);
+  house.hub.setLabels(ticket, ['agent-smith', 'agent-smith:enqueued']);
+  await passing;
+  expect(reads(1)).toBe(2);
+  expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'agent-smith:enqueued']);
+  expect(told).toEqual([]);
+});
+
+test('a record that appears between the two reads has the word', async () => {
+  const run = await runningRun(house);
+  await house.labels.project(run.id, { mayWrite: () => true, signal: new AbortController().signal });
+  expect(house.labelsOf(1)).toContain('agent-smith:in-progress');
+  await redis.client.flushall();
+  const { pass, told } = orphanedLabels();
+  const before = reads(1);
+  const passing = pass();
+  await until('it was read once', () => reads(1) === before + 1);
+  await house.attemptRecords.restore(run);
+  await passing;
+  expect(house.labelsOf(1)).toContain('agent-smith:in-progress');
+  expect(await runOf(house, run.id)).toMatchObject({ state: 'running' });
+  expect(told).toEqual([]);
+});
+
+test('a loss of Redis between the two reads: nothing is adopted or reset, live workers report first', async () => {
+  const orphan = open('agent-smith', 'agent-smith:in-progress');
+  const adoptable = open('agent-smith', 'agent-smith:enqueued');
+  let recovering = 0;
+  const { pass, told } = orphanedLabels({ recoveringMs: () => recovering });
+  const passing = pass();
+  await until('both were read once', () => reads(1) === 1 && reads(2) === 1);
+  recovering = 6_000;
+  await passing;
+  expect(house.hub.issue(orphan).labels).toContain('agent-smith:in-progress');
+  expect(house.hub.issue(adoptable).labels).toContain('agent-smith:enqueued');
+  expect(await house.runs.ofTicket(house.keyOf(2))).toBeUndefined();
+  expect(told).toEqual([]);
+});
+
+test('a term that ends between the two reads changes nothing', async () => {
+  const ticket = open('agent-smith', 'agent-smith:in-progress');
+  const { pass } = orphanedLabels();
+  const term = termOf();
+  const passing = pass(term);
+  await until('it was read once', () => reads(1) === 1);
+  term.lose();
+  await passing;
+  expect(house.hub.issue(ticket).labels).toContain('agent-smith:in-progress');
+});
+
+test('a ticket whose label is what its record says costs no request of its own', async () => {
+  const run = await runningRun(house);
+  await house.labels.project(run.id, { mayWrite: () => true, signal: new AbortController().signal });
+  const before = reads(1);
+  const { pass, told } = orphanedLabels();
+  await pass();
+  expect(reads(1)).toBe(before);
+  expect(told).toEqual([]);
+});
+
+test('a live run whose label is wrong gets it back at once', async () => {
+  const run = await runningRun(house);
+  house.hub.setLabels(`${REPOSITORY}#1`, ['agent-smith', 'agent-smith:enqueued']);
+  const { pass, told } = orphanedLabels();
+  await pass();
+  expect(house.labelsOf(1)).toEqual(['agent-smith', 'agent-smith:in-progress']);
+  expect(await runOf(house, run.id)).toMatchObject({ state: 'running', labelState: 'confirmed' });
+  expect(told).toEqual(['1 write']);
+});
+
+test('many orphans are read a few at a time, and one that cannot be read does not hold up the others', async () => {
+  for (let i = 0; i < 30; i += 1) open('agent-smith', 'agent-smith:enqueued');
+  let reading = 0;
+  let most = 0;
+  const platform: TicketPlatform = {
+    ...house.platform,
+    async readTicket(id, call) {
+      reading += 1;
+      most = Math.max(most, reading);
+      try {
+        return await house.platform.readTicket(id, call);
+      } finally {
+        reading -= 1;
+      }
+    },
+  };
+  house.hub.faults.inject({ method: 'GET', path: /\/issues\/7$/ }, { kind: 'answer', status: 502 });
+  await orphanedLabels({ platform }).pass();
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(4);
+  expect((await house.runs.inState('queued', { most: 100 })).map(({ ticketId }) => ticketId)).toHaveLength(29);
+});
