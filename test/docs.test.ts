@@ -14,11 +14,13 @@ interface Link {
 }
 
 const links: Link[] = pages.flatMap((page) =>
-  [...readFileSync(path.join(ROOT, page), 'utf8').matchAll(/\[([^\]]+)\]\(([^)\s]+)\)/g)].map(([, text = '', target = '']) => ({
-    page,
-    text,
-    target,
-  })),
+  [...readFileSync(path.join(ROOT, page), 'utf8').matchAll(/\[([^\]]+)\]\(([^)\s]+)\)/g)].map(
+    ([, text = '', target = '']) => ({
+      page,
+      text,
+      target,
+    }),
+  ),
 );
 const local = links.filter(({ target }) => !/^https?:/.test(target));
 const resolved = ({ page, target }: Link): string =>
@@ -44,7 +46,9 @@ test('every decision is in the list of decisions', () => {
 
 test('every command that the README shows is one that the package has', () => {
   const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
-  const shown = [...readFileSync(path.join(ROOT, 'README.md'), 'utf8').matchAll(/npm (?:run )?(?:--silent )?([a-z-]+)/g)];
+  const shown = [
+    ...readFileSync(path.join(ROOT, 'README.md'), 'utf8').matchAll(/npm (?:run )?(?:--silent )?([a-z-]+)/g),
+  ];
   const names = new Set(shown.map(([, name = '']) => name));
   expect(names.size).toBeGreaterThan(4);
   expect([...names].filter((name) => !(name in scripts))).toEqual([]);
