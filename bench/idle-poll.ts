@@ -7,7 +7,8 @@
  *   every page is paid once            interval / 2       listings come evenly, at the allowed rate
  *
  * With a jitter of 50 % the second polls spread evenly over one interval, which begins half an interval after the first
- * ones. So a window in there shows the steady state without waiting for the whole cycle.
+ * ones. So a window in there shows the steady state without waiting for the whole cycle. A window as long as the
+ * interval sees every project at least once, and some of the third polls already.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +42,7 @@ export interface IdlePollResult {
     readonly paidRequests: number;
     readonly notModified: number;
     readonly cpuSeconds: number;
-    /** CPU time of a whole cycle, from the share that the window saw. */
+    /** CPU time of as many polls as there are projects. */
     readonly cpuSecondsPerCycle: number;
   };
   readonly residentBytes: { readonly cold: number; readonly window: number; readonly peak: number };
@@ -132,6 +133,7 @@ async function measure(options: IdlePollOptions, replica: Replica, github: GitHu
   const counts = await github.counts();
   const windowSeconds = (performance.now() - before.atMs) / 1000;
   const polls = (metrics.polls.get('ok') ?? 0) - (before.metrics.polls.get('ok') ?? 0);
+  if (polls === 0) throw new Error('nothing was polled in the window');
   const cpuSeconds = metrics.cpuSeconds - before.metrics.cpuSeconds;
   return {
     projects: options.projects,
@@ -149,7 +151,7 @@ async function measure(options: IdlePollOptions, replica: Replica, github: GitHu
       paidRequests: counts.polls.paid - coldCounts.polls.paid,
       notModified: counts.polls.notModified - before.counts.polls.notModified,
       cpuSeconds,
-      cpuSecondsPerCycle: (cpuSeconds / windowSeconds) * intervalSeconds,
+      cpuSecondsPerCycle: (cpuSeconds / polls) * options.projects,
     },
     residentBytes: { cold: coldPeak, window: Math.max(...samples.slice(before.samples)), peak: Math.max(...samples) },
   };

@@ -97,7 +97,7 @@ export function formatReport({ machine, claims, idlePoll, seconds }: BenchResult
         warm.cpuSecondsPerCycle.toFixed(1),
         's/cycle',
         `${perRequest.toFixed(1)} ms each`,
-        'of the replica, scaled from the window to a cycle',
+        'of the replica, scaled from the polls in the window to one of each project',
       ],
       [
         'memory',
