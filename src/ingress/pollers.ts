@@ -43,8 +43,10 @@ export interface PollersOptions {
   readonly summaryMs: number;
 }
 
-/** GitHub asks to keep requests of one credential few at a time; eight still fetch a thousand projects in time. */
+/** Platforms ask to keep requests of one credential few at a time; eight still fetch a thousand projects in time. */
 const LISTINGS_PER_CREDENTIAL = 8;
+/** First polls with one credential begin this far apart: a thousand projects at once would meet a platform's limit per minute. */
+const FIRST_POLLS_APART_MS = 130;
 const CLAIMS_PER_PROJECT = 4;
 const MOST_CANDIDATES = 500;
 /** Failed polls in a row before they become a finding. */
@@ -79,9 +81,10 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     );
   };
 
-  const pollProject = async (project: Project, term: Term, signal: AbortSignal): Promise<void> => {
+  const pollProject = async (project: Project, ahead: number, term: Term, signal: AbortSignal): Promise<void> => {
     const platform = deps.platformOf(project);
     if (platform === undefined || project.polling === undefined) return;
+    await sleep(Math.min(ahead * FIRST_POLLS_APART_MS, project.polling.intervalMs), signal);
     const listing = slot(listingSlots, deps.credentialOf(project), LISTINGS_PER_CREDENTIAL);
     const claiming = slot(claimSlots, project.name, CLAIMS_PER_PROJECT);
     const poller = createProjectPoller(
@@ -127,7 +130,15 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     const names = new Set(polled.map(({ name }) => name));
     forget([...results.keys()].filter((name) => !names.has(name)));
     log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
-    return Promise.all(polled.map((project) => pollProject(project, term, signal)));
+    const started = new Map<string, number>();
+    return Promise.all(
+      polled.map((project) => {
+        const credential = deps.credentialOf(project);
+        const ahead = started.get(credential) ?? 0;
+        started.set(credential, ahead + 1);
+        return pollProject(project, ahead, term, signal);
+      }),
+    );
   };
 
   const untilChanged = async (catalog: Catalog, signal: AbortSignal): Promise<void> => {
