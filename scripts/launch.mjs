@@ -47,7 +47,10 @@ function runsTypeScript(version) {
 /** Runs a script with its arguments to the end; resolves with the exit code to end with. */
 async function run(node, args) {
   const PATH = [BIN, path.dirname(node), process.env.PATH ?? ''].join(path.delimiter);
-  const { code, signal } = await supervise(node, args, { env: { ...process.env, PATH }, stdio: 'inherit' });
+  // Every replica of the demo and every process of the tests would translate the same TypeScript again.
+  const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? path.join(ROOT, '.cache', 'compile');
+  const env = { ...process.env, PATH, NODE_COMPILE_CACHE };
+  const { code, signal } = await supervise(node, args, { env, stdio: 'inherit' });
   return code ?? 128 + os.constants.signals[signal];
 }
 

@@ -22,19 +22,24 @@ export async function openDir(yaml?: string): Promise<string> {
   return dir;
 }
 
-/** Runs to the end. Only PATH and HOME come from the environment of the tests. */
+/** Runs to the end. Of the environment of the tests only PATH, HOME and the compile cache are passed on. */
 export async function runCli(
   args: readonly string[],
   options: { readonly dir: string; readonly env?: Readonly<Record<string, string>> },
 ): Promise<CliResult> {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [MAIN, ...args], {
     cwd: options.dir,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+    env: { ...passedOn(), ...options.env },
     extendEnv: false,
     reject: false,
     timeout: 15_000,
   });
   return { code: exitCode, stdout, stderr };
+}
+
+function passedOn(): Record<string, string | undefined> {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, NODE_COMPILE_CACHE };
 }
 
 /** One project `api` on a repository of an emulator. */

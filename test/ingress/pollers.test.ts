@@ -33,7 +33,10 @@ test('poller: a hung server is aborted at the listing deadline and delays no oth
     expect(result).toBe('ok');
     expect(durationMs).toBeLessThan(1_000);
   }
-  expect(house.hub.ledger.requests({ path: LISTING, outcome: 'abandoned' })).not.toEqual([]);
+  await until(
+    'the server has seen the request abandoned',
+    () => house.hub.ledger.requests({ path: LISTING, outcome: 'abandoned' }).length > 0,
+  );
 });
 
 test.each<[string, Fault, string]>([

@@ -121,6 +121,7 @@ async function startReplica(config: string, redisUrl: string | undefined, option
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       GITHUB_TOKEN: TOKEN,
       LOG_LEVEL: 'debug',
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { GuardedStart, GuardTiming } from '../../../src/worker/guard/guarded-process.ts';
 import { until } from '../../support/until.ts';
-import { guarded, isAlive, openGuard, PATIENT, parentOf, pidsIn, program, stateOf } from './processes.ts';
+import { guarded, guardOf, isAlive, openGuard, PATIENT, parentOf, pidsIn, program, stateOf } from './processes.ts';
 
 function freshLedger(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'guard-test-'));
@@ -75,7 +75,7 @@ test('a guard killed: the worker kills its groups, says so, and starts the next 
   const { started, ended } = guard.start(guarded('sh', [program('stubborn-tree.sh'), ledger]));
   await started;
   await until('three generations write', () => pidsIn(ledger).length === 3);
-  const guardPid = parentOf(pidsIn(ledger)[0] ?? 0);
+  const guardPid = guardOf(ledger);
 
   process.kill(guardPid, 'SIGKILL');
   const end = await ended;
@@ -109,7 +109,7 @@ test('a guard that stands still is killed when it does not answer a stop, and it
   const spec = guarded('sh', [program('stubborn-tree.sh'), ledger]);
   const { ended } = guard.start(spec);
   await until('three generations write', () => pidsIn(ledger).length === 3);
-  process.kill(parentOf(pidsIn(ledger)[0] ?? 0), 'SIGSTOP');
+  process.kill(guardOf(ledger), 'SIGSTOP');
 
   guard.stop(spec.attemptId, 'cancelled by a person');
 

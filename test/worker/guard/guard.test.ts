@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { now } from '../../../src/foundation/clock.ts';
 import { until } from '../../support/until.ts';
-import { guarded, isAlive, openGuard, parentOf, peakMemoryMib, pidsIn, program } from './processes.ts';
+import { guarded, guardOf, isAlive, openGuard, parentOf, peakMemoryMib, pidsIn, program } from './processes.ts';
 
 const SHORT_TRUST = { trustTermMs: 500, trustKillMs: 800, stopGraceMs: 300 };
 
@@ -178,7 +178,7 @@ test('closing stops what runs and waits for it; what comes later does not start'
   const ledger = freshLedger();
   const { ended } = guard.start(guarded('sh', [program('stubborn-tree.sh'), ledger]));
   await until('three generations write', () => pidsIn(ledger).length === 3);
-  const guardPid = parentOf(pidsIn(ledger)[0] ?? 0);
+  const guardPid = guardOf(ledger);
 
   await guard.close();
 

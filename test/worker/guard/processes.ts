@@ -60,6 +60,13 @@ export function parentOf(pid: number): number {
   return Number(statOf(pid)?.[1]);
 }
 
+/** The guard that started what writes this ledger. Its child leads the group; the first to write may be any of them. */
+export function guardOf(ledger: string): number {
+  const leader = pidsIn(ledger).find((pid) => Number(statOf(pid)?.[2]) === pid);
+  if (leader === undefined) throw new Error('no living process in the ledger leads its group');
+  return parentOf(leader);
+}
+
 /** The most memory that the process ever had resident, in MiB. */
 export function peakMemoryMib(pid: number): number {
   const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -7,7 +7,7 @@ import { createRedactor } from '../../../src/foundation/redactor.ts';
 import { type CommandRequest, createCommandRunner } from '../../../src/worker/runners/command-runner.ts';
 import type { RunnerHandle } from '../../../src/worker/runners/runner.ts';
 import { until } from '../../support/until.ts';
-import { isAlive, openGuard, parentOf, pidsIn, program } from '../guard/processes.ts';
+import { guardOf, isAlive, openGuard, pidsIn, program } from '../guard/processes.ts';
 import { requestFor } from './requests.ts';
 
 const HOST = { PATH: process.env.PATH, API_KEY: 'key-of-the-server', GIT_TOKEN: 'token-for-the-command' };
@@ -138,7 +138,7 @@ test('an attempt whose guard died is lost, which says nothing about the pipeline
   const ledger = path.join(tempFolder, 'ledger');
   const { ended } = start(requestFor({ command: { program: 'sh', args: [program('ledger.sh'), ledger] } }));
   await until('it runs', () => pidsIn(ledger).length > 0);
-  process.kill(parentOf(pidsIn(ledger)[0] ?? 0), 'SIGKILL');
+  process.kill(guardOf(ledger), 'SIGKILL');
   expect(await ended).toMatchObject({ kind: 'lost', reason: 'guard-lost' });
 });
 
