@@ -48,7 +48,7 @@ function runsTypeScript(version) {
 async function run(node, args) {
   const PATH = [BIN, path.dirname(node), process.env.PATH ?? ''].join(path.delimiter);
   // Every replica of the demo and every process of the tests would translate the same TypeScript again.
-  const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? path.join(ROOT, '.cache', 'compile');
+  const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? path.join(ROOT, 'node_modules', '.cache', 'compile');
   const env = { ...process.env, PATH, NODE_COMPILE_CACHE };
   const { code, signal } = await supervise(node, args, { env, stdio: 'inherit' });
   return code ?? 128 + os.constants.signals[signal];
