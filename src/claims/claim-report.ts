@@ -40,7 +40,8 @@ export function createClaimReport(deps: ClaimReportDeps) {
     };
     const level = outcome.kind === 'claimed' ? 'info' : outcome.kind === 'failed' && !passing ? 'warn' : 'debug';
     log[level]({ ...facts, platform: project.source.platform, durationMs }, 'claim');
-    if (passing || outcome.kind === 'already-claimed') return;
+    // The decision of a claim that made a run was written with the run itself.
+    if (passing || outcome.kind === 'already-claimed' || outcome.kind === 'claimed') return;
     await deps.decisions.record({ ...facts, by: 'claim' }).catch((error: unknown) => {
       log.debug({ ticket: facts.ticket, error: messageOf(error) }, 'decision not recorded');
     });

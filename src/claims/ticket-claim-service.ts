@@ -6,9 +6,9 @@
  *   2 read           the ticket itself               same
  *   3 judge          pure                            same; not eligible: record removed
  *   4 label          pending -> enqueued             taken over: the fresh read says `enqueued`, on at 5
- *   5 commit         received -> queued, turn 1      repair finds a queued run without a job
+ *   5 commit         received -> queued, turn 1,     repair finds a queued run without a job
+ *                    lock released (step 7)
  *   6 job            BullMQ                          fine
- *   7 release        compare and delete              the lock expires
  *
  * Invariants
  * - A write to the platform happens only while the lock has reserve left, so no two claims write at once.
@@ -75,7 +75,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
   const report = createClaimReport(deps);
   const secondLook = createSecondLook({ apartMs: options.secondReadMs, most: MOST_DOUBTED_TICKETS });
 
-  /** Steps 1 to 7. */
+  /** Steps 1 to 6. */
   const run = async (claim: Claim): Promise<ClaimOutcome> => {
     const { request, project } = claim;
     const lockedAt = now();
@@ -110,7 +110,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
     mayWrite: () => lockLeftMs() >= options.claimLockReserveMs && claim.leftMs() > 0,
   });
 
-  /** Steps 2 to 7. */
+  /** Steps 2 to 6. */
   const steps = async (held: HeldClaim): Promise<ClaimOutcome> => {
     const ticket = await readTicket(held);
     if (ticket === undefined) {
@@ -203,14 +203,15 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
     return failed('out-of-time', 'the platform was too slow for this claim');
   };
 
-  /** Steps 5, 6 and 7. */
+  /** Steps 5 and 6; the lock goes with 5, because from there on the record itself refuses every other claim. */
   const commit = async (
     held: HeldClaim,
     ticket: Ticket,
     { project, route }: RoutedTicket,
     policy: string,
   ): Promise<ClaimOutcome> => {
-    const { run: id } = held.hold;
+    const { run: id, ticket: key } = held.hold;
+    const { trigger } = held.request;
     const turn = await records.commit(held.hold, {
       pipeline: route.pipeline,
       label: route.label,
@@ -218,12 +219,12 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
       project: project.name,
       display: ticket.display,
       url: ticket.url,
+      decision: { ticket: key, project: project.name, by: 'claim', outcome: 'claimed', run: id, trigger },
     });
     if (turn === undefined) return failed('contended', 'another claim took this one over');
     await queue.add({ run: id, turn }).catch((error: unknown) => {
-      log.warn({ ticket: ticket.key, run: id, error: messageOf(error) }, 'job not added, repair will add it');
+      log.warn({ ticket: key, run: id, error: messageOf(error) }, 'job not added, repair will add it');
     });
-    await release(held);
     return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };
   };
 

@@ -6,7 +6,8 @@ import type { Trigger } from '../domain/project.ts';
 import type { Run } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { TICKET_TTL_MS } from './retention.ts';
+import { type Decision, gistOf } from './decision-log.ts';
+import { MOST_DECISIONS, TICKET_TTL_MS } from './retention.ts';
 import { flatten, hashOf, runOf } from './run-record.ts';
 
 /** A claim that has begun: what every later step must name. */
@@ -55,6 +56,8 @@ export interface CommitClaim {
   readonly policy: string;
   readonly display: string;
   readonly url: string;
+  /** Written with the run that it made. */
+  readonly decision: Decision;
 }
 
 export interface AbandonClaim {
@@ -149,11 +152,30 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           throw new Error(`begin-claim answered ${String(kind)}`);
       }
     },
-    async commit(hold, facts) {
+    async commit(hold, { decision, ...facts }) {
+      const run = flatten(facts);
       const [kind, turn] = await redis.script(
         'commit-claim',
-        [keys.run(hold.run), keys.ticket(hold.ticket), keys.runs('received'), keys.runs('queued'), keys.unconfirmed],
-        [hold.run, hold.fence, options.projectionGraceMs, ...flatten(facts)],
+        [
+          keys.run(hold.run),
+          keys.ticket(hold.ticket),
+          keys.runs('received'),
+          keys.runs('queued'),
+          keys.unconfirmed,
+          keys.claimLock(hold.platform, hold.ticket),
+          keys.decisions,
+        ],
+        [
+          hold.run,
+          hold.fence,
+          options.projectionGraceMs,
+          hold.token,
+          gistOf(decision),
+          MOST_DECISIONS,
+          run.length,
+          ...run,
+          ...flatten(decision),
+        ],
       );
       return kind === 'committed' ? Number(turn) : undefined;
     },

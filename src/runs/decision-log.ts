@@ -20,6 +20,14 @@ export interface Decision {
   readonly detail?: string;
 }
 
+/**
+ * What a decision is compared by with the one before. Not the project: all projects on a source look at the same ticket
+ * in turn and decide the same.
+ */
+export function gistOf({ by, outcome, run }: Decision): string {
+  return [by, outcome, run ?? ''].join(' ');
+}
+
 export interface DecisionLog {
   /** True when it was written, false when it is what was decided before. Throws `OperationError` when Redis is away. */
   record(decision: Decision): Promise<boolean>;
@@ -35,8 +43,7 @@ export function createDecisionLog(redis: RedisConnection): DecisionLog {
         'record-decision',
         [keys.ticket(decision.ticket), keys.decisions],
         [
-          // Not the project: all projects on a source look at the same ticket in turn and decide the same.
-          [decision.by, decision.outcome, decision.run ?? ''].join(' '),
+          gistOf(decision),
           MOST_DECISIONS,
           TICKET_TTL_MS,
           ...flatten(decision),

@@ -222,7 +222,10 @@ async function begun(house: House): Promise<BegunClaim> {
   return reply;
 }
 
-const FACTS = { pipeline: 'fix-bug', label: undefined, project: 'api', policy: '{}', display: 'org/api#1', url: '' };
+const FACTS = {
+  ...{ pipeline: 'fix-bug', label: undefined, project: 'api', policy: '{}', display: 'org/api#1', url: '' },
+  decision: { ticket: 't', project: 'api', by: 'claim', outcome: 'claimed' },
+};
 
 test('a received run whose lock is held is contended, for everybody', async () => {
   const house = await houseWithTicket();

@@ -12,52 +12,48 @@ local now = now_ms()
 local wait = recovering_ms(KEYS[3], tonumber(ARGV[4]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
 
-local previous = redis.call('HGET', KEYS[1], 'run')
+local ticket = redis.call('HMGET', KEYS[1], 'run', 'previous', 'fence', 'starts', 'backoffUntil')
+local current, previous = ticket[1], ticket[1]
 local takeover = false
-if previous then
-  local seen = redis.call('HMGET', ARGV[5] .. previous, 'state', 'labelState')
-  if seen[1] == 'queued' or seen[1] == 'running' then return {'already-claimed', seen[1], previous} end -- guard: live-run
+if current then
+  local seen = redis.call('HMGET', ARGV[5] .. current, 'state', 'labelState')
+  if seen[1] == 'queued' or seen[1] == 'running' then return {'already-claimed', seen[1], current} end -- guard: live-run
   if seen[1] == 'received' then
-    takeover = true
+    takeover, previous = true, ticket[2]
   elseif seen[1] and seen[2] == 'unconfirmed' then
-    return {'already-claimed', 'unconfirmed', previous} -- guard: unconfirmed
+    return {'already-claimed', 'unconfirmed', current} -- guard: unconfirmed
   end
 end
 
-if ARGV[8] ~= '1' then
-  local until_ms = tonumber(redis.call('HGET', KEYS[1], 'backoffUntil') or 0)
-  if until_ms > now then return {'backing-off', int(until_ms)} end
-end
+local insist = ARGV[8] == '1'
+if not insist and tonumber(ticket[5] or 0) > now then return {'backing-off', ticket[5]} end
 
 local recent = {}
-for start in string.gmatch(redis.call('HGET', KEYS[1], 'starts') or '', '%d+') do
+for start in string.gmatch(ticket[4] or '', '%d+') do
   if tonumber(start) > now - tonumber(ARGV[7]) then recent[#recent + 1] = start end
 end
-if ARGV[8] ~= '1' and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end
+if not insist and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end
 
 if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then -- guard: claim-lock
-  return {'contended', takeover and previous or ''} -- guard: claim-lock
+  return {'contended', takeover and current or ''} -- guard: claim-lock
 end -- guard: claim-lock
 
-local fence = next_fence(KEYS[1], now)
-local id = takeover and previous or ARGV[1]
-local run_key = ARGV[5] .. id
-if takeover then
-  redis.call('HSET', run_key, 'fence', int(fence))
-else
-  redis.call('HSET', run_key, 'id', id, 'state', 'received', 'fence', int(fence), 'turn', 0, 'attempt', 0,
-    'attemptFence', 0, 'interrupted', 0, 'takes', 0, 'labelState', 'unconfirmed', 'createdAtMs', int(now),
-    'sinceMs', int(now))
-  redis.call('HSET', KEYS[1], 'run', id)
-  if previous then redis.call('HSET', KEYS[1], 'previous', previous) end
-end
+local fence = int(fence_after(ticket[3], now))
+local id = takeover and current or ARGV[1]
+local fields = takeover and {'fence', fence}
+  or {'id', id, 'state', 'received', 'fence', fence, 'turn', 0, 'attempt', 0, 'attemptFence', 0, 'interrupted', 0,
+    'takes', 0, 'labelState', 'unconfirmed', 'createdAtMs', int(now), 'sinceMs', int(now)}
 for i = 10, #ARGV, 2 do
   -- What asked first stays on record when somebody else goes on.
-  if not (takeover and ARGV[i] == 'trigger') then redis.call('HSET', run_key, ARGV[i], ARGV[i + 1]) end
+  if not (takeover and ARGV[i] == 'trigger') then
+    fields[#fields + 1] = ARGV[i]
+    fields[#fields + 1] = ARGV[i + 1]
+  end
 end
-redis.call('HSET', KEYS[1], 'starts', table.concat(recent, ' '))
+redis.call('HSET', ARGV[5] .. id, unpack(fields))
+redis.call('HSET', KEYS[1], 'run', id, 'fence', fence, 'starts', table.concat(recent, ' '))
+if previous and not takeover then redis.call('HSET', KEYS[1], 'previous', previous) end
 redis.call('PEXPIRE', KEYS[1], ARGV[9])
 redis.call('ZADD', KEYS[4], int(now), id)
 
-local before = redis.call('HGET', KEYS[1], 'previous')
-return {takeover and 'taken-over' or 'begun', id, int(fence), before and record(ARGV[5] .. before) or {}, int(now)}
+return {takeover and 'taken-over' or 'begun', id, fence, previous and record(ARGV[5] .. previous) or {}, int(now)}

@@ -10,9 +10,14 @@ local function int(n)
   return string.format('%.0f', n)
 end
 
--- The next fence of a ticket: larger than every earlier one, also after the ticket record was lost.
+-- The fence after `last`: larger than every earlier one, also after the ticket record was lost.
+local function fence_after(last, now)
+  return math.max(tonumber(last or 0) + 1, now)
+end
+
+-- Gives out the next fence of a ticket.
 local function next_fence(ticket_key, now)
-  local fence = math.max(tonumber(redis.call('HGET', ticket_key, 'fence') or 0) + 1, now)
+  local fence = fence_after(redis.call('HGET', ticket_key, 'fence') or 0, now)
   redis.call('HSET', ticket_key, 'fence', int(fence))
   return fence
 end
@@ -27,4 +32,13 @@ end
 -- A hash as a flat list, the form in which records travel to TypeScript.
 local function record(key)
   return redis.call('HGETALL', key)
+end
+
+-- Remembers why something happened to a ticket, unless that is what was decided before. `fields` is the flat entry.
+-- Returns 1 when written.
+local function remember(ticket_key, decisions_key, decision, most, fields)
+  if redis.call('HGET', ticket_key, 'decision') == decision then return 0 end
+  redis.call('HSET', ticket_key, 'decision', decision)
+  redis.call('XADD', decisions_key, 'MAXLEN', '~', most, '*', unpack(fields))
+  return 1
 end

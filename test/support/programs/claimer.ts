@@ -71,7 +71,6 @@ const records: ClaimRecords = {
     return begun;
   },
   commit: after(5, plainRecords.commit),
-  release: after(7, plainRecords.release),
 };
 const platforms = new Map<string, TicketPlatform>();
 const platformOf = ({ source }: Pick<Project, 'source'>): TicketPlatform => {
