@@ -53,7 +53,10 @@ const LIVE_STATES = new Set(['waiting', 'prioritized', 'delayed', 'active', 'pau
 export function createRunQueue({ redis, log }: RunQueueOptions): RunQueue {
   const client = redis.queueClient('fail');
   // BullMQ waits for its client to come up without an end: what a command is given must do for the whole act.
-  const bounded = timeout(client.options.commandTimeout ?? Number.POSITIVE_INFINITY, TimeoutStrategy.Aggressive);
+  const bounded = timeout(client.options.commandTimeout ?? Number.POSITIVE_INFINITY, {
+    strategy: TimeoutStrategy.Aggressive,
+    abortOnReturn: false,
+  });
   const queue = new Queue<Turn>(QUEUE, {
     connection: client,
     prefix: redis.keys.queuePrefix,

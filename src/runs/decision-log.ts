@@ -42,12 +42,7 @@ export function createDecisionLog(redis: RedisConnection): DecisionLog {
       const [written] = await redis.script(
         'record-decision',
         [keys.ticket(decision.ticket), keys.decisions],
-        [
-          gistOf(decision),
-          MOST_DECISIONS,
-          TICKET_TTL_MS,
-          ...flatten(decision),
-        ],
+        [gistOf(decision), MOST_DECISIONS, TICKET_TTL_MS, ...flatten(decision)],
       );
       return written === '1';
     },
