@@ -10,7 +10,7 @@ import { createProjection } from '../repair/projection.ts';
 import type { Repair } from '../repair/repair.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
-import { pauseAfter } from '../worker/turn-processor.ts';
+import { pauseBefore } from '../worker/turn-processor.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
 
@@ -48,7 +48,7 @@ export function openHousekeeping(
       runs,
       records: attemptRecords,
       queue,
-      pauseAfter: (interrupted) => pauseAfter(interrupted, timing),
+      pauseBefore: (turn) => pauseBefore(turn, timing),
       contacts: redis.contacts,
       log,
       onRepair,

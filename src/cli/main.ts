@@ -101,4 +101,5 @@ try {
     exitCode = 1;
   }
 }
-process.exitCode = exitCode;
+// Not only the exit code: what libraries still wait for, such as a Redis that is away, must not hold the process.
+process.exit(exitCode);

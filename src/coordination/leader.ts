@@ -176,6 +176,7 @@ export function createLeader(leases: Leases, options: LeaderOptions): Leader {
         const failuresBefore = failures;
         const pauseMs = await compete(signal).catch((error: unknown) => {
           setStatus({ holder: undefined, problem: messageOf(error) });
+          log.debug({ error: messageOf(error) }, 'lease not acquired');
           return timing.leaseRenewMs / 10;
         });
         // A back-off is for others to try meanwhile: their release is no reason to cut it short.

@@ -56,8 +56,12 @@ export interface Timing {
   /** A fresh confirmation is doubted this long: one read that shows "asked again" is not enough. */
   readonly confirmedDoubtMs: number;
 
-  /** After Redis lost data: no claims and starts until the first, nobody declared dead until the second. */
+  /**
+   * After Redis lost data: no claims until the first, no attempts until the second, nobody declared dead until the
+   * third. A worker that is cut off has ended its runners by the second.
+   */
   readonly recoveryClaimsMs: number;
+  readonly recoveryStartsMs: number;
   readonly recoveryRepairMs: number;
 
   /** Redis: one command, connection probe. */
@@ -100,6 +104,7 @@ export const DEFAULT_TIMING: Timing = {
   secondReadMs: 10_000,
   confirmedDoubtMs: 60_000,
   recoveryClaimsMs: 20_000,
+  recoveryStartsMs: 35_000,
   recoveryRepairMs: 60_000,
   redisCommandMs: 2_000,
   redisProbeMs: 1_000,

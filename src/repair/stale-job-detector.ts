@@ -29,7 +29,8 @@ export interface StaleJobDetectorDeps {
   readonly runs: Pick<RunReader, 'inState'>;
   readonly records: Pick<AttemptRecords, 'beating' | 'handBack' | 'finish'>;
   readonly queue: Pick<RunQueue, 'add'>;
-  readonly pauseAfter: (interrupted: number) => number;
+  /** Milliseconds before a turn that follows a hand-back. */
+  readonly pauseBefore: (turn: number) => number;
   /** Changes whenever the contact to Redis was broken: passes before and after it do not add up. */
   readonly contacts: () => number;
   readonly log: Log;
@@ -46,7 +47,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
     if (verdict === 'hand-back') {
       const reply = await deps.records.handBack(name, { onlyIfDead: true, interrupted: true, reason });
       if (reply.kind !== 'handed-back') return;
-      await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseAfter(reply.interrupted) });
+      await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseBefore(reply.turn) });
     } else {
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
       const why =

@@ -43,7 +43,7 @@ export interface HandBack {
 }
 
 export type HandBackReply =
-  | { readonly kind: 'handed-back'; readonly turn: number; readonly interrupted: number }
+  | { readonly kind: 'handed-back'; readonly turn: number }
   | { readonly kind: 'superseded' }
   | { readonly kind: 'alive' };
 
@@ -74,7 +74,7 @@ export interface AttemptRecords {
 
 export interface AttemptRecordsOptions {
   readonly heartbeatTtlMs: number;
-  readonly recoveryClaimsMs: number;
+  readonly recoveryStartsMs: number;
   readonly projectionGraceMs: number;
 }
 
@@ -103,7 +103,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs('running'),
           keys.unconfirmed,
         ],
-        [run.id, run.turn, worker, options.heartbeatTtlMs, options.recoveryClaimsMs, options.projectionGraceMs],
+        [run.id, run.turn, worker, options.heartbeatTtlMs, options.recoveryStartsMs, options.projectionGraceMs],
       );
       switch (kind) {
         case 'started': {
@@ -188,7 +188,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       return kind as 'finished' | 'superseded' | 'alive';
     },
     async handBack(name, how) {
-      const [kind, turn, interrupted] = await redis.script(
+      const [kind, turn] = await redis.script(
         'hand-back',
         [
           keys.run(name.run),
@@ -200,7 +200,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
         ],
         [name.run, name.fence, flag(how.onlyIfDead), flag(how.interrupted), how.reason, options.projectionGraceMs],
       );
-      if (kind === 'handed-back') return { kind, turn: Number(turn), interrupted: Number(interrupted) };
+      if (kind === 'handed-back') return { kind, turn: Number(turn) };
       return { kind: kind as 'superseded' | 'alive' };
     },
     async endQueued(run, state, reason) {

@@ -37,8 +37,8 @@ export interface AttemptOptions {
 /** How the attempt ended in the records. */
 export type AttemptEnd =
   | { readonly kind: 'finished'; readonly state: Finish['state']; readonly reason: string }
-  /** The run has another turn; `interrupted` counts those that were not its own fault. */
-  | { readonly kind: 'handed-back'; readonly turn: number; readonly interrupted: number; readonly reason: string }
+  /** The run has another turn. */
+  | { readonly kind: 'handed-back'; readonly turn: number; readonly reason: string }
   /** Another attempt owns the run: nothing was written. */
   | { readonly kind: 'superseded' }
   /** Redis took nothing until the process had to end. */

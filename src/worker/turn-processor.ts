@@ -190,7 +190,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     await decide(run, `${outcome.kind === 'finished' ? outcome.state : outcome.kind}: ${outcome.reason}`);
     if (outcome.kind === 'handed-back') {
       await deps.queue
-        .add({ run: run.id, turn: outcome.turn }, { delayMs: pauseAfter(outcome.interrupted, options) })
+        .add({ run: run.id, turn: outcome.turn }, { delayMs: pauseBefore(outcome.turn, options) })
         .catch((error: unknown) =>
           deps.log.warn({ run: run.id, error: messageOf(error) }, 'job not added, repair will'),
         );
@@ -243,11 +243,11 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   };
 }
 
-/** Before the next turn of a run that was interrupted: none the first time, then 30 s, then 2 min. */
-export function pauseAfter(
-  interrupted: number,
+/** Before a turn that follows a hand-back: none the first time, then 30 s, then 2 min. The first turn is number 1. */
+export function pauseBefore(
+  turn: number,
   options: Pick<TurnProcessorOptions, 'interruptedBackoffMs' | 'interruptedBackoffMaxMs'>,
 ): number {
-  if (interrupted <= 1) return 0;
-  return interrupted === 2 ? options.interruptedBackoffMs : options.interruptedBackoffMaxMs;
+  if (turn <= 2) return 0;
+  return turn === 3 ? options.interruptedBackoffMs : options.interruptedBackoffMaxMs;
 }

@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { TermLost } from '../../src/coordination/leader.ts';
 import { MOST_INTERRUPTED, type Run } from '../../src/domain/run.ts';
 import { createStaleJobDetector } from '../../src/repair/stale-job-detector.ts';
-import { pauseAfter } from '../../src/worker/turn-processor.ts';
+import { pauseBefore } from '../../src/worker/turn-processor.ts';
 import { type House, openHouse, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, runningRun, runOf } from '../worker/worker-room.ts';
@@ -24,7 +24,7 @@ function detector(options: { readonly contacts?: () => number } = {}) {
       runs: house.runs,
       records: house.attemptRecords,
       queue: house.queue,
-      pauseAfter: (interrupted) => pauseAfter(interrupted, house.timing),
+      pauseBefore: (turn) => pauseBefore(turn, house.timing),
       contacts: options.contacts ?? (() => 1),
       log: silentLog,
       onRepair,
@@ -81,7 +81,7 @@ test('an attempt that beats in the very last moment keeps its run: the script lo
       runs: house.runs,
       records: { ...house.attemptRecords, beating: async (tickets) => tickets.map(() => false) },
       queue: house.queue,
-      pauseAfter: () => 0,
+      pauseBefore: () => 0,
       contacts: () => 1,
       log: silentLog,
       onRepair,
@@ -178,14 +178,14 @@ test.each([
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(false);
 });
 
-test('the second interruption waits before its next turn', async () => {
+test('a run that has been handed back before waits before its next turn', async () => {
   const run = await runningRun(house);
-  await redis.client.hset(house.redis.keys.run(run.id), 'interrupted', '1');
+  await redis.client.hset(house.redis.keys.run(run.id), 'turn', '2');
   const { pass } = detector();
   const term = termOf();
   await die(run);
   await pass(term);
   await confirmTime();
   await pass(term);
-  expect(await redis.client.zrange(`${house.redis.keys.queuePrefix}:runs:delayed`, '0', '-1')).toEqual([`${run.id}-2`]);
+  expect(await redis.client.zrange(`${house.redis.keys.queuePrefix}:runs:delayed`, '0', '-1')).toEqual([`${run.id}-3`]);
 });

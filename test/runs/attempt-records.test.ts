@@ -72,7 +72,6 @@ test('hand-back: the next turn, a new fence, and the old attempt is superseded',
   expect(await house.attemptRecords.handBack(attemptOf(run), HAND_BACK)).toEqual({
     kind: 'handed-back',
     turn: 2,
-    interrupted: 1,
   });
   const handedBack = await runOf(house, run.id);
   expect(handedBack).toMatchObject({ state: 'queued', turn: 2, attempt: 1, interrupted: 1, takes: 0 });

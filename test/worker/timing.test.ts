@@ -43,7 +43,9 @@ describe.each(FACTORS)('at factor %d', (factor) => {
     expect(t.recoveryRepairMs).toBeGreaterThan(t.heartbeatTtlMs);
     expect(t.recoveryRepairMs).toBeGreaterThan(t.trustKillMs + leashCheckMs(t));
     expect(t.recoveryClaimsMs).toBeGreaterThan(t.heartbeatMs + t.redisCommandMs);
-    expect(t.recoveryClaimsMs).toBeLessThan(t.recoveryRepairMs);
+    expect(t.recoveryClaimsMs).toBeLessThan(t.recoveryStartsMs);
+    expect(t.recoveryStartsMs).toBeGreaterThan(t.trustKillMs + leashCheckMs(t));
+    expect(t.recoveryStartsMs).toBeLessThan(t.recoveryRepairMs);
   });
 
   test('a dead attempt is handed back at most 55 s after its death', () => {

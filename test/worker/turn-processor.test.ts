@@ -1,7 +1,7 @@
 /** What happens to a turn that a worker takes (PROTOCOL 4, steps 0 to 6), with runners that end as the test says. */
 import { expect, onTestFinished, test } from 'vitest';
 import type { RunnerEnd } from '../../src/worker/runners/runner.ts';
-import { pauseAfter } from '../../src/worker/turn-processor.ts';
+import { pauseBefore } from '../../src/worker/turn-processor.ts';
 import { openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -189,9 +189,7 @@ test('interrupted attempts do not count towards max_attempts; after 20 of them t
 
 test('an interrupted attempt is followed by the job of its next turn: at once, then after 30 s, then after 2 min', async () => {
   const timing = { interruptedBackoffMs: 30_000, interruptedBackoffMaxMs: 120_000 };
-  expect([0, 1, 2, 3, 19].map((interrupted) => pauseAfter(interrupted, timing))).toEqual([
-    0, 0, 30_000, 120_000, 120_000,
-  ]);
+  expect([1, 2, 3, 4, 20].map((turn) => pauseBefore(turn, timing))).toEqual([0, 0, 30_000, 120_000, 120_000]);
 
   const site = await house();
   const run = await queuedRun(site);

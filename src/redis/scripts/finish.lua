@@ -9,7 +9,7 @@ local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence')
 -- The answer to the first time was lost: the same attempt says the same once more.
 if seen[1] == ARGV[3] and seen[2] == ARGV[2] then return {'finished'} end
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
-if ARGV[10] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end
+if ARGV[10] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'state', ARGV[3], 'reason', ARGV[4], 'endedAtMs', int(now), 'sinceMs', int(now),
   'labelState', 'unconfirmed')

@@ -4,14 +4,14 @@
 -- KEYS  1 run   2 ticket   3 heartbeat   4 runs:running   5 runs:queued   6 runs:unconfirmed
 -- ARGV  1 run id   2 fence of the judged attempt   3 '1' = only if the heartbeat is missing   4 '1' = interrupted
 --       5 reason   6 label due in ms
--- Returns {'handed-back', turn, interrupted attempts} | {'superseded'} | {'alive'}
+-- Returns {'handed-back', turn} | {'superseded'} | {'alive'}
 local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence')
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
-if ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end
+if ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
 local now = now_ms()
 local fence = next_fence(KEYS[2], now)
 local turn = redis.call('HINCRBY', KEYS[1], 'turn', 1)
-local interrupted = redis.call('HINCRBY', KEYS[1], 'interrupted', ARGV[4])
+redis.call('HINCRBY', KEYS[1], 'interrupted', ARGV[4])
 redis.call('HSET', KEYS[1], 'state', 'queued', 'attemptFence', int(fence), 'reason', ARGV[5], 'takes', 0,
   'queuedAtMs', int(now), 'sinceMs', int(now), 'labelState', 'unconfirmed')
 redis.call('HDEL', KEYS[1], 'worker')
@@ -19,4 +19,4 @@ redis.call('DEL', KEYS[3])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZADD', KEYS[5], int(now), ARGV[1])
 redis.call('ZADD', KEYS[6], int(now + tonumber(ARGV[6])), ARGV[1])
-return {'handed-back', turn, interrupted}
+return {'handed-back', turn}

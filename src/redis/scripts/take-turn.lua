@@ -4,6 +4,6 @@
 -- ARGV  1 turn
 -- Returns {'taken', run record} or {'dropped', state or ''}
 local seen = redis.call('HMGET', KEYS[1], 'state', 'turn')
-if seen[1] ~= 'queued' or seen[2] ~= ARGV[1] then return {'dropped', seen[1] or ''} end
+if seen[1] ~= 'queued' or seen[2] ~= ARGV[1] then return {'dropped', seen[1] or ''} end -- guard: take
 redis.call('HINCRBY', KEYS[1], 'takes', 1)
 return {'taken', record(KEYS[1])}
