@@ -11,12 +11,14 @@ import { createKnownProjects } from './app/known-projects.ts';
 import type { AppOptions, Shared } from './app/options.ts';
 import { openStores, type Stores } from './app/stores.ts';
 import { openWorkSite, type WorkSite } from './app/work-site.ts';
+import type { ClaimOutcome } from './claims/claim-outcome.ts';
 import type { Config } from './config/config.ts';
 import { createLeader, type Leader } from './coordination/leader.ts';
 import { createLeases } from './coordination/lease.ts';
 import { messageOf } from './foundation/errors.ts';
 import { createFindings, type Findings } from './foundation/findings.ts';
 import { createPollers, type Pollers } from './ingress/pollers.ts';
+import { watchServerSettings } from './redis/server-settings.ts';
 import { createHealthCollector } from './server/collect-health.ts';
 import { type HealthFacts, readiness } from './server/health.ts';
 import { createMetrics, type Gauges } from './server/metrics.ts';
@@ -152,13 +154,16 @@ function openRedisSide(options: AppOptions, shared: Shared): RedisSide | undefin
   const stores = openStores({ ...options, config });
   if (stores === undefined) return undefined;
   const { redis } = stores;
+  // A server that was started for this process alone ends with it: there is nothing to keep.
+  if (!options.freshRedis) watchServerSettings(redis, findings, log);
 
   const claims = openClaims({
     projects,
     stores,
     timing,
     log,
-    onOutcome: ({ request: { project, trigger }, outcome }) => {
+    onOutcome: ({ request: { project, ticketId, trigger }, outcome }) => {
+      reportLoop(findings, project, ticketId, outcome);
       const platform = projects.withRemoved().projects.find(({ name }) => name === project)?.source.platform;
       metrics.claim({ platform: platform ?? 'unknown', outcome: outcome.kind, trigger });
     },
@@ -219,4 +224,16 @@ function openRedisSide(options: AppOptions, shared: Shared): RedisSide | undefin
       await redis.close();
     },
   };
+}
+
+/** A ticket that asks for run after run is a loop of somebody's making: people should hear of it. */
+function reportLoop(findings: Findings, project: string, ticketId: string, outcome: ClaimOutcome): void {
+  const code = 'too-many-runs';
+  const subject = `${project} ${ticketId}`;
+  if (outcome.kind === 'not-eligible' && outcome.reason === code) {
+    const text = `Project ${project}: ticket ${ticketId} has had too many runs within 24 hours and is not claimed again; what asks for it each time?`;
+    findings.raise({ code, severity: 'warning', text }, subject);
+  } else if (outcome.kind !== 'failed') {
+    findings.clear(code, subject);
+  }
 }

@@ -8,7 +8,7 @@
  * | leader-epoch:<role>                    | string | coordination        | for ever; last epoch of the role         |
  * | incarnation                            | hash   | redis               | for ever; id, server, since              |
  * | claim-lock:<platform>:<ticket>         | string | runs (claims)       | claim lock TTL; value = token            |
- * | ticket:<ticket>                        | hash   | runs                | 90 d after its last write                |
+ * | ticket:<ticket>                        | hash   | runs                | 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | 30 d after its end                       |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
