@@ -3,6 +3,7 @@ import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Term } from '../coordination/leader.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
+import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import { createHousekeeping } from '../repair/housekeeping.ts';
 import { createOrphanedLabels } from '../repair/orphaned-labels.ts';
@@ -11,6 +12,7 @@ import type { Repair } from '../repair/repair.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
 import { pauseBefore } from '../worker/turn-processor.ts';
+import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
 
@@ -36,12 +38,13 @@ export function openHousekeeping(
       log.debug({ error: messageOf(error) }, 'decision not recorded');
     });
   };
-  const onRepair: Repair = async ({ kind, run, outcome, detail }) => {
-    const { ticket, project, id } = run;
+  const onRepair: Repair = async (facts) => {
+    const { kind, outcome, ...about } = facts;
     metrics.repair({ kind });
-    log.warn({ ticket, run: id, project, kind, outcome, detail }, 'repaired');
-    await remember({ ticket, project, by: 'repair', run: id, outcome: `${kind}: ${outcome}`, detail });
+    log.warn(facts, 'repaired');
+    await remember({ ...about, by: 'repair', outcome: `${kind}: ${outcome}` });
   };
+  const homeless = createHomelessRuns(shared.findings, remember);
 
   const staleJobs = createStaleJobDetector(
     {
@@ -66,18 +69,28 @@ export function openHousekeeping(
       labels,
       recoveringMs,
       log,
-      onOrphan: async ({ ticket: { key: ticket }, project: { name: project }, action }) => {
-        metrics.repair({ kind: 'orphaned-label' });
-        log.warn({ ticket, project, action }, 'orphaned label');
-        await remember({ ticket, project, by: 'repair', outcome: `orphaned label: ${action}` });
-      },
+      onRepair,
     },
     timing,
   );
-  return createHousekeeping(
+  const deadClaims = createDeadClaims(
+    {
+      // The catalog of the claims themselves.
+      catalog: projects.withRemoved,
+      runs,
+      claimRecords,
+      claims,
+      log,
+      onRepair,
+      onHomeless: homeless.tell,
+    },
+    timing,
+  );
+  const housekeeping = createHousekeeping(
     {
       staleJobs,
-      enqueued: createEnqueuedReconciler({ runs, queue, claimRecords, claims, log, onRepair }, timing),
+      enqueued: createEnqueuedReconciler({ runs, queue, log, onRepair }, timing),
+      deadClaims,
       projection: createProjection({ records: labelRecords, labels }),
       orphanedLabels: options.adoptOrphans ? orphanedLabels : async () => {},
       recoveringMs,
@@ -85,4 +98,6 @@ export function openHousekeeping(
     },
     timing,
   );
+  // What this replica found is the next leader's to find again.
+  return (term) => housekeeping(term).finally(homeless.forget);
 }

@@ -6,19 +6,17 @@ import type { Redactor } from '../foundation/redactor.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import { parseRedisUrl } from '../redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
-import { type AttemptRecords, createAttemptRecords } from '../runs/attempt-records.ts';
+import { createAttemptRecords } from '../runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
-import { createDecisionLog, type DecisionLog } from '../runs/decision-log.ts';
-import { createLabelRecords, type LabelRecords } from '../runs/label-records.ts';
+import { createDecisionLog } from '../runs/decision-log.ts';
+import { createLabelRecords } from '../runs/label-records.ts';
 import { createRunReader, type RunReader } from '../runs/run-reader.ts';
+import { type QuotingRecords, withoutSecrets } from './without-secrets.ts';
 
-export interface Stores {
+export interface Stores extends QuotingRecords {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
-  readonly attemptRecords: AttemptRecords;
-  readonly labelRecords: LabelRecords;
   readonly runs: RunReader;
-  readonly decisions: DecisionLog;
   readonly queue: RunQueue;
 }
 
@@ -47,19 +45,15 @@ export function openStores({ config, timing, freshRedis, log, redactor }: Stores
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
-    attemptRecords: createAttemptRecords(redis, timing),
-    labelRecords: createLabelRecords(redis, timing),
+    ...withoutSecrets(
+      {
+        attemptRecords: createAttemptRecords(redis, timing),
+        labelRecords: createLabelRecords(redis, timing),
+        decisions: createDecisionLog(redis),
+      },
+      redactor,
+    ),
     runs: createRunReader(redis),
-    decisions: withoutSecrets(createDecisionLog(redis), redactor),
     queue: createRunQueue({ redis, log }),
-  };
-}
-
-/** What a platform answered is quoted in a decision, and may quote what it was sent. */
-function withoutSecrets(log: DecisionLog, redactor: Redactor): DecisionLog {
-  return {
-    ...log,
-    record: ({ detail, ...decision }) =>
-      log.record(detail === undefined ? decision : { ...decision, detail: redactor.redact(detail) }),
   };
 }

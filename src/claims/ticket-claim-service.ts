@@ -20,6 +20,7 @@ import { randomUUID } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { type Eligibility, judge, lifecycleWithoutClaim, type NotEligibleReason } from '../domain/eligibility.ts';
 import { hasLabel, lifecycleLabel } from '../domain/lifecycle.ts';
+import type { Trigger } from '../domain/project.ts';
 import type { RoutedTicket } from '../domain/routing.ts';
 import { isTerminal, type Run } from '../domain/run.ts';
 import { type Ticket, ticketKey } from '../domain/ticket.ts';
@@ -50,6 +51,8 @@ export interface TicketClaimOptions {
   readonly claimLockReserveMs: number;
   readonly secondReadMs: number;
   readonly confirmedDoubtMs: number;
+  /** A claim that died is not gone on with when the platform still hides its ticket so long after it began. */
+  readonly labelGiveUpMs: number;
 }
 
 const MOST_DOUBTED_TICKETS = 10_000;
@@ -60,10 +63,14 @@ const ENQUEUED = lifecycleLabel('enqueued');
 /** A claim that holds its ticket's lock. */
 interface HeldClaim extends Claim {
   readonly hold: ClaimHold;
+  /** What the run was asked for by, which is not always what goes on with it. */
+  readonly trigger: Trigger;
   /** The ticket's last run, when it has ended. */
   readonly previous: Run | undefined;
   /** Redis TIME, ms. */
   readonly begunAtMs: number;
+  /** Milliseconds since the run was first asked for. */
+  readonly ageMs: number;
   /** An earlier claim has died, or Redis has lost its record: an `enqueued` on the ticket is nobody else's. */
   readonly resumed: boolean;
   /** Whether there is time for a write to the platform. */
@@ -104,8 +111,10 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
   const heldBy = (claim: Claim, begun: BegunClaim, lockLeftMs: () => number): HeldClaim => ({
     ...claim,
     hold: begun.hold,
+    trigger: begun.trigger,
     previous: begun.previous !== undefined && isTerminal(begun.previous.state) ? begun.previous : undefined,
     begunAtMs: begun.atMs,
+    ageMs: begun.atMs - begun.createdAtMs,
     resumed: begun.kind === 'taken-over' || (claim.request.trigger === 'reconcile' && begun.previous === undefined),
     mayWrite: () => lockLeftMs() >= options.claimLockReserveMs && claim.leftMs() > 0,
   });
@@ -131,12 +140,16 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
     return await commit(held, ticket, routed, pipeline.policy);
   };
 
-  /** Step 2. Undefined when the platform does not show the ticket. */
-  const readTicket = async ({ platform, request, call }: HeldClaim): Promise<Ticket | undefined> => {
+  /**
+   * Step 2. Undefined when the platform does not show the ticket. A dead claim may have left its `enqueued` there, and a
+   * token that was narrowed by mistake hides a ticket too: that is a failure like others, until it has lasted too long.
+   */
+  const readTicket = async ({ platform, request, call, resumed, ageMs }: HeldClaim): Promise<Ticket | undefined> => {
     try {
       return await platform.readTicket(request.ticketId, call('claim'));
     } catch (error) {
-      if (error instanceof PlatformError && error.kind === 'not-found') return undefined;
+      const hidden = error instanceof PlatformError && error.kind === 'not-found';
+      if (hidden && (!resumed || ageMs >= options.labelGiveUpMs)) return undefined;
       throw error;
     }
   };
@@ -159,19 +172,19 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
    * Whether the previous run's label was confirmed so short a time ago that one read cannot tell a person's new wish
    * from a read that lags behind our own write. A person who names the ticket leaves no doubt.
    */
-  const isDoubtful = ({ request, previous, begunAtMs }: HeldClaim): boolean =>
-    request.trigger !== 'manual' &&
+  const isDoubtful = ({ trigger, previous, begunAtMs }: HeldClaim): boolean =>
+    trigger !== 'manual' &&
     previous?.confirmedAtMs !== undefined &&
     begunAtMs - previous.confirmedAtMs < options.confirmedDoubtMs;
 
   /** Who set the trigger label, where that matters; unknown is refused. */
   const refusedActor = async (
-    { request, platform, call }: HeldClaim,
+    { trigger, platform, call }: HeldClaim,
     ticket: Ticket,
     { project, route }: RoutedTicket,
   ): Promise<Eligibility | undefined> => {
     const allowed = project.routing.allowedActors;
-    if (allowed === undefined || request.trigger === 'manual') return undefined;
+    if (allowed === undefined || trigger === 'manual') return undefined;
     if (!platform.capabilities.labelActors) return no('actor-unknown');
     const label = route.label ?? lifecycleLabel('pending');
     const actor = await platform.labelActor(ticket.id, label, call('claim'));
@@ -183,7 +196,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: TicketC
   const withdraw = async (held: HeldClaim, ticket: Ticket, outcome: ClaimOutcome): Promise<ClaimOutcome> => {
     if (held.resumed && hasLabel(ticket.labels, ENQUEUED)) {
       if (!held.mayWrite()) return await outOfTime(held);
-      const before = lifecycleWithoutClaim(ticket.labels, held.projects);
+      const before = lifecycleWithoutClaim(ticket.labels, held.projects, held.previous);
       await held.platform.moveLifecycle(ticket, before, held.call('label'));
     }
     await records.abandon(held.hold, { keep: false, backOff: false });

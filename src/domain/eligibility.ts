@@ -45,7 +45,7 @@ export function judge(facts: EligibilityFacts): Eligibility {
   const no = (reason: NotEligibleReason): Eligibility => ({ eligible: false, reason });
   if (!ticket.open) return no('closed');
 
-  const shown = lifecycleShown(ticket.labels, previous);
+  const shown = lifecycleShown(ticket.labels, previous, mode);
   const resuming = mode === 'resumed' && shown === 'enqueued';
   if (shown !== undefined && shown !== 'pending' && !resuming) return no(shown);
 
@@ -60,24 +60,35 @@ export function judge(facts: EligibilityFacts): Eligibility {
  * What a ticket should show again whose `enqueued` was written by a claim that comes to nothing: what is there beside
  * it; else nothing, if a trigger label still asks for the run; else the `pending` that must have asked for it.
  */
-export function lifecycleWithoutClaim(labels: readonly string[], projects: readonly Project[]): Lifecycle | undefined {
+export function lifecycleWithoutClaim(
+  labels: readonly string[],
+  projects: readonly Project[],
+  previous?: Pick<Run, 'state'>,
+): Lifecycle | undefined {
   const others = labels.filter((label) => lifecycleOf(label) !== 'enqueued');
-  const beside = readLifecycle(others);
+  const beside = lifecycleShown(others, previous, 'fresh');
   if (beside !== undefined) return beside;
   return routeTicket(projects, others) === undefined ? 'pending' : undefined;
 }
 
 /**
  * A person who adds `pending` beside the `done` or `failed` of a confirmed run asks again; without a record of ours
- * the terminal label wins, since nobody knows who wrote which.
+ * the terminal label wins, since nobody knows who wrote which. The `enqueued` beside both is that of a claim which
+ * granted the wish and died before it had removed the other two.
  */
-function lifecycleShown(labels: readonly string[], previous: Run | undefined): Lifecycle | undefined {
+function lifecycleShown(
+  labels: readonly string[],
+  previous: Pick<Run, 'state'> | undefined,
+  mode: EligibilityFacts['mode'],
+): Lifecycle | undefined {
   const projection = previous === undefined ? undefined : projectionOf(previous.state);
   const terminal = projection === 'done' || projection === 'failed' ? projection : undefined;
   const shown = readLifecycle(labels, terminal);
-  const found = lifecyclesOf(labels);
-  const asksAgain = terminal !== undefined && shown === terminal && found.length === 2 && found.includes('pending');
-  return asksAgain ? 'pending' : shown;
+  if (terminal === undefined || shown !== terminal) return shown;
+  const beside = lifecyclesOf(labels).filter((lifecycle) => lifecycle !== terminal);
+  if (!beside.includes('pending')) return shown;
+  if (beside.length === 1) return 'pending';
+  return mode === 'resumed' && beside.length === 2 && beside.includes('enqueued') ? 'enqueued' : shown;
 }
 
 /** The reason in words for people. */

@@ -1,16 +1,10 @@
-/**
- * Walks a listing page by page under one deadline. A listing that is longer than the deadline, or than one cycle should
- * take in, goes on from its cursor in the next cycle, and begins anew at its end: nothing starves.
- */
+/** What a poll takes from a listing: the tickets that may want a run. The claim reads each one again and decides. */
 import { lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Ticket } from '../domain/ticket.ts';
-import { elapsedMs, now } from '../foundation/clock.ts';
-import { type CallPurpose, PlatformError, type TicketPlatform, type TicketQuery } from '../platforms/contract.ts';
+import type { CallPurpose, PlatformError, TicketPlatform, TicketQuery } from '../platforms/contract.ts';
+import { type ListingCursor, walkPages } from '../platforms/walk-pages.ts';
 
-/** Where a listing stands between two cycles. */
-export interface ListingCursor {
-  next: string | undefined;
-}
+export type { ListingCursor } from '../platforms/walk-pages.ts';
 
 export interface ListingLimits {
   readonly deadlineMs: number;
@@ -29,42 +23,22 @@ export interface Listing {
   readonly problem: PlatformError | undefined;
 }
 
-/**
- * Never throws `PlatformError`: what was seen before a page failed is kept beside the problem, so that one bad page does
- * not hide the good ones.
- */
+/** One cycle's part of a listing. Never throws `PlatformError`. */
 export async function walkListing(
   platform: TicketPlatform,
   query: TicketQuery,
   purpose: CallPurpose,
   cursor: ListingCursor,
-  limits: ListingLimits,
+  { deadlineMs, mostCandidates, signal }: ListingLimits,
 ): Promise<Listing> {
-  const startedAt = now();
-  const candidates = new Map<string, Ticket>();
-  let seen = 0;
-  let pages = 0;
-  let problem: PlatformError | undefined;
-  do {
-    const deadlineMs = limits.deadlineMs - elapsedMs(startedAt);
-    if (deadlineMs <= 0 || candidates.size >= limits.mostCandidates) break;
-    try {
-      const page = await platform.listTickets(query, cursor.next, { purpose, deadlineMs, signal: limits.signal });
-      pages += 1;
-      seen += page.tickets.length;
-      for (const ticket of page.tickets) if (isCandidate(ticket)) candidates.set(ticket.key, ticket);
-      cursor.next = page.next;
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      // Out of time in the middle is what the cursor is for; anything else is an error and shown as one.
-      const outOfTime = error.kind === 'unavailable' && elapsedMs(startedAt) >= limits.deadlineMs;
-      if (pages > 0 && outOfTime) break;
-      problem = error;
-      // A cursor that the platform does not take any more must not stop this listing for ever.
-      if (pages === 0) cursor.next = undefined;
-    }
-  } while (cursor.next !== undefined && problem === undefined);
-  return { candidates: [...candidates.values()], seen, truncated: cursor.next !== undefined, problem };
+  const { tickets: candidates, ...walk } = await walkPages(platform, query, cursor, {
+    purpose,
+    deadlineMs,
+    signal,
+    wanted: isCandidate,
+    most: mostCandidates,
+  });
+  return { candidates, ...walk };
 }
 
 /** Lifecycle none or pending; also `pending` beside `done` or `failed`, by which a person asks for another run. */

@@ -11,6 +11,7 @@ import type { Pass } from './repair.ts';
 export interface HousekeepingDeps {
   readonly staleJobs: Pass;
   readonly enqueued: Pass;
+  readonly deadClaims: Pass;
   readonly projection: Pass;
   readonly orphanedLabels: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
@@ -53,6 +54,7 @@ export function createHousekeeping(
     await Promise.all([
       loop('stale jobs', options.staleScanMs, deps.staleJobs, false),
       loop('enqueued', options.reconcileScanMs, deps.enqueued, false),
+      loop('dead claims', options.reconcileScanMs, deps.deadClaims, false),
       loop('projection', options.projectionScanMs, deps.projection, true),
       loop('platform pass', options.platformPassMs, deps.orphanedLabels, false),
     ]);

@@ -2,52 +2,59 @@
  * The platform pass: lays the lifecycle labels that the platforms show beside our records (PROTOCOL 5 and 6), at the
  * start of a term and every ten minutes. This is what rebuilds the queue after Redis has lost everything.
  *
- *   listing -> record and fresh ticket -> has a record: put right at once
- *                                      -> has none: wait, look again, the same -> adopted or reset
+ *   listing, live runs -> record and fresh ticket -> has a record: put right at once
+ *                                                 -> has none: wait, look again, the same -> adopted or reset
  *
- * A listing only says where to look: every ticket is read again by its id before anything is changed. A ticket without a
- * record must look the same twice, some time apart, since a claim may be about to write its record; and Redis must not
- * have lost its data meanwhile, since then a live worker may be about to write it again.
+ * A listing only says where to look: every ticket is read again by its id before anything is changed. One that is longer
+ * than its deadline is taken piece by piece, each visited before the next is listed. Live runs that a whole listing did
+ * not show have lost their label to some other, and are looked at as well. A ticket without a record must look the same
+ * twice, some time apart, since a claim may be about to write its record; and Redis must not have lost its data
+ * meanwhile, since then a live worker may be about to write it again.
  */
 import { bulkhead } from 'cockatiel';
+import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Term } from '../coordination/leader.ts';
 import { decideLabel, type LabelAction } from '../domain/label-table.ts';
 import { type Lifecycle, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
+import { projectOfRun } from '../domain/routing.ts';
 import { projectionOf, type Run } from '../domain/run.ts';
 import { sourceKey, type Ticket } from '../domain/ticket.ts';
-import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { sleep } from '../foundation/loop.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
-import type { Call, TicketPlatform } from '../platforms/contract.ts';
+import type { Call, TicketPlatform, TicketQuery } from '../platforms/contract.ts';
+import { type ListingCursor, walkPages } from '../platforms/walk-pages.ts';
 import type { ClaimRecords } from '../runs/claim-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import type { Pass } from './repair.ts';
+import type { Pass, Repair } from './repair.ts';
 
 /** Live lifecycle labels: what could be an orphan. Ended tickets are many, and nothing is to be done about them. */
 const LOOKED_AT: readonly Lifecycle[] = ['enqueued', 'in-progress'];
+const QUERY: TicketQuery = { labels: LOOKED_AT.map(lifecycleLabel), state: 'all' };
 
 /** Tickets looked at side by side, per source: after a loss there may be thousands, and the platform limits us. */
 const AT_ONCE = 4;
 /** Listings side by side, of all sources together. */
 const LISTINGS_AT_ONCE = 8;
+/** Live runs compared with the listings, of each state. */
+const MOST_RUNS = 10_000;
 
 const NOT_FINISHED = 'platform pass not finished';
 
 export interface OrphanedLabelsDeps {
   readonly catalog: () => Catalog;
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
-  readonly runs: Pick<RunReader, 'ofTicket'>;
+  readonly runs: Pick<RunReader, 'ofTicket' | 'inState'>;
   readonly claimRecords: Pick<ClaimRecords, 'isLocked'>;
   readonly claims: TicketClaimService;
   readonly labels: Pick<LabelWriter, 'project'>;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
   readonly log: Log;
-  readonly onOrphan: (facts: { ticket: Ticket; project: Project; action: LabelAction['kind'] }) => Promise<void>;
+  readonly onRepair: Repair;
 }
 
 export interface OrphanedLabelsOptions {
@@ -55,6 +62,9 @@ export interface OrphanedLabelsOptions {
   readonly claimCallMs: number;
   readonly secondReadMs: number;
 }
+
+/** What makes a ticket worth a look: what a listing showed, or the lack of it. */
+type Hint = Pick<Ticket, 'key' | 'id' | 'labels'>;
 
 /** The record and the fresh ticket side by side, and what the table says to them. */
 interface Sight {
@@ -66,38 +76,31 @@ interface Sight {
 export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: OrphanedLabelsOptions): Pass {
   const listingSlots = bulkhead(LISTINGS_AT_ONCE, Number.POSITIVE_INFINITY);
 
-  /** One source in one term. */
-  const visit = async (project: Project, platform: TicketPlatform, term: Term): Promise<void> => {
-    const call = (purpose: Call['purpose'], deadlineMs = options.claimCallMs): Call => ({
-      purpose,
-      deadlineMs,
-      signal: term.signal,
-    });
+  /** Where the listing of each source goes on, by its key. */
+  const cursors = new Map<string, ListingCursor>();
+  const cursorOf = (source: string): ListingCursor => {
+    const cursor = cursors.get(source) ?? { next: undefined };
+    cursors.set(source, cursor);
+    return cursor;
+  };
 
-    const listed = async (): Promise<Ticket[]> => {
-      const startedAt = now();
-      const tickets = new Map<string, Ticket>();
-      let cursor: string | undefined;
-      do {
-        const leftMs = Math.max(1, options.listingDeadlineMs - elapsedMs(startedAt));
-        const query = { labels: LOOKED_AT.map(lifecycleLabel), state: 'all' } as const;
-        const page = await platform.listTickets(query, cursor, call('repair', leftMs));
-        for (const ticket of page.tickets) tickets.set(ticket.key, ticket);
-        cursor = page.next;
-      } while (cursor !== undefined);
-      return [...tickets.values()];
-    };
+  /** One source in one term. `live`: its runs whose label was right when we last looked. */
+  const visit = async (project: Project, platform: TicketPlatform, live: readonly Run[], term: Term): Promise<void> => {
+    const call: Call = { purpose: 'repair', deadlineMs: options.claimCallMs, signal: term.signal };
 
     /** Undefined when there is nothing to do. */
-    const look = async (listing: Ticket): Promise<Sight | undefined> => {
-      const run = await deps.runs.ofTicket(listing.key);
+    const look = async (hint: Hint): Promise<Sight | undefined> => {
+      const run = await deps.runs.ofTicket(hint.key);
       // Most of what is listed is simply at work: that costs no request.
-      if (run !== undefined && String(lifecyclesOf(listing.labels)) === projectionOf(run.state)) return undefined;
-      const ticket = await platform.readTicket(listing.id, call('repair'));
-      const locked = await deps.claimRecords.isLocked(project.source.platform, listing.key);
+      if (run !== undefined && String(lifecyclesOf(hint.labels)) === projectionOf(run.state)) return undefined;
+      const ticket = await platform.readTicket(hint.id, call);
+      const locked = await deps.claimRecords.isLocked(project.source.platform, hint.key);
       const action = decideLabel({ run, labels: ticket.labels, locked });
       return action.kind === 'leave' || action.kind === 'confirm' ? undefined : { run, ticket, action };
     };
+
+    const claim = (ticket: Ticket): Promise<ClaimOutcome> =>
+      deps.claims.claim({ project: project.name, ticketId: ticket.id, trigger: 'reconcile' }, term.signal);
 
     const act = async ({ run, ticket, action }: Sight): Promise<void> => {
       term.assertTrusted();
@@ -107,19 +110,29 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
           return;
         case 'claim':
         case 'take-over':
-          await deps.claims.claim({ project: project.name, ticketId: ticket.id, trigger: 'reconcile' }, term.signal);
+          await claim(ticket);
           break;
         case 'doubt':
         case 'give-up':
         case 'write':
-          if (run !== undefined)
+          if (run !== undefined) {
             await deps.labels.project(run.id, { mayWrite: () => term.trusted(), signal: term.signal });
-          else if (action.kind === 'write') await platform.moveLifecycle(ticket, action.lifecycle, call('repair'));
+          } else if (action.kind === 'write') {
+            await platform.moveLifecycle(ticket, action.lifecycle, call);
+            // A project that is not polled would never see its `pending`.
+            if (action.lifecycle === 'pending') await claim(ticket);
+          }
           break;
         default:
           unreachable(action);
       }
-      await deps.onOrphan({ ticket, project, action: action.kind });
+      await deps.onRepair({
+        kind: run === undefined ? 'orphaned-label' : 'label-repair',
+        ticket: ticket.key,
+        project: project.name,
+        ...(run === undefined ? {} : { run: run.id }),
+        outcome: action.kind,
+      });
     };
 
     /** Visits all of them, a few at a time; one that fails is for the next pass and does not hold up the others. */
@@ -134,32 +147,62 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       );
     };
 
-    const orphans: Sight[] = [];
-    await each(await listingSlots.execute(listed), async (ticket) => {
-      const sight = await look(ticket);
-      if (sight?.run !== undefined) await act(sight);
-      else if (sight !== undefined) orphans.push(sight);
-    });
-    if (orphans.length === 0 || !(await sleep(options.secondReadMs, term.signal)) || deps.recoveringMs() > 0) return;
-    await each(orphans, async (first) => {
-      const second = await look(first.ticket);
-      if (second === undefined || second.run !== undefined) return;
-      if (String(lifecyclesOf(second.ticket.labels)) === String(lifecyclesOf(first.ticket.labels))) await act(second);
+    const visitAll = async (hints: readonly Hint[]): Promise<void> => {
+      const orphans: Sight[] = [];
+      await each(hints, async (hint) => {
+        const sight = await look(hint);
+        if (sight?.run !== undefined) await act(sight);
+        else if (sight !== undefined) orphans.push(sight);
+      });
+      if (orphans.length === 0 || !(await sleep(options.secondReadMs, term.signal)) || deps.recoveringMs() > 0) return;
+      await each(orphans, async (first) => {
+        const second = await look(first.ticket);
+        if (second === undefined || second.run !== undefined) return;
+        if (String(lifecyclesOf(second.ticket.labels)) === String(lifecyclesOf(first.ticket.labels))) await act(second);
+      });
+    };
+
+    const cursor = cursorOf(sourceKey(project.source));
+    const fromStart = cursor.next === undefined;
+    const shown = new Set<string>();
+    do {
+      const piece = await listingSlots.execute(() =>
+        walkPages(platform, QUERY, cursor, { ...call, deadlineMs: options.listingDeadlineMs }),
+      );
+      for (const { key } of piece.tickets) shown.add(key);
+      await visitAll(piece.tickets);
+      if (piece.problem !== undefined) throw piece.problem;
+    } while (cursor.next !== undefined && !term.signal.aborted);
+    // Only a listing that was seen whole says what it does not show: neither of the live labels.
+    const missing = fromStart ? live.filter(({ ticket }) => !shown.has(ticket)) : [];
+    await visitAll(missing.map(({ ticket, ticketId }) => ({ key: ticket, id: ticketId, labels: [] })));
+  };
+
+  /** Live runs with a confirmed label, by their source; an unconfirmed one is due for the projection loop anyway. */
+  const liveRuns = async (catalog: Catalog): Promise<Map<string | undefined, Run[]>> => {
+    const states = ['queued', 'running'] as const;
+    const live = await Promise.all(states.map((state) => deps.runs.inState(state, { most: MOST_RUNS })));
+    const confirmed = live.flat().filter(({ labelState }) => labelState === 'confirmed');
+    return Map.groupBy(confirmed, (run) => {
+      const project = projectOfRun(catalog, run);
+      return project === undefined ? undefined : sourceKey(project.source);
     });
   };
 
   return async (term) => {
     const sources = new Map<string, Project>();
-    for (const project of deps.catalog().projects) {
+    const catalog = deps.catalog();
+    for (const project of catalog.projects) {
       if (project.disabled === undefined && !sources.has(sourceKey(project.source))) {
         sources.set(sourceKey(project.source), project);
       }
     }
+    const live = await liveRuns(catalog);
     await Promise.all(
-      [...sources.values()].map(async (project) => {
+      [...sources].map(async ([source, project]) => {
         const platform = deps.platformOf(project);
         if (platform === undefined) return;
-        await visit(project, platform, term).catch((error: unknown) => {
+        await visit(project, platform, live.get(source) ?? [], term).catch((error: unknown) => {
           if (!term.signal.aborted) deps.log.warn({ project: project.name, error: messageOf(error) }, NOT_FINISHED);
         });
       }),

@@ -13,7 +13,7 @@ import { createSecondLook } from '../foundation/second-look.ts';
 import type { RunQueue } from '../queue/run-queue.ts';
 import type { AttemptName, AttemptRecords } from '../runs/attempt-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import type { Pass, Repair } from './repair.ts';
+import { aboutRun, type Pass, type Repair } from './repair.ts';
 
 const MOST_RUNS = 10_000;
 
@@ -56,7 +56,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
       if (reply !== 'finished') return;
     }
     missing.forget(run.id);
-    await deps.onRepair({ kind: 'dead-attempt', run, outcome: verdict, detail: reason });
+    await deps.onRepair({ kind: 'dead-attempt', ...aboutRun(run), outcome: verdict, detail: reason });
   };
 
   return async (term) => {

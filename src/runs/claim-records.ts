@@ -39,6 +39,9 @@ export interface BegunClaim {
   readonly previous: Run | undefined;
   /** Redis TIME in ms: what the times in records are compared with. */
   readonly atMs: number;
+  /** What the run was first asked for by, whoever goes on with it, or the person who insists now; and since when. */
+  readonly trigger: Trigger;
+  readonly createdAtMs: number;
 }
 
 export type BeginClaimReply =
@@ -122,7 +125,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           }),
         ],
       );
-      const [kind, a = '', b = '', previous = [], atMs] = reply;
+      const [kind, a = '', b = '', previous = [], atMs, trigger, createdAtMs] = reply;
       switch (kind) {
         case 'begun':
         case 'taken-over':
@@ -137,6 +140,8 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
             },
             previous: Array.isArray(previous) ? runOf(hashOf(previous)) : undefined,
             atMs: Number(atMs),
+            trigger: trigger as Trigger,
+            createdAtMs: Number(createdAtMs),
           };
         case 'already-claimed':
           return { kind, state: String(a), run: String(b) };

@@ -12,7 +12,7 @@ export type Settlement =
 
 export type Settled =
   | { readonly kind: 'settled'; readonly labelState: LabelState; readonly doubts: number }
-  /** The run is in another state by now: what was settled is history. */
+  /** What was settled is history: the run has another state, or the ticket another run, whose label is due now. */
   | { readonly kind: 'moved-on' };
 
 export interface LabelRecords {
@@ -42,7 +42,7 @@ export function createLabelRecords(redis: RedisConnection, options: LabelRecords
     async settle(run, settlement) {
       const [kind, labelState, doubts] = await redis.script(
         'settle-label',
-        [keys.run(run.id), keys.unconfirmed],
+        [keys.run(run.id), keys.unconfirmed, keys.ticket(run.ticket)],
         [
           run.id,
           run.state,
@@ -53,6 +53,7 @@ export function createLabelRecords(redis: RedisConnection, options: LabelRecords
           options.projectionScanMs,
           options.attemptRetryMaxMs,
           options.labelGiveUpMs,
+          keys.run(''),
         ],
       );
       return kind === 'settled'

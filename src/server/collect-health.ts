@@ -9,7 +9,7 @@ import type { HealthFacts, ProjectView, RoleView, Subsystem, SubsystemName, Subs
 export interface RoomStates {
   /** `unset`: there is no REDIS_URL. */
   readonly redis: RedisStatus | 'unset';
-  /** Undefined while it has not been started. */
+  /** Whether the worker takes jobs; false until it has been started and after it was paused. */
   readonly consumerRunning: boolean;
   readonly leaders: readonly LeaderStatus[];
   readonly recoveringMs: number;

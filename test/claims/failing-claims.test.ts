@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest';
 import type { ClaimOutcome } from '../../src/claims/claim-outcome.ts';
 import type { Trigger } from '../../src/domain/project.ts';
+import type { Run } from '../../src/domain/run.ts';
 import type { Fault } from '../../src/emulators/faults.ts';
 import type { BeginClaimReply, BegunClaim } from '../../src/runs/claim-records.ts';
 import { FAST, type House, openHouse, REPOSITORY } from '../support/house.ts';
@@ -146,6 +147,111 @@ test('a verdict that a person has written beside the enqueued of a dead claim is
   expect(house.labelsOf(1)).toEqual(['bug', 'agent-smith', 'agent-smith:done']);
 });
 
+/** A person asks for another run of ticket 1, whose run has ended well and says so. */
+async function askedAgain(): Promise<House> {
+  const house = await houseWithTicket(['bug', 'agent-smith'], { ...FAST, confirmedDoubtMs: 0 });
+  await claim(house);
+  const queued = await runOf(house);
+  await house.attemptRecords.start(queued, 'worker');
+  const { id, ticket: key, attempt, attemptFence } = await runOf(house);
+  const name = { run: id, ticket: key, attempt, fence: attemptFence };
+  await house.attemptRecords.finish(name, { state: 'completed', reason: 'exit 0', output: '', onlyIfDead: false });
+  await house.labels.project(id, { mayWrite: () => true, signal: never });
+  house.hub.addLabel(ticket, 'agent-smith:pending');
+  return house;
+}
+
+async function runOf(house: House): Promise<Run> {
+  const run = await house.runs.ofTicket(house.keyOf(1));
+  if (run === undefined) throw new Error('the ticket has no run');
+  return run;
+}
+
+const HALF_DONE = {
+  'before the verdict is removed': [/done$/, ['agent-smith:done', 'agent-smith:pending', 'agent-smith:enqueued']],
+  'before the wish is removed, which goes last': [/pending$/, ['agent-smith:pending', 'agent-smith:enqueued']],
+} as const;
+
+for (const [when, [path, left]] of Object.entries(HALF_DONE)) {
+  test(`step 4 of another run breaks off ${when}: the wish counts, and the next claim goes on`, async () => {
+    const house = await askedAgain();
+    house.hub.faults.inject({ method: 'DELETE', path, times: 1 }, { kind: 'answer', status: 502 });
+    expect(await claim(house)).toMatchObject({ kind: 'failed', failure: 'unavailable' });
+    const run = await runOf(house);
+    expect(house.labelsOf(1)).toEqual(['bug', 'agent-smith', ...left]);
+    expect(await claim(house)).toMatchObject({ kind: 'claimed', run: run.id });
+    await house.labels.project(run.id, { mayWrite: () => true, signal: never });
+    expect(house.labelsOf(1)).toEqual(['bug', 'agent-smith', 'agent-smith:enqueued']);
+  });
+}
+
+test('step 4 of another run broke off and the ticket was closed: the wish is there when it is opened again', async () => {
+  const house = await askedAgain();
+  house.hub.faults.inject({ method: 'DELETE', times: 1 }, { kind: 'answer', status: 502 });
+  await claim(house);
+  house.hub.closeIssue(ticket);
+  expect(await claim(house)).toEqual({ kind: 'not-eligible', reason: 'closed' });
+  expect(house.labelsOf(1)).toEqual(['bug', 'agent-smith', 'agent-smith:pending']);
+  house.hub.reopenIssue(ticket);
+  expect(await claim(house)).toMatchObject({ kind: 'claimed' });
+});
+
+test('a ticket that is not shown while a dead claim is taken over backs off, and goes on when it is shown again', async () => {
+  const house = await houseWithTicket(undefined, { ...FAST, claimBackoffMs: 60_000 });
+  house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'apply-then-cut' });
+  await claim(house);
+  const run = await runOf(house);
+  house.hub.faults.inject({ method: 'GET', times: 1 }, { kind: 'answer', status: 404, body: { message: 'Not Found' } });
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'failed', failure: 'not-found' });
+  const asked = house.hub.ledger.requests().length;
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'failed', failure: 'backing-off' });
+  expect(house.hub.ledger.requests()).toHaveLength(asked);
+  await redis.client.hdel(house.redis.keys.ticket(house.keyOf(1)), 'backoffUntil');
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'claimed', run: run.id });
+  expect(house.labelsOf(1)).toEqual(['bug', 'agent-smith', 'agent-smith:enqueued']);
+});
+
+test('a dead claim whose ticket stays gone is ended once it is old enough, and the decision says why', async () => {
+  const house = await houseWithTicket(undefined, { ...FAST, claimBackoffMs: 1, labelGiveUpMs: 60_000 });
+  house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'apply-then-cut' });
+  await claim(house);
+  const run = await runOf(house);
+  house.hub.deleteIssue(ticket);
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'failed', failure: 'not-found' });
+  await redis.client.hincrby(house.redis.keys.run(run.id), 'createdAtMs', -60_000);
+  await redis.client.hdel(house.redis.keys.ticket(house.keyOf(1)), 'backoffUntil');
+  expect(await claim(house, 'reconcile')).toEqual({ kind: 'not-eligible', reason: 'gone' });
+  expect(await house.runs.counts()).toMatchObject({ received: 0 });
+  expect((await house.decisions.latest(1))[0]).toMatchObject({ by: 'claim', outcome: 'not-eligible: gone' });
+});
+
+test('what a person asked for by hand stays so when repair takes it over: no actor is asked for', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => [{ ...plain, routing: { ...plain.routing, allowedActors: ['alice'] } }],
+  });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'], by: 'mallory' });
+  house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'apply-then-cut' });
+  expect(await claim(house, 'manual')).toMatchObject({ kind: 'failed' });
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'claimed' });
+  expect(await runOf(house)).toMatchObject({ trigger: 'manual' });
+});
+
+test('a person who takes over what a poll began counts as the one who asked, also if that claim dies too', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => [{ ...plain, routing: { ...plain.routing, allowedActors: ['alice'] } }],
+  });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'], by: 'alice' });
+  for (const trigger of ['poll', 'manual'] as const) {
+    house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'cut' });
+    expect(await claim(house, trigger)).toMatchObject({ kind: 'failed' });
+    house.hub.removeLabel(ticket, 'agent-smith', 'mallory');
+    house.hub.addLabel(ticket, 'agent-smith', 'mallory');
+  }
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'claimed' });
+});
+
 test('who labelled cannot be read: a fresh claim leaves nothing behind, a resumed one its record', async () => {
   const house = await openHouse({
     redisUrl: redis.url,
@@ -223,7 +329,12 @@ async function begun(house: House): Promise<BegunClaim> {
 }
 
 const FACTS = {
-  ...{ pipeline: 'fix-bug', label: undefined, project: 'api', policy: '{}', display: 'org/api#1', url: '' },
+  pipeline: 'fix-bug',
+  label: undefined,
+  project: 'api',
+  policy: '{}',
+  display: 'org/api#1',
+  url: '',
   decision: { ticket: 't', project: 'api', by: 'claim', outcome: 'claimed' },
 };
 

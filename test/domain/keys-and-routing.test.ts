@@ -195,5 +195,8 @@ describe('what a ticket shows', () => {
     expect(lifecycleWithoutClaim([enqueued], [bugs])).toBe('pending');
     expect(lifecycleWithoutClaim([enqueued, 'bug', lifecycleLabel('pending')], [bugs])).toBe('pending');
     expect(lifecycleWithoutClaim([enqueued, lifecycleLabel('failed')], [bugs])).toBe('failed');
+    const asked = [enqueued, lifecycleLabel('done'), lifecycleLabel('pending')];
+    expect(lifecycleWithoutClaim(asked, [bugs])).toBe('done');
+    expect(lifecycleWithoutClaim(asked, [bugs], { state: 'completed' })).toBe('pending');
   });
 });

@@ -1,9 +1,10 @@
 /**
  * The platform pass (PROTOCOL 5, rows "none"; PROTOCOL 6 and 7): what the labels say after Redis has lost everything.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
 import { scaleTiming } from '../../src/domain/timing.ts';
-import type { TicketPlatform } from '../../src/platforms/contract.ts';
+import { PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';
 import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { FAST, type House, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
@@ -18,7 +19,13 @@ beforeEach(async () => {
   house = await openHouse({ redisUrl: redis.url, timing: { ...FAST, secondReadMs: SECOND_READ_MS } });
 });
 
-function orphanedLabels(options: { readonly recoveringMs?: () => number; readonly platform?: TicketPlatform } = {}) {
+interface PassOptions {
+  readonly recoveringMs?: () => number;
+  readonly platform?: TicketPlatform;
+  readonly listingDeadlineMs?: number;
+}
+
+function orphanedLabels(options: PassOptions = {}) {
   const told: string[] = [];
   const pass = createOrphanedLabels(
     {
@@ -27,11 +34,15 @@ function orphanedLabels(options: { readonly recoveringMs?: () => number; readonl
       platformOf: () => options.platform ?? house.platform,
       recoveringMs: options.recoveringMs ?? (() => 0),
       log: silentLog,
-      onOrphan: async ({ ticket, action }) => {
-        told.push(`${ticket.id} ${action}`);
+      onRepair: async ({ kind, ticket, outcome }) => {
+        told.push(`${ticket.split('~').at(-1)} ${kind} ${outcome}`);
       },
     },
-    { ...scaleTiming(FAST, 10), secondReadMs: SECOND_READ_MS },
+    {
+      ...scaleTiming(FAST, 10),
+      secondReadMs: SECOND_READ_MS,
+      ...(options.listingDeadlineMs === undefined ? {} : { listingDeadlineMs: options.listingDeadlineMs }),
+    },
   );
   return { told, pass: (term: TestTerm = termOf()) => pass(term) };
 }
@@ -49,21 +60,18 @@ test('row none/enqueued: a new run, trigger reconcile, without writing the label
   expect(await house.queue.depth()).toBe(1);
   expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'agent-smith:enqueued']);
   expect(house.hub.ledger.lifecycleHistory(ticket)).toEqual(['enqueued']);
-  expect(told).toEqual(['1 claim']);
+  expect(told).toEqual(['1 orphaned-label claim']);
 });
 
 test('row none/in-progress: back to pending, from where it is claimed again', async () => {
   const ticket = open('agent-smith', 'bug', 'agent-smith:in-progress');
   const { pass, told } = orphanedLabels();
   await pass();
-  expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'bug', 'agent-smith:pending']);
-  expect(await house.runs.ofTicket(house.keyOf(1))).toBeUndefined();
-  expect(told).toEqual(['1 write']);
-  const outcome = await house.claims.claim(
-    { project: 'api', ticketId: '1', trigger: 'poll' },
-    new AbortController().signal,
-  );
-  expect(outcome.kind).toBe('claimed');
+  // By the pass itself: a project that is not polled would never see its `pending`.
+  expect(house.hub.ledger.lifecycleHistory(ticket)).toEqual(['in-progress', 'pending', 'enqueued']);
+  expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'bug', 'agent-smith:enqueued']);
+  expect(await house.runs.ofTicket(house.keyOf(1))).toMatchObject({ state: 'queued', trigger: 'reconcile' });
+  expect(told).toEqual(['1 orphaned-label write']);
 });
 
 test('row none/done, failed: nothing', async () => {
@@ -155,7 +163,7 @@ test('a live run whose label is wrong gets it back at once', async () => {
   await pass();
   expect(house.labelsOf(1)).toEqual(['agent-smith', 'agent-smith:in-progress']);
   expect(await runOf(house, run.id)).toMatchObject({ state: 'running', labelState: 'confirmed' });
-  expect(told).toEqual(['1 write']);
+  expect(told).toEqual(['1 label-repair write']);
 });
 
 test('many orphans are read a few at a time, and one that cannot be read does not hold up the others', async () => {
@@ -179,4 +187,79 @@ test('many orphans are read a few at a time, and one that cannot be read does no
   expect(most).toBeGreaterThan(1);
   expect(most).toBeLessThanOrEqual(4);
   expect((await house.runs.inState('queued', { most: 100 })).map(({ ticketId }) => ticketId)).toHaveLength(29);
+});
+
+const NEVER = new AbortController().signal;
+const showLabel = (run: string): Promise<void> => house.labels.project(run, { mayWrite: () => true, signal: NEVER });
+
+/** The house's platform, listing one ticket per page; `beforePage` may be slow or throw. */
+function pageByPage(beforePage: (page: number) => Promise<void>): { platform: TicketPlatform; pages: number[] } {
+  const pages: number[] = [];
+  const platform: TicketPlatform = {
+    ...house.platform,
+    async listTickets(query, cursor, call) {
+      const page = Number(cursor ?? 0);
+      pages.push(page);
+      await beforePage(page);
+      const { tickets } = await house.platform.listTickets({ ...query, labels: ['agent-smith'] }, undefined, {
+        ...call,
+        deadlineMs: 5_000,
+      });
+      const next = page + 1 < tickets.length ? { next: String(page + 1) } : {};
+      return { tickets: tickets.slice(page, page + 1), ...next };
+    },
+  };
+  return { platform, pages };
+}
+
+const queuedTickets = async (): Promise<string[]> =>
+  (await house.runs.inState('queued', { most: 100 })).map(({ ticketId }) => ticketId).sort();
+
+test('a listing that is longer than its deadline is taken piece by piece, to its end', async () => {
+  for (let i = 0; i < 4; i += 1) open('agent-smith', 'agent-smith:enqueued');
+  let adoptedBeforeLast: string[] = [];
+  const { platform, pages } = pageByPage(async (page) => {
+    if (page === 3) adoptedBeforeLast = await queuedTickets();
+    await delay(60);
+  });
+  await orphanedLabels({ platform, listingDeadlineMs: 50 }).pass();
+  expect(pages).toEqual([0, 1, 2, 3]);
+  expect(adoptedBeforeLast).toEqual(['1', '2', '3']);
+  expect(await queuedTickets()).toEqual(['1', '2', '3', '4']);
+});
+
+test('a page that fails does not hide those before it, and the next pass goes on from there', async () => {
+  for (let i = 0; i < 3; i += 1) open('agent-smith', 'agent-smith:enqueued');
+  let broken = true;
+  const { platform, pages } = pageByPage(async (page) => {
+    if (page === 1 && broken) throw new PlatformError('invalid-response', 'a bad page');
+  });
+  const { pass } = orphanedLabels({ platform });
+  await pass();
+  expect(await queuedTickets()).toEqual(['1']);
+  broken = false;
+  await pass();
+  expect(pages).toEqual([0, 1, 1, 2]);
+  expect(await queuedTickets()).toEqual(['1', '2', '3']);
+});
+
+test('a live run that no listing shows, its label replaced by a terminal one, gets it back', async () => {
+  const run = await runningRun(house);
+  await showLabel(run.id);
+  house.hub.setLabels(`${REPOSITORY}#1`, ['agent-smith', 'agent-smith:done']);
+  const { pass, told } = orphanedLabels();
+  await pass();
+  expect(house.labelsOf(1)).toEqual(['agent-smith', 'agent-smith:in-progress']);
+  expect(told).toEqual(['1 label-repair write']);
+});
+
+test('a listing that broke off says nothing of the live runs that it did not show', async () => {
+  const run = await runningRun(house);
+  await showLabel(run.id);
+  const before = reads(1);
+  const { platform } = pageByPage(async () => {
+    throw new PlatformError('unavailable', 'a bad page');
+  });
+  await orphanedLabels({ platform }).pass();
+  expect(reads(1)).toBe(before);
 });

@@ -48,6 +48,37 @@ test('a settlement of a state that has passed changes nothing', async () => {
   expect(await redis.client.hgetall(house.redis.keys.run(run.id))).toEqual(before);
 });
 
+test('a settlement of a run that is not the current one any more makes the label of the current run due', async () => {
+  const { house, run: earlier } = await queuedRun();
+  await house.labelRecords.settle(earlier, { kind: 'confirmed' });
+  await house.attemptRecords.endQueued(earlier, 'cancelled', 'by hand');
+  const ended = await house.runs.get(earlier.id);
+  if (ended === undefined) throw new Error('the run is gone');
+  await house.labelRecords.settle(ended, { kind: 'confirmed' });
+  house.hub.removeLabel(`${REPOSITORY}#1`, 'agent-smith:enqueued');
+  await house.claims.claim({ project: 'api', ticketId: '1', trigger: 'manual' }, never);
+  const current = await house.runs.ofTicket(house.keyOf(1));
+  if (current === undefined || current.id === earlier.id) throw new Error('the ticket has no other run');
+  for (const settlement of [{ kind: 'confirmed' }, { kind: 'refused', reason: 'no' }] as const) {
+    await house.labelRecords.settle(current, { kind: 'confirmed' });
+    expect(await house.labelRecords.settle(ended, settlement)).toEqual({ kind: 'moved-on' });
+    expect(await house.runs.get(current.id)).toMatchObject({ labelState: 'unconfirmed', labelDoubts: 0 });
+    expect(await house.labelRecords.due(9)).toEqual([current.id]);
+  }
+});
+
+test('a settlement of the run before a claim that is at work leaves that claim alone', async () => {
+  const { house, run } = await queuedRun();
+  const ticket = house.redis.keys.ticket(run.ticket);
+  await redis.client.hset(house.redis.keys.run('claimed-now'), { id: 'claimed-now', state: 'received' });
+  await redis.client.hset(ticket, { run: 'claimed-now' });
+  expect(await house.labelRecords.settle(run, { kind: 'confirmed' })).toEqual({ kind: 'moved-on' });
+  await redis.client.hset(ticket, { run: 'expired' });
+  expect(await house.labelRecords.settle(run, { kind: 'confirmed' })).toEqual({ kind: 'moved-on' });
+  expect(await redis.client.zrange(house.redis.keys.unconfirmed, '0', '-1')).toEqual([run.id]);
+  expect(await redis.client.exists(house.redis.keys.run('expired'))).toBe(0);
+});
+
 test('two who see the same contradiction count it once', async () => {
   const { house, run } = await queuedRun();
   await house.labelRecords.settle(run, { kind: 'confirmed' });

@@ -31,8 +31,8 @@ const REWRITES = {
   // Such a ticket is not dropped from a listing either.
   candidates: {
     file: 'ingress/listing.ts',
-    find: 'for (const ticket of page.tickets) if (isCandidate(ticket)) candidates.set',
-    replace: 'for (const ticket of page.tickets) candidates.set',
+    find: 'wanted: isCandidate,',
+    replace: 'wanted: () => true,',
   },
 };
 

@@ -22,7 +22,9 @@ export function moveLifecycle(
     const tried = new Set<string>();
     for (;;) {
       // Chosen anew from each answer: another writer may have put one there meanwhile.
-      const stray = shown.find((label) => isOther(label, to) && !tried.has(label));
+      const strays = shown.filter((label) => isOther(label, to) && !tried.has(label));
+      // A wish goes last: a claim that dies half-way must not leave a verdict without the wish that overrules it.
+      const stray = strays.find((label) => lifecycleOf(label) !== 'pending') ?? strays[0];
       if (stray === undefined) return shown;
       tried.add(stray);
       shown = await remove(github, ticket.id, stray);

@@ -5,7 +5,8 @@
 -- ARGV  1 new run id   2 lock token   3 lock TTL ms   4 recovery wait ms   5 prefix of run keys
 --       6 most runs in the window   7 the window in ms   8 '1' = ignore back-off and limit (a person asked)
 --       9 ticket TTL ms   10.. field, value, ... of the run (project, platform, ticket, ticketId, ...)
--- Returns {'begun' | 'taken-over', run id, fence, previous run record, now in ms}
+-- Returns {'begun' | 'taken-over', run id, fence, previous run record, now in ms, what the run was asked for by,
+--          since when in ms}
 --       | {'already-claimed', state or 'unconfirmed', run id} | {'contended', run id or ''}
 --       | {'recovering', ms} | {'backing-off', until} | {'too-many-runs', count}
 local now = now_ms()
@@ -44,8 +45,8 @@ local fields = takeover and {'fence', fence}
   or {'id', id, 'state', 'received', 'fence', fence, 'turn', 0, 'attempt', 0, 'attemptFence', 0, 'interrupted', 0,
     'takes', 0, 'labelState', 'unconfirmed', 'createdAtMs', int(now), 'sinceMs', int(now)}
 for i = 10, #ARGV, 2 do
-  -- What asked first stays on record when somebody else goes on.
-  if not (takeover and ARGV[i] == 'trigger') then
+  -- What asked first stays on record when somebody else goes on, unless that is a person who insists.
+  if insist or not (takeover and ARGV[i] == 'trigger') then
     fields[#fields + 1] = ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
   end
@@ -56,4 +57,6 @@ if previous and not takeover then redis.call('HSET', KEYS[1], 'previous', previo
 redis.call('PEXPIRE', KEYS[1], ARGV[9])
 redis.call('ZADD', KEYS[4], int(now), id)
 
-return {takeover and 'taken-over' or 'begun', id, fence, previous and record(ARGV[5] .. previous) or {}, int(now)}
+local asked = redis.call('HMGET', ARGV[5] .. id, 'trigger', 'createdAtMs')
+return {takeover and 'taken-over' or 'begun', id, fence, previous and record(ARGV[5] .. previous) or {}, int(now),
+  asked[1], asked[2]}

@@ -1,16 +1,29 @@
 -- Notes what became of the label of the state that a run is in. A run that has moved on keeps its label unconfirmed.
+-- When another run has the ticket by now, its label may just have been overwritten: that one becomes unconfirmed, and due.
 -- Invariant: a run is in runs:unconfirmed exactly while its label state is `unconfirmed`.
 --
--- KEYS  1 run   2 runs:unconfirmed
+-- KEYS  1 run   2 runs:unconfirmed   3 ticket
 -- ARGV  1 run id   2 state that was projected   3 its `sinceMs`   4 confirmed | unwritable | refused | doubt   5 reason
 --       for refused:  6 wait that the platform asked for, ms   7 shortest and   8 longest pause, ms
 --                     9 refused for so long an ended run's label is unwritable, ms
+--       10 prefix of run keys
 -- `doubt` makes a confirmed label ours to repair again and counts it.
 -- Returns {'settled', label state, doubts} or {'moved-on', state or ''}
+local now = now_ms()
+local current = redis.call('HGET', KEYS[3], 'run')
+if current and current ~= ARGV[1] then
+  local state = redis.call('HGET', ARGV[10] .. current, 'state')
+  -- A claim that is still at work writes its label yet, and is due from then on.
+  if state and state ~= 'received' then
+    redis.call('HSET', ARGV[10] .. current, 'labelState', 'unconfirmed')
+    redis.call('ZADD', KEYS[2], int(now), current)
+  end
+  return {'moved-on', ''}
+end
+
 local seen = redis.call('HMGET', KEYS[1], 'state', 'sinceMs', 'labelRefusedMs', 'labelDoubts', 'labelState')
 if seen[1] ~= ARGV[2] or seen[2] ~= ARGV[3] then return {'moved-on', seen[1] or ''} end -- guard: label-state
 
-local now = now_ms()
 local what = ARGV[4]
 local due = now
 if what == 'refused' then

@@ -19,7 +19,7 @@ function written(at: Connected): string[] {
     .map(({ method, path, status }) => `${method} ${decodeURIComponent(path.replace(/^.*\/issues\/1/, ''))} ${status}`);
 }
 
-test('adds the new label before it removes the old ones, and keeps those of people', async () => {
+test('adds the new label before it removes the old ones, a wish last, and keeps those of people', async () => {
   await using at = await withIssue([
     'bug',
     'agent-smith:pending',
@@ -33,8 +33,8 @@ test('adds the new label before it removes the old ones, and keeps those of peop
   expect(at.issue()).toEqual(shown);
   expect(written(at)).toEqual([
     'POST /labels 200',
-    'DELETE /labels/agent-smith:pending 200',
     'DELETE /labels/agent-smith:done 200',
+    'DELETE /labels/agent-smith:pending 200',
   ]);
 });
 

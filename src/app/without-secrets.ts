@@ -1,0 +1,44 @@
+/**
+ * What platforms and runners answered is quoted in reasons and decisions, and may quote what they were sent: a token, for
+ * one. Every text of that kind that goes to Redis, and from there to tickets and pages, passes here.
+ */
+import type { Redactor } from '../foundation/redactor.ts';
+import type { AttemptRecords } from '../runs/attempt-records.ts';
+import type { DecisionLog } from '../runs/decision-log.ts';
+import type { LabelRecords } from '../runs/label-records.ts';
+
+export interface QuotingRecords {
+  readonly attemptRecords: AttemptRecords;
+  readonly labelRecords: LabelRecords;
+  readonly decisions: DecisionLog;
+}
+
+/** The same records, which keep no secret that the redactor knows when they are written. */
+export function withoutSecrets(records: QuotingRecords, { redact }: Pick<Redactor, 'redact'>): QuotingRecords {
+  const { attemptRecords: attempts, labelRecords: labels, decisions } = records;
+  const clean = <T extends { readonly reason: string }>(quoting: T): T => ({
+    ...quoting,
+    reason: redact(quoting.reason),
+  });
+  return {
+    attemptRecords: {
+      ...attempts,
+      finish: (name, end) => attempts.finish(name, { ...clean(end), output: redact(end.output) }),
+      handBack: (name, how) => attempts.handBack(name, clean(how)),
+      endQueued: (run, state, reason) => attempts.endQueued(run, state, redact(reason)),
+    },
+    labelRecords: {
+      ...labels,
+      settle: (run, settlement) => labels.settle(run, 'reason' in settlement ? clean(settlement) : settlement),
+    },
+    decisions: {
+      ...decisions,
+      record: ({ detail, ...decision }) =>
+        decisions.record({
+          ...decision,
+          outcome: redact(decision.outcome),
+          ...(detail === undefined ? {} : { detail: redact(detail) }),
+        }),
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * Dead claims: a run that stays `received` without a lock belongs to a claim that died; it is claimed again and goes on
+ * as the same run (PROTOCOL 2). Each takes up to the deadline of a claim, so a few go side by side.
+ *
+ * A claim finds its ticket by the name of a project. If the project of that name is gone or watches another source by
+ * now, a claim would lead to somebody else's ticket of the same number: the run waits, visibly, until it comes back.
+ */
+import { bulkhead } from 'cockatiel';
+import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { Catalog } from '../domain/project.ts';
+import { projectOfRun } from '../domain/routing.ts';
+import type { Run } from '../domain/run.ts';
+import { messageOf } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import type { ClaimRecords } from '../runs/claim-records.ts';
+import type { RunReader } from '../runs/run-reader.ts';
+import { aboutRun, type Pass, type Repair } from './repair.ts';
+
+const MOST_RUNS = 10_000;
+/** Claims side by side: one platform that hangs leaves room for the others. */
+const AT_ONCE = 8;
+
+export interface DeadClaimsDeps {
+  /** The catalog that claims go by. */
+  readonly catalog: () => Catalog;
+  readonly runs: Pick<RunReader, 'inState'>;
+  readonly claimRecords: Pick<ClaimRecords, 'isLocked'>;
+  readonly claims: TicketClaimService;
+  readonly log: Log;
+  readonly onRepair: Repair;
+  /** All runs that no claim can lead home, at the end of every pass; mostly none. Never throws. */
+  readonly onHomeless: (runs: readonly Run[]) => Promise<void>;
+}
+
+export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly reconcileGraceMs: number }): Pass {
+  const hasHome = (run: Run): boolean => {
+    const catalog = deps.catalog();
+    // A removed project may still be known beside one of its name that has moved; the claim takes the first.
+    const named = catalog.projects.find(({ name }) => name === run.project);
+    return named !== undefined && projectOfRun(catalog, run) === named;
+  };
+
+  const takeOver = async (run: Run, signal: AbortSignal): Promise<void> => {
+    if (await deps.claimRecords.isLocked(run.platform, run.ticket)) return;
+    const outcome = await deps.claims.claim(
+      { project: run.project, ticketId: run.ticketId, trigger: 'reconcile' },
+      signal,
+    );
+    // The claim has said so itself when it could not go on; the next pass tries again.
+    if (outcome.kind !== 'claimed' || outcome.run !== run.id) return;
+    await deps.onRepair({ kind: 'dead-claim', ...aboutRun(run), outcome: outcome.kind, detail: 'taken over' });
+  };
+
+  return async (term) => {
+    const received = await deps.runs.inState('received', { most: MOST_RUNS, minAgeMs: options.reconcileGraceMs });
+    const slots = bulkhead(AT_ONCE, Number.POSITIVE_INFINITY);
+    const takeOvers = received.filter(hasHome).map((run) =>
+      slots.execute(async () => {
+        if (!term.trusted()) return;
+        await takeOver(run, term.signal).catch((error: unknown) => {
+          deps.log.warn({ run: run.id, error: messageOf(error) }, 'claim not taken over yet');
+        });
+      }),
+    );
+    await deps.onHomeless(received.filter((run) => !hasHome(run)));
+    await Promise.all(takeOvers);
+  };
+}
