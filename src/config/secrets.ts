@@ -48,7 +48,8 @@ export function createSecrets(
   };
   // Whatever a pipeline may print: every variable whose name says so, used or not.
   for (const [name, value] of Object.entries(env)) if (isSecretName(name)) add(value);
-  for (const password of passwordsOf(env.REDIS_URL ?? '')) add(password);
+  // The address of Redis, of a proxy, of anything: what stands before the @ of a URL is a credential.
+  for (const value of Object.values(env)) passwordsOf(value ?? '').forEach(add);
   for (const { credential, webhookSecrets } of projects.values()) {
     if (credential.ok && credential.credential.kind !== 'app') add(credential.credential.token);
     webhookSecrets.forEach(add);
@@ -69,7 +70,7 @@ export function createSecrets(
 
 /** The password of a URL as it is written and as it is sent. */
 function passwordsOf(url: string): string[] {
-  const written = /^[^/]*\/\/[^/@]*?:([^/]*)@/.exec(url)?.[1];
+  const written = /^[a-z][a-z0-9+.-]*:\/\/[^/@]*?:([^/]*)@/i.exec(url)?.[1];
   if (written === undefined) return [];
   try {
     return [written, decodeURIComponent(written)];

@@ -85,9 +85,15 @@ function matchFrom(pattern: RegExp, text: string, from: number): RegExpExecArray
   return pattern.exec(text);
 }
 
-/** Longest first: a secret that begins with another one must not leave its rest behind. */
+/**
+ * Longest first: a secret that begins with another one must not leave its rest behind. With each also the form that it
+ * has inside JSON, where quotes, backslashes and line breaks are escaped: log lines are JSON.
+ */
 function usable(secrets: Iterable<string>): string[] {
-  return [...new Set(secrets)].filter((secret) => secret.length >= SHORTEST_SECRET).sort((a, b) => b.length - a.length);
+  const forms = [...secrets]
+    .filter((secret) => secret.length >= SHORTEST_SECRET)
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+  return [...new Set(forms)].sort((a, b) => b.length - a.length);
 }
 
 function patternOf(longestFirst: readonly string[]): RegExp | undefined {

@@ -96,13 +96,21 @@ export function createProjectPoller(
       }),
     );
 
-  /** The lifecycle labels get their colours once; a platform that refuses still creates them on first use. */
+  /**
+   * The lifecycle labels get their colours once. A platform that is slow or refuses still creates them on first use, so
+   * that never ends a cycle; what is wrong with the platform as a whole, the listing itself will show.
+   */
   const prepareLabels = async (signal: AbortSignal): Promise<void> => {
     if (labelsReady) return;
-    await deps.inListingSlot(() =>
-      platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal }),
-    );
-    labelsReady = true;
+    try {
+      await deps.inListingSlot(() =>
+        platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal }),
+      );
+      labelsReady = true;
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      log.info({ project: project.name, problem: error.message }, 'lifecycle labels not prepared yet');
+    }
   };
 
   const claimAll = async (candidates: readonly Ticket[], signal: AbortSignal): Promise<ClaimOutcome[]> => {

@@ -2,17 +2,17 @@
 
 import type { Run } from '../domain/run.ts';
 import { unreachable } from '../foundation/errors.ts';
+import type { MarkedComment } from '../platforms/contract.ts';
 
-export interface ClosingComment {
-  readonly markdown: string;
-  /** Hidden in the comment: how we find it again after an ambiguous answer, and never post twice. */
-  readonly marker: string;
-}
+/** How far the clocks of Redis and of a platform may be apart. */
+const CLOCK_SKEW_MS = 600_000;
 
 /** Undefined while the run has not ended. */
-export function closingComment(run: Run): ClosingComment | undefined {
+export function closingComment(run: Run): MarkedComment | undefined {
   const text = closingText(run);
-  return text === undefined ? undefined : { markdown: text, marker: `<!-- agent-smith run=${run.id} -->` };
+  if (text === undefined) return undefined;
+  const marker = `<!-- agent-smith run=${run.id} -->`;
+  return { markdown: text, marker, sinceMs: run.createdAtMs - CLOCK_SKEW_MS };
 }
 
 function closingText(run: Run): string | undefined {

@@ -34,6 +34,14 @@ export interface Capabilities {
   readonly labelActors: boolean;
 }
 
+export interface MarkedComment {
+  readonly markdown: string;
+  /** Hidden at its end: how it is found again. */
+  readonly marker: string;
+  /** Wall-clock ms before which it cannot have been posted, so that a long thread need not be read; all of it if absent. */
+  readonly sinceMs?: number;
+}
+
 export interface TicketPlatform {
   readonly slug: PlatformSlug;
   readonly capabilities: Capabilities;
@@ -50,7 +58,7 @@ export interface TicketPlatform {
   /** Creates the lifecycle labels with their colours where they are missing; does nothing where labels need no creation. */
   ensureLifecycleLabels(call: Call): Promise<void>;
   /** Posts a comment unless one with this marker is there already. `markdown` is ours; untrusted text in it is fenced. */
-  comment(id: string, comment: { markdown: string; marker: string }, call: Call): Promise<void>;
+  comment(id: string, comment: MarkedComment, call: Call): Promise<void>;
   /** Login of whoever set the label last. */
   labelActor(id: string, label: string, call: Call): Promise<string | undefined>;
 }

@@ -38,7 +38,7 @@ export function judgeSettings(settings: {
 export function watchServerSettings(redis: RedisConnection, findings: Findings, log: Log): void {
   const setting = async (name: string): Promise<string | undefined> => {
     const reply = await redis.read('read redis settings', (client) => client.config('GET', name));
-    return Array.isArray(reply) ? (reply[1] as string | undefined) : undefined;
+    return Array.isArray(reply) ? reply[1] : undefined;
   };
   const look = async (): Promise<void> => {
     let found: Finding[];

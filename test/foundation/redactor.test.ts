@@ -29,6 +29,13 @@ test('a secret that begins with another one leaves nothing behind, also when the
   expect(streamed(['secret', 'secret-and-more'], ['the secret', '-and-more is out'])).toBe(`the ${REDACTED} is out`);
 });
 
+test('a secret is found inside JSON too, where its quotes and line breaks are escaped', () => {
+  const secret = 'pa"ss\\word\nline two';
+  expect(createRedactor([secret]).redact(JSON.stringify({ error: `with ${secret} in it` }))).toBe(
+    JSON.stringify({ error: `with ${REDACTED} in it` }),
+  );
+});
+
 test('a stream shows the same as the whole text, however it is cut', () => {
   const secret = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 6, maxLength: 9 });
   const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 80 });

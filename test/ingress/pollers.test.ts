@@ -199,6 +199,19 @@ test('poller: the lifecycle labels are created once, with colours, and not again
   expect(house.hub.ledger.requests({ method: 'GET', path: /\/labels\?/ })).toHaveLength(1);
 });
 
+test('poller: a platform that refuses to prepare the lifecycle labels is polled all the same, and asked again', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: quick });
+  const { ticket } = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const labels = house.hub.faults.inject({ method: 'GET', path: /\/labels\?/ }, { kind: 'answer', status: 502 });
+  startPolling(house);
+  await until('it is claimed', () => house.hub.issue(ticket).labels.includes('agent-smith:enqueued'));
+  await labels.hit({ count: 2 });
+  labels.remove();
+  await until('they are created', () =>
+    house.hub.repositoryLabels(REPOSITORY).some(({ name }) => name === 'agent-smith:done'),
+  );
+});
+
 test('poller: when its term ends nothing more is begun, and the claims under way are finished', async () => {
   const house = await openHouse({ redisUrl: redis.url });
   const tickets = Array.from({ length: 20 }, () => house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket);

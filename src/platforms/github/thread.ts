@@ -1,7 +1,7 @@
 /** What is written under a ticket and what has happened to it: comments and events, all pages, oldest first. */
 import { z } from 'zod';
 import { hasLabel } from '../../domain/lifecycle.ts';
-import type { Call } from '../contract.ts';
+import type { Call, MarkedComment } from '../contract.ts';
 import { type GitHubClient, pagesOf } from './client.ts';
 
 const commentSchema = z.object({ body: z.string().nullish() });
@@ -16,12 +16,13 @@ const eventSchema = z.object({
 export function postComment(
   client: GitHubClient,
   id: string,
-  { markdown, marker }: { readonly markdown: string; readonly marker: string },
+  { markdown, marker, sinceMs }: MarkedComment,
   call: Call,
 ): Promise<void> {
   return client.run(`comment on #${id}`, call, async (github) => {
     const { issues } = github.octokit.rest;
-    const { url } = issues.listComments.endpoint({ ...github.issue(id), per_page: 100 });
+    const since = sinceMs === undefined ? {} : { since: new Date(sinceMs).toISOString() };
+    const { url } = issues.listComments.endpoint({ ...github.issue(id), per_page: 100, ...since });
     for await (const page of pagesOf(github, url, commentSchema)) {
       // Only at the end: a person who quotes us does not speak for us.
       if (page.some(({ body }) => body?.trimEnd().endsWith(marker))) return;
