@@ -2,6 +2,8 @@
  * Polls one project (DESIGN 4.1): discovery and catchup, then claims. Its schedule, back-off and cursors are its own,
  * so a slow or broken project delays no other.
  */
+
+import { LRUCache } from 'lru-cache';
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
@@ -62,6 +64,8 @@ export interface ProjectPoller {
   pauseMs(): number;
 }
 
+const MOST_HOPELESS = 10_000;
+
 type CycleResult = Omit<PollResult, 'project' | 'platform' | 'durationMs' | 'atMs'>;
 
 const NOTHING: Listing = { candidates: [], seen: 0, truncated: false, problem: undefined };
@@ -77,6 +81,11 @@ export function createProjectPoller(
   const discovery: ListingCursor = { next: undefined };
   const catchup: ListingCursor = { next: undefined };
   const triggerLabels = [...project.routing.pipelineFromLabel.keys()];
+  /**
+   * Tickets that this configuration can never run, as they were seen: asking again would cost a read each cycle and
+   * answer the same. A changed configuration makes a new poller, a changed label a new sight.
+   */
+  const hopeless = new LRUCache<string, ClaimOutcome>({ max: MOST_HOPELESS });
   let labelsReady = false;
   let failures = 0;
   let retryAfterMs: number | undefined;
@@ -117,11 +126,14 @@ export function createProjectPoller(
     const outcomes = await Promise.all(
       candidates.map((ticket) =>
         deps.inClaimSlot(async () => {
+          const sight = [ticket.key, ...ticket.labels].join(' ');
+          const known = hopeless.get(sight);
+          if (known !== undefined) return known;
           if (signal.aborted || !deps.mayClaim()) return undefined;
-          return await deps.claims.claim(
-            { project: project.name, ticketId: ticket.id, trigger: 'poll' },
-            deps.claimSignal,
-          );
+          const request = { project: project.name, ticketId: ticket.id, trigger: 'poll' } as const;
+          const outcome = await deps.claims.claim(request, deps.claimSignal);
+          if (outcome.kind === 'rejected') hopeless.set(sight, outcome);
+          return outcome;
         }),
       ),
     );

@@ -212,6 +212,22 @@ test('poller: a platform that refuses to prepare the lifecycle labels is polled 
   );
 });
 
+test('poller: a ticket whose pipeline has no runner is read once, and counted in every cycle', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) =>
+      quick({
+        ...plain,
+        routing: { ...plain.routing, pipelineFromLabel: new Map([['agent-smith', 'nobody-runs-this']]) },
+      }),
+  });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const polling = startPolling(house);
+  await until('three cycles', () => polling.polls.length >= 3);
+  for (const { skipped } of polling.polls) expect(skipped).toEqual({ 'rejected: no-runner': 1 });
+  expect(house.hub.ledger.requests({ method: 'GET', path: /\/issues\/1$/ })).toHaveLength(1);
+});
+
 test('poller: when its term ends nothing more is begun, and the claims under way are finished', async () => {
   const house = await openHouse({ redisUrl: redis.url });
   const tickets = Array.from({ length: 20 }, () => house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket);
