@@ -2,19 +2,17 @@
  * What a replica pays for watching many projects in which nothing happens: a real replica process against the emulated
  * GitHub, all projects on one token, polled as often as GitHub's secondary limit allows.
  *
- *   start        cold cycle            quiet              window
- *   |------------|---------------------|------------------|=========|
- *   every page is paid once            interval / 2       listings come evenly, at the allowed rate
+ *   start            cold cycle                              window
+ *   |----------------|---------------------------------------|=========|
+ *   every page is paid once, first polls spread over the interval   listings come evenly, at the allowed rate
  *
- * With a jitter of 50 % the second polls spread evenly over one interval, which begins half an interval after the first
- * ones. So a window in there shows the steady state without waiting for the whole cycle. A window as long as the
- * interval sees every project at least once, and some of the third polls already.
+ * First polls are spread over the interval and each project keeps its own pace from there, so any window after the cold
+ * cycle shows the steady state.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RequestCounts } from './emulated-github.ts';
 import { type GitHub, startGitHub } from './github-process.ts';
 import { type Replica, type ReplicaMetrics, startReplica } from './replica.ts';
 
@@ -27,7 +25,7 @@ export interface IdlePollOptions {
   readonly windowSeconds: number;
   /** For the replica; empty for what every Node has. */
   readonly nodeOptions: string;
-  /** Done while the replica rests between its two cycles. */
+  /** Done between the cold cycle and the window. */
   readonly meanwhile: () => Promise<void>;
 }
 
@@ -51,9 +49,8 @@ export interface IdlePollResult {
 /** GitHub: 900 points a minute, a listing costs one, and each poll makes two of them. */
 const POINTS_PER_MINUTE = 900;
 const LISTINGS_PER_POLL = 2;
-const JITTER_PERCENT = 50;
+const JITTER_PERCENT = 10;
 const SAMPLE_MS = 500;
-const COLD_DEADLINE_MS = 60_000;
 const TOKEN = 'bench-token-of-the-emulated-hub';
 const TRIGGER_LABEL = 'agent-smith';
 
@@ -106,22 +103,15 @@ async function measure(options: IdlePollOptions, replica: Replica, github: GitHu
     }
   };
 
-  let asked = -1;
-  const cold = await sampleUntil(async ({ polls }) => {
-    if (performance.now() - startedMs > COLD_DEADLINE_MS) throw new Error('the first cycle does not come to its end');
-    // The platform pass of repair runs beside the first polls: it is over when nothing more is asked for.
-    const before = asked;
-    asked = total(await github.counts());
-    return (polls.get('ok') ?? 0) >= options.projects && asked === before;
-  });
+  // By then the last project has had its first poll, jitter and a slow machine included.
+  const coldMs = intervalSeconds * 1000 * (1 + (2 * JITTER_PERCENT) / 100);
+  const cold = await sampleUntil(() => performance.now() - startedMs >= coldMs);
+  if ((cold.polls.get('ok') ?? 0) < options.projects) throw new Error('the first cycle did not come to its end');
   const coldSeconds = (performance.now() - startedMs) / 1000;
   const coldCounts = await github.counts();
   const coldPeak = Math.max(...samples);
 
   await options.meanwhile();
-  const windowStartMs = startedMs + (coldSeconds + (intervalSeconds * JITTER_PERCENT) / 100) * 1000;
-  await sampleUntil(() => performance.now() >= windowStartMs);
-
   const before = {
     metrics: await sample(),
     counts: await github.counts(),
@@ -156,9 +146,6 @@ async function measure(options: IdlePollOptions, replica: Replica, github: GitHu
     residentBytes: { cold: coldPeak, window: Math.max(...samples.slice(before.samples)), peak: Math.max(...samples) },
   };
 }
-
-const total = ({ polls, others }: RequestCounts): number =>
-  polls.paid + polls.notModified + others.paid + others.notModified;
 
 function configOf({ namespace, projects }: IdlePollOptions, pages: readonly string[]): string {
   const polling = { enabled: true, interval_seconds: allowedIntervalSeconds(projects), jitter_percent: JITTER_PERCENT };

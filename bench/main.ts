@@ -51,7 +51,7 @@ async function bench(flags: Flags): Promise<BenchResult> {
       projects,
       windowSeconds: flags.full ? allowedIntervalSeconds(projects) : WINDOW_SECONDS[flags.quick ? 'quick' : 'normal'],
       nodeOptions: flags.nodeOptions,
-      // The replica rests for a minute between its cycles: time for the other half, which wants the machine for itself.
+      // Between the cold cycle and the window; the replica goes on polling a few projects a second, for both alike.
       meanwhile: async () => {
         claims = summarise(await benchClaims(claimOptions), claimOptions);
       },
