@@ -1,6 +1,7 @@
 /**
  * Structured logs: pretty on a terminal, JSON otherwise. Messages are static; what varies goes into fields. Every line
- * passes the redactor as its last step, so that a secret inside an error message of a library does not get out either.
+ * passes the redactor once it is JSON, so that a secret inside an error message of a library does not get out either;
+ * made pretty it is after that, because what is indented and coloured is not found any more.
  */
 import { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
@@ -18,16 +19,16 @@ export interface LogOptions {
 
 export function createLog(options: LogOptions): Log {
   const out = options.destination ?? process.stderr;
+  const shown =
+    out.isTTY === true
+      ? pretty({ destination: out, colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+      : out;
   const redacting = new Writable({
     decodeStrings: false,
     write(line: string | Buffer, _encoding, done) {
-      out.write(options.redactor.redact(String(line)));
+      shown.write(options.redactor.redact(String(line)));
       done();
     },
   });
-  const stream =
-    out.isTTY === true
-      ? pretty({ destination: redacting, colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
-      : redacting;
-  return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, redacting);
 }

@@ -129,6 +129,8 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     const polled = catalog.projects.filter((p) => p.polling !== undefined && p.disabled === undefined);
     const names = new Set(polled.map(({ name }) => name));
     forget([...results.keys()].filter((name) => !names.has(name)));
+    keepOnly(listingSlots, new Set(polled.map(deps.credentialOf)));
+    keepOnly(claimSlots, names);
     log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
     const started = new Map<string, number>();
     return Promise.all(
@@ -185,6 +187,11 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
       forget([...results.keys()]);
     },
   };
+}
+
+/** Credentials are rotated, and each has a new name: without this the slots would grow with every rotation. */
+function keepOnly(slots: Map<string, IPolicy>, used: ReadonlySet<string>): void {
+  for (const key of slots.keys()) if (!used.has(key)) slots.delete(key);
 }
 
 /** Never resolves: loops that have nothing to do are no reason to end a term, loops that cannot run are. */

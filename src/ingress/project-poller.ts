@@ -83,12 +83,21 @@ export function createProjectPoller(
   const triggerLabels = [...project.routing.pipelineFromLabel.keys()];
   /**
    * Tickets that this configuration can never run, as they were seen: asking again would cost a read each cycle and
-   * answer the same. A changed configuration makes a new poller, a changed label a new sight.
+   * answer the same. A changed configuration makes a new poller, a changed label a new sight. Made when first needed,
+   * because it takes its whole memory at once.
    */
-  const hopeless = new LRUCache<string, ClaimOutcome>({ max: MOST_HOPELESS });
+  let hopeless: LRUCache<string, ClaimOutcome> | undefined;
+  const warned = new Set<string>();
   let labelsReady = false;
   let failures = 0;
   let retryAfterMs: number | undefined;
+
+  /** What stays wrong for many cycles is said in one of them. */
+  const warnOnce = (about: string, problem: string, message: string): void => {
+    if (warned.has(about)) return;
+    warned.add(about);
+    log.warn({ project: project.name, problem }, message);
+  };
 
   const list = (
     labels: readonly string[],
@@ -118,7 +127,7 @@ export function createProjectPoller(
       labelsReady = true;
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      log.info({ project: project.name, problem: error.message }, 'lifecycle labels not prepared yet');
+      if (!signal.aborted) warnOnce(error.kind, error.message, 'lifecycle labels not prepared yet');
     }
   };
 
@@ -126,13 +135,17 @@ export function createProjectPoller(
     const outcomes = await Promise.all(
       candidates.map((ticket) =>
         deps.inClaimSlot(async () => {
-          const sight = [ticket.key, ...ticket.labels].join(' ');
-          const known = hopeless.get(sight);
+          const sight = [ticket.key, ...ticket.labels].join('\n');
+          const known = hopeless?.get(sight);
           if (known !== undefined) return known;
           if (signal.aborted || !deps.mayClaim()) return undefined;
           const request = { project: project.name, ticketId: ticket.id, trigger: 'poll' } as const;
           const outcome = await deps.claims.claim(request, deps.claimSignal);
-          if (outcome.kind === 'rejected') hopeless.set(sight, outcome);
+          if (outcome.kind === 'rejected') {
+            hopeless ??= new LRUCache({ max: MOST_HOPELESS });
+            hopeless.set(sight, outcome);
+            warnOnce(outcome.detail, outcome.detail, 'tickets are not claimed');
+          }
           return outcome;
         }),
       ),

@@ -59,7 +59,7 @@ export interface TicketPlatform {
   ensureLifecycleLabels(call: Call): Promise<void>;
   /** Posts a comment unless one with this marker is there already. `markdown` is ours; untrusted text in it is fenced. */
   comment(id: string, comment: MarkedComment, call: Call): Promise<void>;
-  /** Login of whoever set the label last. */
+  /** Login of whoever set the label last; of a lifecycle label whoever but us, unless only we ever did. */
   labelActor(id: string, label: string, call: Call): Promise<string | undefined>;
 }
 

@@ -84,6 +84,8 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
   let contacts = 0;
   let lastError = 'connecting';
   let saidDown = false;
+  /** Since it was last up: ioredis counts anew with each connection, and a server may take us and fail our check. */
+  let failedChecks = 0;
 
   const open = (name: string, extra: RedisOptions): Redis => {
     const settings: RedisOptions = {
@@ -93,7 +95,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       socketTimeout: timing.redisSocketMs,
       // A demoted master that keeps its connections answers reads for ever, and no write.
       reconnectOnError: (error) => error.message.includes('READONLY'),
-      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), timing.redisProbeMs * 2),
+      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times + failedChecks, 6), timing.redisProbeMs * 2),
       ...extra,
     };
     const client = new Redis({ ...settings, replyMapping: 'legacy' });
@@ -115,6 +117,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     if (!changed) return;
     if (state === 'up') {
       contacts += 1;
+      failedChecks = 0;
       lastError = 'the connection was closed';
       log.info({ incarnation: incarnation?.id }, 'redis is up');
     }
@@ -156,6 +159,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       await check();
       if (commands.status === 'ready') setStatus('up', 'connected');
     } catch (error) {
+      failedChecks += 1;
       lastError = messageOf(error);
       commands.disconnect(true);
     }

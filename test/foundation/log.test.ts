@@ -5,10 +5,12 @@ import { createLog, type Log } from '../../src/foundation/log.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';
 
 const SECRET = 'ghp_secret-of-the-tests';
+/** Stands escaped in JSON, and indented in a stack for people. */
+const AWKWARD = 'pa"ss\\word\nline two';
 
 async function written(options: { level?: string; isTTY?: boolean }, write: (log: Log) => void): Promise<string> {
   const destination = Object.assign(new PassThrough(), { isTTY: options.isTTY ?? false });
-  write(createLog({ level: options.level ?? 'info', redactor: createRedactor([SECRET]), destination }));
+  write(createLog({ level: options.level ?? 'info', redactor: createRedactor([SECRET, AWKWARD]), destination }));
   // pino-pretty is a stream of its own; it has written when the next turn of the loop has come.
   await new Promise((resolve) => setImmediate(resolve));
   destination.end();
@@ -43,4 +45,13 @@ test.each([false, true])('a secret inside anything that is logged does not get o
   });
   expect(lines).toContain('[redacted]');
   expect(lines).not.toContain(SECRET);
+});
+
+test.each([false, true])('nor does one with quotes and line breaks (terminal: %s)', async (isTTY) => {
+  const lines = await written({ isTTY }, (log) => {
+    log.error({ error: `401 for ${AWKWARD}`, err: new Error(`token ${AWKWARD}`) }, 'request failed');
+    log.child({ token: AWKWARD }).warn(AWKWARD);
+  });
+  expect(lines).toContain('[redacted]');
+  expect(lines).not.toMatch(/pa.{0,2}ss|word|line two/);
 });

@@ -228,6 +228,21 @@ test('poller: a ticket whose pipeline has no runner is read once, and counted in
   expect(house.hub.ledger.requests({ method: 'GET', path: /\/issues\/1$/ })).toHaveLength(1);
 });
 
+test('poller: such a ticket is asked about again when its labels or the configuration change', async () => {
+  const toNowhere = new Map([['agent-smith', 'no-such-pipeline']]);
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => quick({ ...plain, routing: { pipelineFromLabel: toNowhere } }),
+  });
+  const { ticket } = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const polling = startPolling(house);
+  await until('it is asked about', () => polling.asked.length === 1);
+  house.hub.addLabel(ticket, 'urgent');
+  await until('it is asked about again', () => polling.asked.length === 2);
+  polling.reload({ ...house.catalog, hash: 'next' });
+  await until('it is asked about under the new configuration', () => polling.asked.length === 3);
+});
+
 test('poller: when its term ends nothing more is begun, and the claims under way are finished', async () => {
   const house = await openHouse({ redisUrl: redis.url });
   const tickets = Array.from({ length: 20 }, () => house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket);

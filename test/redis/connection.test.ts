@@ -14,14 +14,17 @@ import { until } from '../support/until.ts';
 
 const WINDOW_MS = 60_000;
 
-function connect(port: number, options: { freshServer?: boolean; password?: string } = {}): RedisConnection {
-  const { password, ...more } = options;
+function connect(
+  port: number,
+  options: { freshServer?: boolean; password?: string; redisProbeMs?: number } = {},
+): RedisConnection {
+  const { password, redisProbeMs = 50, ...more } = options;
   const address = parseRedisUrl(`redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`);
   if (!address.ok) throw new Error(address.problem);
   const connection = createRedisConnection({
     address: address.options,
     namespace: 'agentsmith',
-    timing: { redisCommandMs: 300, redisProbeMs: 50, redisSocketMs: 1_000 },
+    timing: { redisCommandMs: 300, redisProbeMs, redisSocketMs: 1_000 },
     blockMs: 100,
     log: silentLog,
     ...more,
@@ -176,6 +179,33 @@ test.each([
   const seen = before(connection);
   await server.restart();
   await expectLoss(connection, seen);
+});
+
+test('recovery: a restart is noticed by a server whose memory is full too, which is up and heals', async () => {
+  const server = await start({ appendOnly: true, settings: ['maxmemory 1'] });
+  const connection = await settled(server.port);
+  const seen = before(connection);
+  await server.restart();
+  await expectLoss(connection, seen);
+  await expect(acquire(connection)).rejects.toThrow('OOM');
+  expect(connection.status().state).toBe('up');
+  await connection.read('make room', (client) => client.config('SET', 'maxmemory', '0'));
+  await until('there is room', async () => String(await acquire(connection)).startsWith('acquired'));
+});
+
+test('a server that does not say who it is, is never used, and asked at growing intervals', async () => {
+  const server = await start({ settings: ['user default on nopass ~* &* +@all -info', 'user admin on >pw +info'] });
+  const admin = new Redis(server.port, '127.0.0.1', { username: 'admin', password: 'pw' });
+  onTestFinished(() => admin.disconnect());
+  const connections = async (): Promise<number> =>
+    Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
+  const others = await connections();
+  const startedMs = performance.now();
+  const connection = connect(server.port, { redisProbeMs: 1_000 });
+  await until('it has come back four times', async () => (await connections()) >= others + 5);
+  // 100 ms, then twice as long each time; a hot loop needs 400 ms in all.
+  expect(performance.now() - startedMs).toBeGreaterThan(1_400);
+  expect(connection.status()).toMatchObject({ state: 'down', reason: expect.stringContaining('NOPERM') });
 });
 
 test('recovery: another server behind the same address is a loss, and so is the way back', async () => {

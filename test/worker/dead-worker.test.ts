@@ -57,5 +57,5 @@ test('a worker that is killed and one that stands still: their commands die firs
       interrupted: 1,
     });
   }
-  expect(rescuer.logs.filter(({ msg }) => msg === 'repaired')).toHaveLength(2);
+  expect(rescuer.logs.filter(({ msg, kind }) => msg === 'repaired' && kind === 'dead-attempt')).toHaveLength(2);
 });

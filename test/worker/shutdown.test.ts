@@ -64,7 +64,9 @@ test('a longer run is stopped, handed back when it is gone, and taken by the nex
     interrupted: 1,
   });
   // The heartbeat did not have to expire: nobody declared anybody dead.
-  expect(next.logs.filter(({ msg }) => msg === 'repaired')).toEqual([]);
+  // The label may be put right by the new leader's platform pass; the run itself needed no repair.
+  const repairs = next.logs.filter(({ msg, kind }) => msg === 'repaired' && kind !== 'label-repair');
+  expect(repairs).toEqual([]);
   expect(hub.ledger.lifecycleHistory(ticket).slice(-2)).toEqual(['in-progress', 'done']);
 });
 

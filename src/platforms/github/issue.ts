@@ -9,7 +9,6 @@ export const labelName = z.union([
 ]);
 
 /** The names in a list of labels. */
-/** A label in an answer: its name alone, or an object with it. */
 export const labelNames = z.array(labelName).transform((names) => names.filter((name) => name !== ''));
 
 export const issueSchema = z.object({

@@ -1,15 +1,17 @@
 /** What is written under a ticket and what has happened to it: comments and events, all pages, oldest first. */
 import { z } from 'zod';
-import { hasLabel } from '../../domain/lifecycle.ts';
-import type { Call, MarkedComment } from '../contract.ts';
-import { type GitHubClient, pagesOf } from './client.ts';
+import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
+import { type Call, type MarkedComment, PlatformError } from '../contract.ts';
+import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
 
 const commentSchema = z.object({ body: z.string().nullish() });
+
+const accountSchema = z.object({ login: z.string() });
 
 const eventSchema = z.object({
   event: z.string(),
   label: z.object({ name: z.string().nullish() }).nullish(),
-  actor: z.object({ login: z.string() }).nullish(),
+  actor: accountSchema.nullish(),
 });
 
 /** Posts a comment that ends with `marker`, unless one that does is there: the answer to an earlier post may be lost. */
@@ -34,16 +36,38 @@ export function postComment(
 /**
  * Login of whoever set the label last; undefined when no event shows it, or when that account is gone: an earlier one
  * is never taken for it.
+ *
+ * A lifecycle label is also written by us: repair puts a wish back that it cannot find the run of. That is still the
+ * wish of the person before us, so our own account counts only when nobody else ever set the label.
  */
 export function labelActor(client: GitHubClient, id: string, label: string, call: Call): Promise<string | undefined> {
   return client.run(`read who labelled #${id}`, call, async (github) => {
     const { url } = github.octokit.rest.issues.listEvents.endpoint({ ...github.issue(id), per_page: 100 });
-    let login: string | undefined;
+    const setters: (string | undefined)[] = [];
     for await (const page of pagesOf(github, url, eventSchema)) {
       for (const { event, label: set, actor } of page) {
-        if (event === 'labeled' && hasLabel([set?.name ?? ''], label)) login = actor?.login;
+        if (event === 'labeled' && hasLabel([set?.name ?? ''], label)) setters.push(actor?.login);
       }
     }
-    return login;
+    const last = setters.at(-1);
+    if (!isOurs(label) || last === undefined || setters.every((login) => login === last)) return last;
+    const own = await ownLogin(client, github);
+    return setters.findLast((login) => login !== own);
   });
+}
+
+const createIdentity = (): { login?: string } => ({});
+
+/** Whose token this is, asked once per credential; undefined when GitHub does not tell, as for the token of a workflow. */
+async function ownLogin(client: GitHubClient, github: GitHubSession): Promise<string | undefined> {
+  const identity = client.shared(createIdentity);
+  if (identity.login !== undefined) return identity.login;
+  try {
+    const { data } = await github.octokit.rest.users.getAuthenticated();
+    identity.login = github.read(accountSchema, data).login;
+    return identity.login;
+  } catch (error) {
+    if (error instanceof PlatformError && (error.status === 403 || error.status === 404)) return undefined;
+    throw error;
+  }
 }

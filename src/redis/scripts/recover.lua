@@ -13,5 +13,8 @@ local known = seen[1] and seen[2] == ARGV[1] and tonumber(seen[3]) >= tonumber(A
 if known then return {seen[1], seen[3], int(now - tonumber(seen[3])), 'same'} end
 local since = now
 if not seen[1] and ARGV[3] == '1' then since = 0 end -- guard: fresh-server
+-- Everything waits for this note, also on a server whose memory is full: that lets a script go on writing which has
+-- begun with what frees memory.
+redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'id', ARGV[2], 'server', ARGV[1], 'since', int(since))
 return {ARGV[2], int(since), int(now - since), 'changed'}

@@ -70,6 +70,18 @@ test('comments once for a marker, also when the answer to the first post was los
   expect(at.hub.issue('org/repo#1').comments.slice(120)).toEqual([{ login: 'smith-bot', body: `Done.\n\n${marker}` }]);
 });
 
+test('of a long thread only what may hold our comment is read', async () => {
+  await using at = await connected();
+  at.hub.openIssue('org/repo');
+  const marker = '<!-- agent-smith run=01J -->';
+  await at.github.comment('1', { markdown: 'Done.', marker }, callOf());
+  const sinceMs = Date.now() + 60_000;
+  await at.github.comment('1', { markdown: 'Done.', marker, sinceMs: 0 }, callOf());
+  expect(at.hub.issue('org/repo#1').comments).toHaveLength(1);
+  await at.github.comment('1', { markdown: 'Done.', marker, sinceMs }, callOf());
+  expect(at.hub.issue('org/repo#1').comments).toHaveLength(2);
+});
+
 test('another run, or a person who quotes a marker, does not keep a comment away', async () => {
   await using at = await connected();
   at.hub.openIssue('org/repo');
@@ -91,6 +103,28 @@ test('tells who set a label last, over all pages of events', async () => {
   at.hub.addLabel('org/repo#1', 'fix', 'bob');
   expect(await at.github.labelActor('1', 'FIX', callOf())).toBe('bob');
   expect(await at.github.labelActor('1', 'absent', callOf())).toBeUndefined();
+});
+
+test('a wish that we wrote back ourselves is still the person’s who wished; only one of ours alone is ours', async () => {
+  await using at = await connected();
+  at.hub.openIssue('org/repo', { labels: ['agent-smith:pending'], by: 'alice' });
+  const move = async (to: 'pending' | 'enqueued') =>
+    await at.github.moveLifecycle(await at.github.readTicket('1', callOf()), to, callOf());
+  await move('enqueued');
+  await move('pending');
+  expect(await at.github.labelActor('1', 'agent-smith:pending', callOf())).toBe('alice');
+  expect(await at.github.labelActor('1', 'agent-smith:enqueued', callOf())).toBe('smith-bot');
+  await at.github.labelActor('1', 'agent-smith:pending', callOf());
+  expect(at.hub.ledger.requests({ operation: 'users/get-authenticated' })).toHaveLength(1);
+});
+
+test('a trigger label that our own account has set is ours: somebody uses it', async () => {
+  await using at = await connected();
+  at.hub.openIssue('org/repo', { labels: ['fix'], by: 'alice' });
+  at.hub.removeLabel('org/repo#1', 'fix', 'alice');
+  at.hub.addLabel('org/repo#1', 'fix', 'smith-bot');
+  expect(await at.github.labelActor('1', 'fix', callOf())).toBe('smith-bot');
+  expect(at.hub.ledger.requests({ operation: 'users/get-authenticated' })).toEqual([]);
 });
 
 test('whoever labelled last and has no account any more is unknown, not the one before', async () => {
