@@ -4,10 +4,11 @@ import { type Lifecycle, lifecycleLabel, lifecycleOf, lifecyclesOf, readLifecycl
 import type { Project } from './project.ts';
 import { type RoutedTicket, routeTicket } from './routing.ts';
 import { projectionOf, type Run } from './run.ts';
-import type { Ticket } from './ticket.ts';
+import { movedAway, type Ticket } from './ticket.ts';
 
 export const NOT_ELIGIBLE_REASONS = [
   'gone',
+  'moved',
   'closed',
   'enqueued',
   'in-progress',
@@ -41,8 +42,9 @@ export type Eligibility =
   | { readonly eligible: false; readonly reason: NotEligibleReason };
 
 export function judge(facts: EligibilityFacts): Eligibility {
-  const { ticket, previous, mode } = facts;
+  const { ticket, projects, previous, mode } = facts;
   const no = (reason: NotEligibleReason): Eligibility => ({ eligible: false, reason });
+  if (projects.some(({ source }) => movedAway(ticket, source))) return no('moved');
   if (!ticket.open) return no('closed');
 
   const shown = lifecycleShown(ticket.labels, previous, mode);
@@ -51,7 +53,7 @@ export function judge(facts: EligibilityFacts): Eligibility {
 
   // `pending` was replaced by `enqueued` when the earlier claim got that far: what asked for the run still counts.
   const labels = resuming ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
-  const routed = routeTicket(facts.projects, labels);
+  const routed = routeTicket(projects, labels);
   if (routed === undefined) return no('no-trigger-label');
   return { eligible: true, routed, lifecycle: shown };
 }
@@ -96,6 +98,8 @@ export function explainReason(reason: NotEligibleReason): string {
   switch (reason) {
     case 'gone':
       return 'the platform does not show this ticket: deleted, moved, or the token may not see it';
+    case 'moved':
+      return 'it was moved to another project of the tracker, which these projects do not watch';
     case 'closed':
       return 'the ticket is closed';
     case 'enqueued':

@@ -4,8 +4,10 @@
  */
 import type { TicketSource } from './ticket.ts';
 
+export const TRIGGERS = ['poll', 'webhook', 'manual', 'reconcile'] as const;
+
 /** Why we look at a ticket. */
-export type Trigger = 'poll' | 'webhook' | 'manual' | 'reconcile';
+export type Trigger = (typeof TRIGGERS)[number];
 
 /** How labels choose a pipeline. The map keeps the order of the YAML. */
 export interface Routing {
@@ -39,7 +41,7 @@ export interface Project {
   readonly triggers: ReadonlySet<Trigger>;
   /** Cap of this project across all replicas. */
   readonly maxParallelJobs?: number;
-  /** Why the project takes no part (adapter not in this build, credential missing); undefined when all is well. */
+  /** Why the project takes no part (its credential is missing); undefined when all is well. */
   readonly disabled?: string;
 }
 

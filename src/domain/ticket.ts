@@ -32,6 +32,14 @@ export interface Ticket {
   readonly body: string;
   readonly labels: readonly string[];
   readonly open: boolean;
+  /** Where it is within its container, on platforms that narrow a source by a scope: a ticket may have been moved. */
+  readonly scope?: string;
+}
+
+/** Whether the ticket was moved out of what the source watches, though its id is still the same. */
+export function movedAway(ticket: Pick<Ticket, 'scope'>, source: Pick<TicketSource, 'scope'>): boolean {
+  if (ticket.scope === undefined || source.scope === undefined) return false;
+  return ticket.scope.toLowerCase() !== source.scope.toLowerCase();
 }
 
 const escapePart = (part: string): string =>

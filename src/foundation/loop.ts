@@ -19,17 +19,21 @@ export function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
   });
 }
 
+export type Sleep = typeof sleep;
+
 export interface EveryOptions {
   /** Pause between the end of one pass and the start of the next, in ms; a function is asked before each pause. */
   readonly intervalMs: number | (() => number);
   readonly signal: AbortSignal;
   /** Called with what a pass threw. The loop goes on. */
   readonly onError: (error: unknown) => void;
+  /** How it pauses; default: real time. */
+  readonly sleep?: Sleep;
 }
 
 /** Runs `once` now and again after each interval, until the signal aborts. */
 export async function every(options: EveryOptions, once: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const { signal } = options;
+  const { signal, sleep: pause = sleep } = options;
   while (!signal.aborted) {
     try {
       await once(signal);
@@ -37,6 +41,6 @@ export async function every(options: EveryOptions, once: (signal: AbortSignal) =
       if (!signal.aborted) options.onError(error);
     }
     const pauseMs = typeof options.intervalMs === 'function' ? options.intervalMs() : options.intervalMs;
-    await sleep(pauseMs, signal);
+    await pause(pauseMs, signal);
   }
 }

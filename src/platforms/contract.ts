@@ -5,8 +5,18 @@
 import type { Lifecycle } from '../domain/lifecycle.ts';
 import type { PlatformSlug, Ticket } from '../domain/ticket.ts';
 
-/** Why a call is made: shown in metrics, and later what the API budget ranks by. */
-export type CallPurpose = 'discovery' | 'catchup' | 'claim' | 'attempt' | 'label' | 'comment' | 'repair' | 'setup';
+/** Why a call is made: shown in metrics, and what the API budget ranks by. */
+export type CallPurpose =
+  | 'discovery'
+  | 'catchup'
+  | 'claim'
+  | 'attempt'
+  | 'label'
+  | 'comment'
+  | 'repair'
+  | 'setup'
+  /** A person asks: `doctor`, `explain`, `plan`. */
+  | 'inspect';
 
 export interface Call {
   readonly purpose: CallPurpose;
@@ -14,6 +24,8 @@ export interface Call {
   readonly deadlineMs: number;
   /** Aborts the HTTP request on the wire. */
   readonly signal: AbortSignal;
+  /** Called for each HTTP request that is sent. Must not throw. */
+  readonly onRequest?: () => void;
 }
 
 /** Tickets that carry any of the labels. An empty list of labels is a programming error and throws. */
@@ -42,12 +54,31 @@ export interface MarkedComment {
   readonly sinceMs?: number;
 }
 
+/** The rights that the work needs, in the order in which one needs the other. */
+export const ACCESS_RIGHTS = ['sign-in', 'read-tickets', 'write-labels', 'comment'] as const;
+
+export type AccessRight = (typeof ACCESS_RIGHTS)[number];
+
+/** What a platform says about one right of our credential, without anything being written. */
+export interface AccessFact {
+  readonly right: AccessRight;
+  /** `unknown` where the platform does not tell before one tries. */
+  readonly granted: 'yes' | 'no' | 'unknown';
+  /** What was seen: `signed in as smith-bot`, `access level 20 (Reporter)`. Never a credential. */
+  readonly evidence: string;
+  /** What a person should do; only when it is not granted. */
+  readonly advice?: string;
+}
+
 export interface TicketPlatform {
   readonly slug: PlatformSlug;
   readonly capabilities: Capabilities;
   /** One page of a listing. Bodies of tickets may be missing here (empty text). */
   listTickets(query: TicketQuery, cursor: string | undefined, call: Call): Promise<TicketPage>;
-  /** The ticket itself, never from a list or an index. A deleted or invisible one is a `not-found` error. */
+  /**
+   * The ticket itself, never from a list or an index, by its id or by the name that people use (Jira: `ABC-7`). A deleted,
+   * invisible or wrong-container one is a `not-found` error; one that was moved within its container says so in `scope`.
+   */
   readTicket(id: string, call: Call): Promise<Ticket>;
   /**
    * Makes `to` the only lifecycle label (undefined: removes them all), adding before removing, and reads back.
@@ -61,6 +92,12 @@ export interface TicketPlatform {
   comment(id: string, comment: MarkedComment, call: Call): Promise<void>;
   /** Login of whoever set the label last; of a lifecycle label whoever but us, unless only we ever did. */
   labelActor(id: string, label: string, call: Call): Promise<string | undefined>;
+  /**
+   * What the credential may do here, asked without writing. Facts in the order of `ACCESS_RIGHTS`, each right once; after
+   * a `no` for `sign-in` the others may be missing. A credential that is refused is a fact, not an error.
+   * @throws PlatformError when the platform cannot be asked (unavailable, rate-limited, no API there).
+   */
+  checkAccess(call: Call): Promise<readonly AccessFact[]>;
 }
 
 export const PLATFORM_ERROR_KINDS = [

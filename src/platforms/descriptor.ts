@@ -19,6 +19,15 @@ export type Credential =
       readonly appId: string;
       readonly installationId: string;
       readonly privateKeyFile: string;
+    }
+  | {
+      /** An application of Microsoft Entra ID, by the client credentials flow. */
+      readonly kind: 'entra';
+      readonly tenantId: string;
+      readonly clientId: string;
+      readonly clientSecret: string;
+      /** Where tokens are asked for; `https://login.microsoftonline.com` unless a cloud of its own says otherwise. */
+      readonly authorityUrl: string;
     };
 
 /** The environment variables from which a credential is read when the project names none of its own. */
@@ -57,8 +66,11 @@ export interface PlatformDescriptor {
   resolveSource(tickets: TicketsConfig): TicketSource | SourceProblem;
   /** Reads `7`, `#7`, `org/repo#7`, `ABC-7` or the ticket's URL; undefined when it is no ticket of this source. */
   parseTicketId(text: string, source: TicketSource): string | undefined;
-  /** The kinds of credential that the adapter can use in this build; a project with another one is shown as disabled. */
-  readonly credentialKinds?: readonly Credential['kind'][];
-  /** Opens the adapter. Missing while the adapter is not in this build: its projects load and are shown as disabled. */
-  readonly connect?: (options: ConnectOptions) => TicketPlatform;
+  /** Why no ticket can be found by a label of this name here; undefined when it can. */
+  readonly labelProblem?: (label: string) => string | undefined;
+  /**
+   * Opens the adapter. Asks nobody anything yet.
+   * @throws PlatformError for a credential that cannot be used here.
+   */
+  connect(options: ConnectOptions): TicketPlatform;
 }

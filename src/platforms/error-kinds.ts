@@ -2,12 +2,31 @@
 import { type Answer, dataOf, isJson, isPage } from './answer.ts';
 import type { PlatformErrorKind } from './contract.ts';
 
+/** What an answer says about the budget of its credential. */
+export interface ObservedLimit {
+  /** Requests (or the platform's own units) of the whole window, and what is left of them. */
+  readonly limit?: number;
+  readonly remaining?: number;
+  /** Milliseconds until the window begins anew. */
+  readonly resetMs?: number;
+  /** Length of the window, ms. */
+  readonly windowMs?: number;
+  /** Milliseconds in which no call should be made; `Retry-After` is read for all platforms alike. */
+  readonly waitMs?: number;
+  /** The wait is for this method and path alone (Jira limits writes to one issue); otherwise for the credential. */
+  readonly only?: 'path';
+}
+
 /** How one platform says things. Every member may be left out. */
 export interface Dialect {
-  /** Reads the budget from the headers: requests left, and how long to wait if none are. */
-  limit?(headers: Headers): { readonly remaining?: number; readonly waitMs?: number };
+  /** Reads the budget from the headers. */
+  limit?(headers: Headers, status: number): ObservedLimit;
+  /** Whether people are sent to sign in instead of an answer: the credential is not taken, whatever the status says. */
+  isSignIn?(status: number, headers: Headers): boolean;
   /** Overrules the kind of an answer with a status from 400 on. `data` is its body, undefined when that is not JSON. */
   kind?(status: number, data: unknown): PlatformErrorKind | undefined;
+  /** What the platform says in words in the body of a refusal, where it does not say it in `message`. */
+  words?(data: unknown): string | undefined;
 }
 
 interface Refusal {
@@ -21,9 +40,10 @@ interface Refusal {
  * @param waitMs how long the answer asks to wait; a 403 that asks to wait is a limit, not a lack of rights.
  */
 export function refusalOf(answer: Answer, waitMs: number, dialect: Dialect = {}): Refusal | undefined {
-  const { status } = answer;
+  const { status, headers } = answer;
+  if (dialect.isSignIn?.(status, headers) === true) return { kind: 'auth', text: `answered ${status}: sign in` };
   if (status < 400) {
-    const usable = status < 300 ? !isPage(answer) : status === 304 || answer.headers.has('location');
+    const usable = status < 300 ? !isPage(answer) : status === 304 || headers.has('location');
     return usable ? undefined : { kind: 'invalid-response', text: `answered ${status} without JSON` };
   }
   const data = dataOf(answer);
@@ -31,7 +51,7 @@ export function refusalOf(answer: Answer, waitMs: number, dialect: Dialect = {})
   if (couldBeAnybodys(kind, status, answer)) {
     return { kind: 'invalid-response', text: `answered ${status} with something that is not the API's` };
   }
-  return { kind, text: `answered ${status}${wordsOf(data)}` };
+  return { kind, text: `answered ${status}${wordsOf(dialect.words?.(data) ?? messageIn(data))}` };
 }
 
 /** The kind of a status from 400 on, as HTTP means it. */
@@ -70,8 +90,12 @@ function couldBeAnybodys(kind: PlatformErrorKind, status: number, answer: Answer
   return isPage(answer) || (kind === 'not-found' && !isJson(answer));
 }
 
-/** What the platform says in words, as one short line; empty when it says nothing. */
-function wordsOf(data: unknown): string {
+/** The words of the platform as one short line; empty when it says nothing. */
+function wordsOf(text: string): string {
+  return text === '' ? '' : ` (${text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, 200)})`;
+}
+
+function messageIn(data: unknown): string {
   if (typeof data !== 'object' || data === null || !('message' in data) || typeof data.message !== 'string') return '';
-  return ` (${data.message.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, 200)})`;
+  return data.message;
 }

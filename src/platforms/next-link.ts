@@ -6,9 +6,14 @@ import type { Session } from './session.ts';
  * @throws PlatformError `invalid-response` when the link leads to another origin.
  */
 export function nextLink(session: Session, header: string | undefined, url: string): string | undefined {
-  const link = header?.match(/<([^<>]+)>\s*;[^,]*\brel="?next\b/i)?.[1];
+  const link = nextIn(header);
   if (link === undefined) return undefined;
   const next = URL.parse(link, url);
   if (next?.origin === new URL(url).origin) return next.href;
   throw session.error('invalid-response', 'the next page is said to be at another origin: not followed');
+}
+
+/** The address of the next page as the header says it, wherever that may lead. */
+export function nextIn(header: string | undefined): string | undefined {
+  return header?.match(/<([^<>]+)>\s*;[^,]*\brel="?next\b/i)?.[1];
 }

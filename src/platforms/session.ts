@@ -5,13 +5,14 @@
  * Redirects are followed here, because `fetch` itself would turn a write into a read and carry a private header to
  * another host.
  */
+import type { z } from 'zod';
 import { messageOf } from '../foundation/errors.ts';
 import { type Answer, readAnswer, toResponse } from './answer.ts';
 import type { Call, CallPurpose, PlatformErrorFacts, PlatformErrorKind } from './contract.ts';
 import { PlatformError } from './contract.ts';
 import { type Dialect, isDefiniteRefusal, refusalOf } from './error-kinds.ts';
-import type { RateLimits } from './rate-limits.ts';
-import { boundedWaitMs, retryAfterMs } from './retry-after.ts';
+import { boundedWaitMs, retryAfterMs } from './limit-headers.ts';
+import type { Hold, RateLimits } from './rate-limits.ts';
 
 /** What client libraries take as `fetch`. A body must be text or bytes, since a 307 has it sent once more. */
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -22,6 +23,8 @@ export interface Operation {
   readonly name: string;
   readonly call: Call;
   readonly dialect?: Dialect;
+  /** It changes nothing, even where it posts a question that is too long for a URL. */
+  readonly changesNothing?: boolean;
 }
 
 export interface Session {
@@ -30,8 +33,12 @@ export interface Session {
    * @throws PlatformError for everything else.
    */
   readonly fetch: Fetch;
+  /** The data as `schema` describes it, or an `invalid-response` that says where it differs. */
+  read<T>(schema: z.ZodType<T>, data: unknown): T;
   /** An error of this operation. Unless `facts` say otherwise, its `effect` is `none` as long as nothing was written. */
   error(kind: PlatformErrorKind, text: string, facts?: PlatformErrorFacts): PlatformError;
+  /** Aborts at the deadline, when the caller gives up, and when the operation is over. */
+  readonly signal: AbortSignal;
 }
 
 /** One HTTP request, as metrics see it. */
@@ -69,11 +76,18 @@ export class DeadlinePassed extends Error {
 
 const MAX_REDIRECTS = 5;
 
+const HELD_BACK: Readonly<Record<Hold['why'], string>> = {
+  'asked-to-wait': 'held back, the platform asked to wait',
+  'kept-for-work': 'held back, what is left of the API budget is kept for claims and labels',
+};
+
 /** @param signal aborts with `DeadlinePassed` at the deadline, with any other reason when the caller gives up. */
 export function openSession(connection: Connection, operation: Operation, signal: AbortSignal): Session {
   const { origin, limits } = connection;
   const { name, call, dialect } = operation;
+  /** Writes that may have happened. */
   let writes = 0;
+  const mayChange = (method: string): boolean => operation.changesNothing !== true && isWrite(method);
 
   const error: Session['error'] = (kind, text, facts) =>
     new PlatformError(kind, `${name}: ${text}`, { effect: writes === 0 ? 'none' : 'unknown', ...facts });
@@ -82,16 +96,23 @@ export function openSession(connection: Connection, operation: Operation, signal
     const method = (init.method ?? 'GET').toUpperCase();
     let target = new URL(url);
     if (target.origin !== origin) throw error('invalid-response', `${target.origin} is not ${origin}: not asked`);
-    if (signal.aborted) throw brokenOff(signal.reason, `${method} ${target.pathname}`);
-    const waitMs = limits.waitMs();
-    if (waitMs > 0) throw error('rate-limited', 'held back, the platform asked to wait', { retryAfterMs: waitMs });
-    if (isWrite(method)) writes += 1;
+    await refuseIfHeld(target, method);
+    if (mayChange(method)) writes += 1;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+      if (hops > 0) await refuseIfHeld(target, method);
       const answer = await exchange(target, { ...init, method });
       if (answer.status < 300 || answer.status === 304) return toResponse(answer);
       target = redirect(target, method, answer);
     }
     throw error('invalid-response', `redirected more than ${MAX_REDIRECTS} times`);
+  };
+
+  /** Throws when the request is not to be sent now. */
+  const refuseIfHeld = async (url: URL, method: string): Promise<void> => {
+    const place = `${method} ${url.pathname}`;
+    const hold = signal.aborted ? undefined : await limits.hold(call.purpose, place);
+    if (signal.aborted) throw brokenOff(signal.reason, place);
+    if (hold !== undefined) throw error('rate-limited', HELD_BACK[hold.why], { retryAfterMs: hold.waitMs });
   };
 
   const redirect = (from: URL, method: string, { status, headers }: Answer): URL => {
@@ -107,7 +128,8 @@ export function openSession(connection: Connection, operation: Operation, signal
   const exchange = async (url: URL, init: RequestInit & { method: string }): Promise<Answer> => {
     const request = `${init.method} ${url.pathname}`;
     const startedMs = performance.now();
-    const report = (facts: Pick<RequestFacts, 'status' | 'kind' | 'remaining'>): void =>
+    const report = (facts: Pick<RequestFacts, 'status' | 'kind' | 'remaining'>): void => {
+      call.onRequest?.();
       connection.onRequest({
         credentialId: connection.credentialId,
         purpose: call.purpose,
@@ -115,28 +137,31 @@ export function openSession(connection: Connection, operation: Operation, signal
         notModified: facts.status === 304,
         ...facts,
       });
+    };
     const answer = await receive(url, init).catch((cause: unknown) => {
       const failure = brokenOff(cause, request);
       report({ kind: failure.kind });
       throw failure;
     });
     const { status, headers } = answer;
-    const budget = dialect?.limit?.(headers) ?? {};
+    const budget = dialect?.limit?.(headers, status) ?? {};
     const askedMs = Math.max(retryAfterMs(headers) ?? 0, boundedWaitMs(budget.waitMs ?? 0) ?? 0);
     const refusal = refusalOf(answer, askedMs, dialect);
     const waitMs = askedMs === 0 && refusal?.kind === 'rate-limited' ? connection.unstatedWaitMs : askedMs;
-    limits.hold(waitMs);
     report({
       status,
       ...(refusal && { kind: refusal.kind }),
       ...(budget.remaining !== undefined && { remaining: budget.remaining }),
     });
+    const resetMs = boundedWaitMs(budget.resetMs ?? 0);
+    // Also when the answer is a refusal: nobody else may run into it.
+    await limits.learn({ ...budget, waitMs, ...(resetMs !== undefined && { resetMs }) }, request);
     if (refusal === undefined) return answer;
+    // A write that was refused has changed nothing. An earlier one that was not may have.
+    if (mayChange(init.method) && (isDefiniteRefusal(status) || refusal.kind === 'auth')) writes -= 1;
     throw error(refusal.kind, `${request} ${refusal.text}`, {
       status,
       ...(waitMs > 0 && { retryAfterMs: waitMs }),
-      // The first write was refused: nothing has happened. A later one may follow one that did happen.
-      ...(writes === 1 && isWrite(init.method) && isDefiniteRefusal(status) && { effect: 'none' as const }),
     });
   };
 
@@ -161,13 +186,27 @@ export function openSession(connection: Connection, operation: Operation, signal
     return error('unavailable', `${request} broke off: ${messageOf(reason)}`, { cause: reason });
   };
 
-  return { fetch, error };
+  const read: Session['read'] = (schema, data) => {
+    const result = schema.safeParse(data);
+    if (result.success) return result.data;
+    // The first of the problems will do: a list of a hundred wrong things has a hundred.
+    const { path = [], message = '' } = result.error.issues[0] ?? {};
+    throw error('invalid-response', `the answer has another shape: ${[...path, message].join(': ')}`);
+  };
+
+  return { fetch, read, error, signal };
 }
 
-const isWrite = (method: string): boolean => method !== 'GET' && method !== 'HEAD';
+const isWrite = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].includes(method);
 
 /** The platform error that a client library has wrapped in errors of its own; undefined when there is none. */
 export function platformErrorIn(error: unknown): PlatformError | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause) if (inner instanceof PlatformError) return inner;
   return undefined;
+}
+
+/** The refusal that a question about rights may end in; everything else (a limit, an outage) is thrown on. */
+export function refusalIn(error: unknown): PlatformError {
+  if (error instanceof PlatformError && (error.kind === 'auth' || error.kind === 'not-found')) return error;
+  throw error;
 }

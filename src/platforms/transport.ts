@@ -29,6 +29,8 @@ export interface TransportOptions {
   /** Called once per HTTP request; a call that was held back is none. Must not throw. */
   readonly onRequest?: (facts: RequestFacts) => void;
   readonly limits?: RateLimits;
+  /** Told of every token that an adapter obtains by itself. */
+  readonly learnSecret?: (secret: string) => void;
   /** The wait after a refusal for its rate that names none, in ms; a minute, as GitHub asks for. */
   readonly unstatedWaitMs?: number;
   /** The largest body that is read, in bytes; 32 MiB. */
@@ -38,6 +40,8 @@ export interface TransportOptions {
 export interface Transport {
   readonly credentialId: string;
   readonly limits: RateLimits;
+  /** An adapter tells of each token that it obtained by itself, before it is used: it must never reach a log either. */
+  readonly learnSecret: (secret: string) => void;
   /**
    * Runs an operation under its deadline, which starts now. A `PlatformError` that a client library wrapped comes out
    * unwrapped, so that what is thrown never holds the request with its headers.
@@ -61,6 +65,7 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     credentialId: connection.credentialId,
     limits: connection.limits,
+    learnSecret: options.learnSecret ?? (() => {}),
     async run(operation, work) {
       const { signal, deadlineMs } = operation.call;
       const ending = new AbortController();

@@ -40,7 +40,7 @@ export async function walkPages(
   cursor: ListingCursor,
   options: WalkOptions,
 ): Promise<Walk> {
-  const { purpose, signal, wanted = () => true, most = Number.POSITIVE_INFINITY } = options;
+  const { wanted = () => true, most = Number.POSITIVE_INFINITY, ...call } = options;
   const startedAt = now();
   const tickets = new Map<string, Ticket>();
   let seen = 0;
@@ -50,7 +50,7 @@ export async function walkPages(
     const deadlineMs = options.deadlineMs - elapsedMs(startedAt);
     if (deadlineMs <= 0 || tickets.size >= most) break;
     try {
-      const page = await platform.listTickets(query, cursor.next, { purpose, deadlineMs, signal });
+      const page = await platform.listTickets(query, cursor.next, { ...call, deadlineMs });
       pages += 1;
       seen += page.tickets.length;
       for (const ticket of page.tickets) if (wanted(ticket)) tickets.set(ticket.key, ticket);
@@ -61,8 +61,9 @@ export async function walkPages(
       const outOfTime = error.kind === 'unavailable' && elapsedMs(startedAt) >= options.deadlineMs;
       if (pages > 0 && outOfTime) break;
       problem = error;
-      // A cursor that the platform does not take any more must not stop this listing for ever.
-      if (pages === 0) cursor.next = undefined;
+      // A cursor that the platform does not take any more must not stop this listing for ever. A limit says nothing about
+      // the cursor, and beginning anew after each would never come to the end.
+      if (pages === 0 && error.kind !== 'rate-limited') cursor.next = undefined;
     }
   } while (cursor.next !== undefined && problem === undefined);
   return { tickets: [...tickets.values()], seen, truncated: cursor.next !== undefined, problem };

@@ -1,6 +1,6 @@
 /**
- * How long a platform asks us to wait. A wait is capped: a mistaken header must not silence a credential for the life of
- * the process, and after an hour it costs one request to be told again.
+ * What headers say about limits. A wait is capped: a mistaken header must not silence a credential for the life of the
+ * process, and after an hour it costs one request to be told again.
  */
 
 /** The longest wait that is believed; GitHub's primary window is as long. */
@@ -23,4 +23,10 @@ export function serverTimeMs(headers: Headers): number {
 /** The wait rounded up and capped; undefined when there is nothing to wait for. */
 export function boundedWaitMs(ms: number): number | undefined {
   return ms > 0 ? Math.min(Math.ceil(ms), LONGEST_WAIT_MS) : undefined;
+}
+
+/** A count or a time that a header holds as a plain number; undefined when it is missing or anything else. */
+export function numberIn(headers: Headers, name: string): number | undefined {
+  const value = headers.get(name) ?? '';
+  return /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined;
 }
