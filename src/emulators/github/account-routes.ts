@@ -1,6 +1,6 @@
 /** What is asked about the repository itself, the token and the server. */
 import { authenticatedUserShape, rateLimitShape, repositoryShape } from './account-shapes.ts';
-import { ok } from './replies.ts';
+import { ok, refused } from './replies.ts';
 import type { Route } from './routes.ts';
 
 export const accountRoutes: readonly Route[] = [
@@ -16,7 +16,10 @@ export const accountRoutes: readonly Route[] = [
     path: '/user',
     scope: 'account',
     operation: 'users/get-authenticated',
-    handle: (call) => ok(authenticatedUserShape(call.at, call.state.user(call.token.login))),
+    handle: (call) =>
+      call.token.isInstallation
+        ? refused(403, 'Resource not accessible by integration')
+        : ok(authenticatedUserShape(call.at, call.state.user(call.token.login))),
   },
   {
     method: 'GET',

@@ -1,5 +1,5 @@
 /** The JSON of a repository and of the user behind a token: long, required by the official description, rarely read. */
-import type { Window } from './rate-limits.ts';
+import type { Window } from '../rate-windows.ts';
 import { type Addresses, nodeId, repositoryUrl, timestamp, userShape } from './shapes.ts';
 import { fullNameOf, type Repository, type User } from './state.ts';
 import type { Token } from './tokens.ts';
@@ -60,8 +60,8 @@ export function repositoryShape(at: Addresses, repository: Repository, token: To
     name: repository.name,
     full_name: fullName,
     owner: userShape(at, repository.owner),
-    private: true,
-    visibility: 'private',
+    private: repository.isPrivate,
+    visibility: repository.isPrivate ? 'private' : 'public',
     html_url: page,
     url,
     description: null,
@@ -76,9 +76,9 @@ export function repositoryShape(at: Addresses, repository: Repository, token: To
     ssh_url: `git@${host}:${fullName}.git`,
     svn_url: page,
     size: 0,
-    archived: false,
+    archived: repository.archived,
     disabled: false,
-    has_issues: true,
+    has_issues: repository.hasIssues,
     has_projects: true,
     has_wiki: true,
     has_pages: false,
@@ -97,6 +97,12 @@ export function repositoryShape(at: Addresses, repository: Repository, token: To
     pushed_at: timestamp(repository.createdAtMs),
     permissions: { admin: false, maintain: false, push: token.canPush, triage: token.canPush, pull: true },
   };
+}
+
+/** A repository in a list: some fields fewer, and one more. */
+export function listedRepositoryShape(at: Addresses, repository: Repository, token: Token) {
+  const { subscribers_count: _s, network_count: _n, ...listed } = repositoryShape(at, repository, token);
+  return { ...listed, has_downloads: true };
 }
 
 /** The answer of `GET /user`. */

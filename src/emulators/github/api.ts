@@ -2,9 +2,10 @@
  * From a request to an answer, in GitHub's order: who asks, preconditions, rate limit, which repository, the cached
  * ETag, the route. A function without I/O, so that faults can call it or not.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Answer } from '../faults.ts';
+import type { HttpRequest } from '../http-server.ts';
+import type { IdentifiedApp } from './apps.ts';
 import { createETags, namesETag } from './etags.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { moved, notFound, type Reply, refused } from './replies.ts';
@@ -18,19 +19,9 @@ export const API_BASE = '/api/v3';
 
 const CONDITIONAL_HEADERS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
 
-export interface ApiRequest {
-  readonly method: string;
-  /** As sent, with the query. */
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly params: Readonly<Record<string, string>>;
-  /** Raw text; empty when none was sent. */
-  readonly body: string;
-}
-
 export interface Api {
   /** `route` is undefined when no route has the path. Never throws. */
-  answer(route: Route | undefined, request: ApiRequest, identified: Identified): Answer;
+  answer(route: Route | undefined, request: HttpRequest, identified: Identified | IdentifiedApp): Answer;
 }
 
 export interface ApiDeps {
@@ -63,7 +54,7 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     };
   };
 
-  const answerTo = (route: Route | undefined, request: ApiRequest, token: Token): Answer => {
+  const answerTo = (route: Route | undefined, request: HttpRequest, token: Token): Answer => {
     const isUnsafe = request.method !== 'GET';
     if (isUnsafe && CONDITIONAL_HEADERS.some((name) => request.headers[name] !== undefined)) {
       const message = 'Conditional request headers are not allowed in unsafe requests unless supported by the endpoint';
@@ -74,18 +65,21 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     if (exhausted !== undefined) return dress(exhausted, rateLimits.headers(token.id));
     const reply = route === undefined ? notFound : replyTo(route, request, token);
     if (!isFree && reply.status !== 304) rateLimits.spend(token.id);
-    return dress(reply, rateLimits.headers(token.id));
+    const scopes = token.scopes === undefined ? {} : { 'x-oauth-scopes': token.scopes.join(', ') };
+    return dress(reply, { ...rateLimits.headers(token.id), ...scopes });
   };
 
-  const replyTo = (route: Route, request: ApiRequest, token: Token): Reply => {
+  const replyTo = (route: Route, request: HttpRequest, token: Token): Reply => {
     const found = route.scope === 'repository' ? findRepository(state, at(), request, token) : undefined;
     if (found?.kind === 'refused') return found.reply;
     const repository = found?.repository;
+    const barred = repository && whyBarred(route, request.method, token, repository);
+    if (barred !== undefined) return barred;
 
     const isCacheable = request.method === 'GET' && route.operation !== 'rate-limit/get';
     const version = repository?.version ?? 0;
     const ifNoneMatch = request.headers['if-none-match'];
-    const known = isCacheable ? etags.known(token.id, request.path, version) : undefined;
+    const known = isCacheable ? etags.known(token.etagSalt, request.path, version) : undefined;
     if (known !== undefined && namesETag(ifNoneMatch, known)) return notModified(known);
 
     const body = parseJson(request.body);
@@ -104,7 +98,7 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     const reply = handle(route, call, repository);
     if (!isCacheable || reply.status !== 200) return reply;
 
-    const etag = etags.remember(token.id, request.path, version, JSON.stringify([reply.body, reply.headers]));
+    const etag = etags.remember(token.etagSalt, request.path, version, JSON.stringify([reply.body, reply.headers]));
     if (namesETag(ifNoneMatch, etag)) return notModified(etag);
     return { ...reply, headers: { ...reply.headers, etag, 'cache-control': 'private, max-age=60, s-maxage=60' } };
   };
@@ -117,6 +111,14 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
             return dress(refused(401, 'Requires authentication'));
           case 'wrong':
             return dress(refused(401, 'Bad credentials'));
+          case 'unusable':
+            return dress(refused(401, identified.message));
+          case 'app':
+            return dress(
+              route?.scope === 'app'
+                ? route.handle({ at: at(), state, nowMs, params: request.params, app: identified.app })
+                : refused(401, 'Bad credentials'),
+            );
           case 'known':
             return answerTo(route, request, identified.token);
           default:
@@ -131,6 +133,8 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
 
 function handle(route: Route, call: Call, repository: Repository | undefined): Reply {
   switch (route.scope) {
+    case 'app':
+      return refused(401, 'A JSON web token could not be decoded');
     case 'account':
       return route.handle(call);
     case 'repository':
@@ -140,12 +144,28 @@ function handle(route: Route, call: Call, repository: Repository | undefined): R
   }
 }
 
+/** What the repository refuses to anybody, and what this token may not do although its account may. */
+function whyBarred(route: Route, method: string, token: Token, repository: Repository): Reply | undefined {
+  if (!route.operation.startsWith('issues/')) return undefined;
+  const needed = method === 'GET' ? 'read' : 'write';
+  if (token.issues !== 'write' && token.issues !== needed) {
+    const kind = token.isInstallation ? 'integration' : 'personal access token';
+    const reply = refused(403, `Resource not accessible by ${kind}`);
+    return { ...reply, headers: { 'x-accepted-github-permissions': `issues=${needed}` } };
+  }
+  if (!repository.hasIssues && route.path.startsWith('/issues')) {
+    return refused(410, 'Issues are disabled for this repo');
+  }
+  if (repository.archived && method !== 'GET') return refused(403, 'Repository was archived so is read-only.');
+  return undefined;
+}
+
 type Found =
   | { readonly kind: 'found'; readonly repository: Repository }
   | { readonly kind: 'refused'; readonly reply: Reply };
 
 /** By number or by name; a former name leads to the number. What a token does not see is not there. */
-function findRepository(state: State, at: Addresses, request: ApiRequest, token: Token): Found {
+function findRepository(state: State, at: Addresses, request: HttpRequest, token: Token): Found {
   const { id, owner, repo } = request.params;
   const name = `${owner}/${repo}`;
   const repository = id === undefined ? state.findByName(name) : state.findById(Number(id));

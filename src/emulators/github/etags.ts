@@ -13,22 +13,22 @@ interface Cached {
 
 export interface ETags {
   /** The ETag that is known to be current, without rendering. */
-  known(tokenId: string, path: string, version: number): string | undefined;
+  known(salt: string, path: string, version: number): string | undefined;
   /** Computes and remembers the ETag of a rendered body. */
-  remember(tokenId: string, path: string, version: number, body: string): string;
+  remember(salt: string, path: string, version: number, body: string): string;
 }
 
 export function createETags(): ETags {
   const cache = new LRUCache<string, Cached>({ max: 50_000 });
-  const keyOf = (tokenId: string, path: string): string => `${tokenId} ${path}`;
+  const keyOf = (salt: string, path: string): string => `${salt} ${path}`;
   return {
-    known(tokenId, path, version) {
-      const cached = cache.get(keyOf(tokenId, path));
+    known(salt, path, version) {
+      const cached = cache.get(keyOf(salt, path));
       return cached?.version === version ? cached.etag : undefined;
     },
-    remember(tokenId, path, version, body) {
-      const etag = `W/"${hash('sha256', `${tokenId}\n${body}`)}"`;
-      cache.set(keyOf(tokenId, path), { version, etag });
+    remember(salt, path, version, body) {
+      const etag = `W/"${hash('sha256', `${salt}\n${body}`)}"`;
+      cache.set(keyOf(salt, path), { version, etag });
       return etag;
     },
   };

@@ -3,12 +3,13 @@
  * faults on demand. It looks like a GitHub Enterprise Server: pages at `http://127.0.0.1:PORT/owner/repo`, the API below
  * `/api/v3`. What it holds survives `close()`, so a server that is down and comes back is `close()` and `start()`.
  */
-import type { AddressInfo } from 'node:net';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { createFaults, type Faults, type InjectedFault } from '../faults.ts';
-import { createLedger, type Ledger, type LedgerOptions, NOTED_HEADERS } from '../ledger.ts';
+import { createHttpServer, type Mount } from '../http-server.ts';
+import { createLedger, type Ledger, type LedgerOptions } from '../ledger.ts';
 import { accountRoutes } from './account-routes.ts';
 import { API_BASE, createApi } from './api.ts';
+import { appRoutes } from './app-routes.ts';
+import { type AppOptions, type Apps, createApps } from './apps.ts';
 import { issueRoutes } from './issue-routes.ts';
 import { labelRoutes } from './label-routes.ts';
 import { createPeople, type People } from './people.ts';
@@ -23,6 +24,8 @@ export interface GitHubEmulatorOptions {
   readonly port?: number;
   /** By id, the name under which the ledger knows the token. */
   readonly tokens?: Readonly<Record<string, TokenOptions>>;
+  /** By slug. */
+  readonly apps?: Readonly<Record<string, AppOptions>>;
   /** `owner/name` each. */
   readonly repositories?: readonly string[];
   readonly rateLimit?: RateLimitOptions;
@@ -49,6 +52,7 @@ export interface GitHubEmulator extends People {
   readonly ledger: Ledger;
   readonly faults: Faults;
   readonly tokens: Tokens;
+  readonly apps: Apps;
   readonly rateLimits: RateLimits;
   /** Refuses with a secondary rate limit until removed or used up. */
   imposeSecondaryLimit(limit?: SecondaryLimit): InjectedFault;
@@ -57,58 +61,45 @@ export interface GitHubEmulator extends People {
   close(): Promise<void>;
 }
 
-export const GITHUB_ROUTES: readonly Route[] = [...accountRoutes, ...issueRoutes, ...labelRoutes];
+export const GITHUB_ROUTES: readonly Route[] = [...accountRoutes, ...appRoutes, ...issueRoutes, ...labelRoutes];
+
+const MOUNTS: readonly Mount<Route>[] = GITHUB_ROUTES.flatMap((route) =>
+  (route.scope === 'repository' ? ['/repos/:owner/:repo', '/repositories/:id'] : ['']).map((base) => ({
+    method: route.method,
+    url: `${API_BASE}${base}${route.path}`,
+    route,
+  })),
+);
 
 export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHubEmulator {
   const nowMs = options.nowMs ?? Date.now;
   const ledger = createLedger(options.ledger);
   const faults = createFaults();
-  const tokens = createTokens(options.tokens ?? {});
+  const tokens = createTokens(options.tokens ?? {}, nowMs);
+  const apps = createApps(options.apps ?? {}, tokens, nowMs);
   const rateLimits = createRateLimits(options.rateLimit ?? {}, nowMs);
   const state = createState(ledger, nowMs);
-  const inFlight = new Set<Promise<void>>();
-  let port = options.port ?? 0;
-  let app: FastifyInstance | undefined;
+  const server = createHttpServer<Route>({
+    name: 'GitHub',
+    port: options.port,
+    mounts: MOUNTS,
+    prepare: (route, request) => {
+      const { authorization } = request.headers;
+      const identified = apps.identify(authorization) ?? tokens.identify(authorization);
+      return {
+        token: identified.kind === 'known' ? identified.token.id : undefined,
+        work: () => api.answer(route, request, identified),
+      };
+    },
+    ledger,
+    faults,
+    nowMs,
+  });
 
-  const at = (): Addresses => {
-    if (port === 0) throw new Error('the GitHub emulator has no address before its first start');
-    const origin = `http://127.0.0.1:${port}`;
-    return { origin, api: `${origin}${API_BASE}` };
-  };
+  const at = (): Addresses => ({ origin: server.origin, api: `${server.origin}${API_BASE}` });
   const api = createApi({ state, rateLimits, at, nowMs });
   const people = createPeople(state, at);
   for (const fullName of options.repositories ?? []) people.addRepository(fullName);
-
-  const exchange = async (route: Route | undefined, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const atMs = nowMs();
-    const { method, url: path, headers } = request;
-    const identified = tokens.identify(headers.authorization);
-    const token = identified.kind === 'known' ? identified.token.id : undefined;
-    const params = request.params as Record<string, string>;
-    const body = typeof request.body === 'string' ? request.body : '';
-    const delivery = await faults.exchange({ method, path, token }, reply.raw, () =>
-      api.answer(route, { method, path, headers, params, body }, identified),
-    );
-    const noted = NOTED_HEADERS.flatMap((name) =>
-      headers[name] === undefined ? [] : [[name, headers[name]] as const],
-    );
-    ledger.recordRequest({
-      atMs,
-      durationMs: nowMs() - atMs,
-      method,
-      path,
-      operation: route?.operation,
-      token,
-      headers: Object.fromEntries(noted),
-      ...delivery,
-    });
-  };
-  const serve: Serve = (route) => (request, reply) => {
-    // From here on the raw response is ours: faults must be able to cut it anywhere.
-    reply.hijack();
-    const running = exchange(route, request, reply).finally(() => inFlight.delete(running));
-    inFlight.add(running);
-  };
 
   return {
     ...people,
@@ -119,6 +110,7 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
     ledger,
     faults,
     tokens,
+    apps,
     rateLimits,
 
     imposeSecondaryLimit({ token, status = 403, retryAfterSeconds, times } = {}) {
@@ -139,39 +131,7 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
       });
     },
 
-    async start() {
-      if (app !== undefined) throw new Error('the GitHub emulator is running already');
-      app = buildServer(serve);
-      await app.listen({ host: '127.0.0.1', port });
-      port = (app.server.address() as AddressInfo).port;
-    },
-    async close() {
-      const closing = app;
-      app = undefined;
-      await closing?.close();
-      await Promise.all(inFlight);
-    },
+    start: server.start,
+    close: server.close,
   };
-}
-
-type Serve = (route: Route | undefined) => (request: FastifyRequest, reply: FastifyReply) => void;
-
-function buildServer(serve: Serve): FastifyInstance {
-  const app = fastify({
-    forceCloseConnections: true,
-    exposeHeadRoutes: false,
-    bodyLimit: 32 * 1024 * 1024,
-    // Label names are path parameters and may be long once they are escaped.
-    routerOptions: { maxParamLength: 2000 },
-  });
-  // Bodies stay text: GitHub reads JSON whatever the content type says, and answers broken JSON in its own words.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
-  for (const route of GITHUB_ROUTES) {
-    for (const base of route.scope === 'repository' ? ['/repos/:owner/:repo', '/repositories/:id'] : ['']) {
-      app.route({ method: route.method, url: `${API_BASE}${base}${route.path}`, handler: serve(route) });
-    }
-  }
-  app.setNotFoundHandler(serve(undefined));
-  return app;
 }

@@ -5,7 +5,16 @@
 
 import type { Actor } from '../ledger.ts';
 import { type Addresses, issuePage } from './shapes.ts';
-import { type Issue, type Label, labelNames, type NewIssue, type Repository, type State, ticketOf } from './state.ts';
+import {
+  type Issue,
+  type Label,
+  labelNames,
+  type NewIssue,
+  type Repository,
+  type RepositorySettings,
+  type State,
+  ticketOf,
+} from './state.ts';
 
 /** An issue as a test or the demo looks at it. A snapshot, not a live object. */
 export interface IssueView {
@@ -27,6 +36,7 @@ export interface People {
   addRepository(fullName: string): void;
   /** Renames, or moves to another owner. The old name redirects from now on. */
   renameRepository(fullName: string, to: string): void;
+  configureRepository(fullName: string, settings: RepositorySettings): void;
   repositoryLabels(fullName: string): readonly Label[];
 
   /** `title` defaults to a plain one, `by` to `octocat`, as everywhere here. */
@@ -78,6 +88,7 @@ export function createPeople(state: State, at: () => Addresses): People {
   return {
     addRepository: (fullName) => void state.addRepository(fullName),
     renameRepository: (fullName, to) => state.rename(repositoryOf(fullName), to),
+    configureRepository: (fullName, settings) => state.configure(repositoryOf(fullName), settings),
     repositoryLabels: (fullName) => [...repositoryOf(fullName).labels.values()],
 
     openIssue(fullName, { by, title = 'A ticket', ...fields } = {}) {

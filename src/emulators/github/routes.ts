@@ -2,6 +2,7 @@
 
 import { unreachable } from '../../foundation/errors.ts';
 import type { Actor } from '../ledger.ts';
+import type { App } from './apps.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { moved, notFound, type Reply, refused } from './replies.ts';
 import { type Addresses, numericUrl } from './shapes.ts';
@@ -27,6 +28,12 @@ export interface RepositoryCall extends Call {
   readonly repository: Repository;
 }
 
+/** Of an App that has signed in as itself. */
+export interface AppCall extends Pick<Call, 'state' | 'at' | 'params'> {
+  readonly app: App;
+  readonly nowMs: () => number;
+}
+
 interface Named {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the API's base, or below the repository. */
@@ -36,6 +43,7 @@ interface Named {
 }
 
 export type Route =
+  | (Named & { readonly scope: 'app'; handle(call: AppCall): Reply })
   | (Named & { readonly scope: 'account'; handle(call: Call): Reply })
   | (Named & { readonly scope: 'repository'; handle(call: RepositoryCall): Reply });
 

@@ -21,7 +21,9 @@ export interface Addresses {
 }
 
 export function userShape(at: Addresses, user: User) {
-  const url = `${at.api}/users/${user.login}`;
+  // An App's is called `name[bot]`.
+  const name = encodeURIComponent(user.login);
+  const url = `${at.api}/users/${name}`;
   return {
     login: user.login,
     id: user.id,
@@ -29,7 +31,7 @@ export function userShape(at: Addresses, user: User) {
     avatar_url: `${at.origin}/avatars/u/${user.id}`,
     gravatar_id: '',
     url,
-    html_url: `${at.origin}/${user.login}`,
+    html_url: `${at.origin}/${name}`,
     followers_url: `${url}/followers`,
     following_url: `${url}/following{/other_user}`,
     gists_url: `${url}/gists{/gist_id}`,
@@ -39,7 +41,7 @@ export function userShape(at: Addresses, user: User) {
     repos_url: `${url}/repos`,
     events_url: `${url}/events{/privacy}`,
     received_events_url: `${url}/received_events`,
-    type: 'User',
+    type: user.login.endsWith('[bot]') ? 'Bot' : 'User',
     user_view_type: 'public',
     site_admin: false,
   };

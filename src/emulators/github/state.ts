@@ -64,9 +64,15 @@ export interface Repository {
   readonly labels: Map<string, Label>;
   /** Issue n is at n - 1; tombstones stay. */
   readonly issues: Issue[];
+  archived: boolean;
+  hasIssues: boolean;
+  isPrivate: boolean;
   /** Grows with every change inside the repository. */
   version: number;
 }
+
+/** What its owner can switch; what is absent stays. */
+export type RepositorySettings = Partial<Pick<Repository, 'archived' | 'hasIssues' | 'isPrivate'>>;
 
 export interface NewIssue {
   readonly title: string;
@@ -234,11 +240,19 @@ export function createState(ledger: Ledger, nowMs: () => number) {
         createdAtMs: nowMs(),
         labels: new Map(),
         issues: [],
+        archived: false,
+        hasIssues: true,
+        isPrivate: true,
         version: 1,
       };
       repositories.set(repository.id, repository);
       byName.set(fullName.toLowerCase(), repository);
       return repository;
+    },
+
+    configure(repository: Repository, settings: RepositorySettings): void {
+      Object.assign(repository, settings);
+      repository.version += 1;
     },
 
     /** Renames or moves to another owner; the old name redirects. */
@@ -255,6 +269,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     /** By current or former name, any letter case. */
     findByName: (fullName: string): Repository | undefined => byName.get(fullName.toLowerCase()),
     findById: (id: number): Repository | undefined => repositories.get(id),
+    repositories: (): Repository[] => [...repositories.values()],
   };
 }
 

@@ -1,4 +1,5 @@
 /** Who is asking: the tokens that the emulator knows, what each may see and change. */
+import { hash } from 'node:crypto';
 
 export interface TokenOptions {
   /** The secret itself. */
@@ -9,13 +10,28 @@ export interface TokenOptions {
   readonly canPush?: boolean;
   /** Full names of the only repositories that it sees; all when absent. */
   readonly repositories?: readonly string[];
+  /** Of a classic token, said in every answer. A fine-grained one has none, and says nothing of what it may. */
+  readonly scopes?: readonly string[];
+  /** What a fine-grained token or an App may do to issues, whatever its account may. Default `write`. */
+  readonly issues?: IssuesPermission;
+  /** It is an App's for one installation: there is no user behind it. */
+  readonly isInstallation?: boolean;
+  /** Wall clock of the server; it never ends when absent. */
+  readonly expiresAtMs?: number;
 }
+
+export type IssuesPermission = 'none' | 'read' | 'write';
 
 export interface Token {
   /** How the ledger names it. */
   readonly id: string;
   readonly login: string;
   readonly canPush: boolean;
+  readonly scopes: readonly string[] | undefined;
+  readonly issues: IssuesPermission;
+  readonly isInstallation: boolean;
+  /** What its ETags are made with: a renewed token of the same installation has other ones. */
+  readonly etagSalt: string;
   sees(fullName: string): boolean;
 }
 
@@ -32,14 +48,19 @@ export interface Tokens {
   identify(authorization: string | undefined): Identified;
 }
 
-export function createTokens(initial: Readonly<Record<string, TokenOptions>>): Tokens {
-  const bySecret = new Map<string, Token>();
+export function createTokens(initial: Readonly<Record<string, TokenOptions>>, nowMs: () => number): Tokens {
+  const bySecret = new Map<string, Token & { readonly expiresAtMs: number }>();
   const add = (id: string, options: TokenOptions): void => {
     const visible = options.repositories && new Set(options.repositories.map((name) => name.toLowerCase()));
     bySecret.set(options.token, {
       id,
       login: options.login ?? id,
       canPush: options.canPush ?? true,
+      scopes: options.scopes,
+      issues: options.issues ?? 'write',
+      isInstallation: options.isInstallation ?? false,
+      etagSalt: hash('sha256', options.token),
+      expiresAtMs: options.expiresAtMs ?? Number.POSITIVE_INFINITY,
       sees: (fullName) => visible === undefined || visible.has(fullName.toLowerCase()),
     });
   };
@@ -52,12 +73,13 @@ export function createTokens(initial: Readonly<Record<string, TokenOptions>>): T
     identify(authorization) {
       if (authorization === undefined || authorization === '') return { kind: 'missing' };
       const token = bySecret.get(secretIn(authorization));
-      return token === undefined ? { kind: 'wrong' } : { kind: 'known', token };
+      return token === undefined || token.expiresAtMs <= nowMs() ? { kind: 'wrong' } : { kind: 'known', token };
     },
   };
 }
 
-function secretIn(authorization: string): string {
+/** What stands in an `Authorization` header, whatever its scheme. */
+export function secretIn(authorization: string): string {
   const [scheme = '', value = ''] = authorization.split(' ', 2);
   if (scheme.toLowerCase() !== 'basic') return value;
   const credentials = Buffer.from(value, 'base64').toString();

@@ -6,6 +6,7 @@ import {
   type GitHubEmulator,
 } from '../../../src/emulators/github/github-emulator.ts';
 import { loadJudge } from './official-description.ts';
+import { APP_ID, APPS, jwtOf } from './running-emulator.ts';
 
 interface Exchange {
   readonly what: string;
@@ -109,15 +110,50 @@ const EXCHANGES: readonly Exchange[] = [
   },
   { what: 'a used-up rate limit', path: '/user', token: 'spent-secret', status: 403 },
   { what: 'a used-up rate limit, the other way', path: '/user', token: 'spent-429-secret', status: 429 },
+  { what: 'the App', path: '/app', token: 'jwt', status: 200 },
+  { what: 'the App asked for by a token', path: '/app', status: 401 },
+  { what: 'an installation', path: '/app/installations/7', token: 'jwt', status: 200 },
+  { what: 'a suspended installation', path: '/app/installations/8', token: 'jwt', status: 200 },
+  { what: 'an installation that is not there', path: '/app/installations/9', token: 'jwt', status: 404 },
+  {
+    what: 'a token of an installation',
+    method: 'POST',
+    path: '/app/installations/7/access_tokens',
+    token: 'jwt',
+    status: 201,
+  },
+  {
+    what: 'a token of a suspended installation',
+    method: 'POST',
+    path: '/app/installations/8/access_tokens',
+    token: 'jwt',
+    status: 403,
+  },
+  { what: 'repositories of an installation', path: '/installation/repositories', token: 'installed', status: 200 },
+  { what: 'repositories of no installation', path: '/installation/repositories', status: 403 },
+  { what: 'the user behind an installation', path: '/user', token: 'installed', status: 403 },
+  {
+    what: 'a comment of an App',
+    method: 'POST',
+    path: `${REPO}/issues/1/comments`,
+    body: { body: 'Hi' },
+    token: 'installed',
+    status: 201,
+  },
+  { what: 'issues that are switched off', path: '/repos/org/other/issues', status: 410 },
+  { what: 'a repository that is archived', path: '/repos/org/other', status: 200 },
 ];
 
 describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description of %s', (edition) => {
   const judge = loadJudge(edition);
   let github: GitHubEmulator;
+  /** Of the App; made when the emulator runs. */
+  const secrets: Record<string, string> = {};
 
   beforeAll(async () => {
     github = createGitHubEmulator({
       repositories: ['org/formerly', 'org/other'],
+      apps: APPS,
       tokens: {
         writer: { token: 'writer-secret' },
         reader: { token: 'reader-secret', canPush: false },
@@ -126,6 +162,13 @@ describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description
       },
     });
     await github.start();
+    secrets.jwt = jwtOf({
+      iss: APP_ID,
+      iat: Math.floor(Date.now() / 1000) - 30,
+      exp: Math.floor(Date.now() / 1000) + 500,
+    });
+    secrets.installed = await installationToken(github, secrets.jwt);
+    github.apps.suspend('agent-smith', 8);
     github.renameRepository('org/formerly', 'org/api');
     github.rateLimits.set('spent', { remaining: 0 });
     github.rateLimits.set('spent429', { remaining: 0, refusal: 429 });
@@ -138,6 +181,7 @@ describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description
     github.addLabel('org/api#4', 'bug');
     github.removeLabel('org/api#4', 'bug');
     github.transferIssue(github.openIssue('org/api').ticket, 'org/other');
+    github.configureRepository('org/other', { hasIssues: false, archived: true, isPrivate: false });
   });
   afterAll(() => github.close());
 
@@ -145,7 +189,7 @@ describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description
     const response = await fetch(`${github.url}${path}`, {
       method,
       redirect: 'manual',
-      headers: { authorization: `Bearer ${token ?? 'writer-secret'}`, ...headers },
+      headers: { authorization: `Bearer ${secrets[token ?? ''] ?? token ?? 'writer-secret'}`, ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -188,10 +232,20 @@ describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description
   });
 });
 
-/** Known from recordings and documentation: redirected writes, permissions, preconditions, rate limits. */
+async function installationToken(github: GitHubEmulator, jwt: string): Promise<string> {
+  const answer = await fetch(`${github.url}/app/installations/7/access_tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${jwt}` },
+  });
+  return ((await answer.json()) as { token: string }).token;
+}
+
+/** Known from recordings and documentation: redirected writes, permissions, preconditions, rate limits, what is off. */
 const UNDOCUMENTED = [
   '307 issues/add-labels',
   '400 issues/add-labels',
+  '401 apps/get-authenticated',
   '403 issues/add-labels',
+  '410 issues/list-for-repo',
   '429 users/get-authenticated',
 ];

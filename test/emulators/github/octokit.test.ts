@@ -1,7 +1,9 @@
 /** Each endpoint of the emulator, driven by the real client over HTTP. */
+import { createAppAuth } from '@octokit/auth-app';
+import { Octokit } from '@octokit/rest';
 import { expect, test } from 'vitest';
 import { GITHUB_ROUTES } from '../../../src/emulators/github/github-emulator.ts';
-import { octokit, runningEmulator } from './running-emulator.ts';
+import { APP_ID, APP_KEY, octokit, runningEmulator } from './running-emulator.ts';
 
 const repo = { owner: 'org', repo: 'api' };
 
@@ -32,6 +34,18 @@ test('the real client reaches every route', async () => {
   expect((await rest.users.getAuthenticated()).data.login).toBe('smith');
   expect((await rest.rateLimit.get()).data.resources.core.limit).toBe(5000);
   expect((await rest.meta.get()).status).toBe(200);
+
+  const app = new Octokit({
+    authStrategy: createAppAuth,
+    auth: { appId: APP_ID, privateKey: APP_KEY, installationId: 7 },
+    baseUrl: github.url,
+  }).rest.apps;
+  expect((await app.getAuthenticated()).data?.slug).toBe('agent-smith');
+  expect((await app.getInstallation({ installation_id: 7 })).data.permissions).toEqual({
+    metadata: 'read',
+    issues: 'write',
+  });
+  expect((await app.listReposAccessibleToInstallation()).data.repositories[0]?.full_name).toBe('org/api');
 
   const reached = github.ledger.totals().byOperation;
   expect(GITHUB_ROUTES.map((route) => route.operation).filter((operation) => !reached.has(operation))).toEqual([]);

@@ -1,4 +1,5 @@
 /** An emulator for one test: started, with a writer's and a reader's token, closed when the test is over. */
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { Octokit } from '@octokit/rest';
 import { onTestFinished } from 'vitest';
 import {
@@ -7,9 +8,26 @@ import {
   type GitHubEmulatorOptions,
 } from '../../../src/emulators/github/github-emulator.ts';
 
+export const APP_ID = 4711;
+const KEY = generateKeyPairSync('rsa', { modulusLength: 2048 });
+/** PEM, of the App `agent-smith`; its one installation has the id 7. */
+export const APP_KEY = KEY.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+const PUBLIC_KEY = KEY.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+/** The App and its installations, as the emulator wants them. */
+export const APPS = { 'agent-smith': { appId: APP_ID, publicKey: PUBLIC_KEY, installations: { 7: {}, 8: {} } } };
+
+/** A JWT of the App, as long as anybody wants and from whatever time. */
+export function jwtOf(claims: Readonly<Record<string, unknown>>, key: KeyObject = KEY.privateKey): string {
+  const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const signed = `${encode({ alg: 'RS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
+}
+
 export async function runningEmulator(options: GitHubEmulatorOptions = {}): Promise<GitHubEmulator> {
   const github = createGitHubEmulator({
     repositories: ['org/api'],
+    apps: APPS,
     tokens: {
       writer: { token: 'writer-secret', login: 'smith' },
       reader: { token: 'reader-secret', canPush: false },
