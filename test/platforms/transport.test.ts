@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
-import { type Moment, now } from '../../src/foundation/clock.ts';
 import { type Call, PlatformError } from '../../src/platforms/contract.ts';
 import type { Dialect } from '../../src/platforms/error-kinds.ts';
 import { createRateLimits } from '../../src/platforms/rate-limits.ts';
 import type { Fetch, RequestFacts } from '../../src/platforms/session.ts';
 import { createTransport, type Transport, type TransportOptions } from '../../src/platforms/transport.ts';
+import { movableClock } from '../support/movable-clock.ts';
 import { json, startLoopbackServer } from './loopback-server.ts';
 
 const SECRET = 'token-that-nobody-may-see';
@@ -244,22 +244,6 @@ test('a body beyond the bound is refused and not read on', async () => {
   await closed.promise;
 });
 
-/** A clock that stands until it is moved. */
-function movableClock() {
-  const start = now();
-  let passedMs = 0;
-  return {
-    clock: (): Moment => ({
-      monotonicMs: start.monotonicMs + passedMs,
-      uptimeMs: start.uptimeMs,
-      wallMs: start.wallMs,
-    }),
-    pass: (ms: number) => {
-      passedMs += ms;
-    },
-  };
-}
-
 test.each([
   [200, '7', 'answered'],
   [304, '7', 'answered'],
@@ -297,18 +281,18 @@ test('Retry-After 0 asks for nothing, and a mistaken one is believed for an hour
     json(response, 200, {}, { 'retry-after': request.url === '/zero' ? '0' : '99999999' }),
   );
   await ask(http.transport, `${http.origin}/zero`);
-  expect(http.transport.limits.waitMs()).toBe(0);
+  expect(http.transport.limits.budget().heldMs).toBe(0);
   await ask(http.transport, `${http.origin}/years`);
-  expect(http.transport.limits.waitMs()).toBeGreaterThan(3_590_000);
-  expect(http.transport.limits.waitMs()).toBeLessThanOrEqual(3_600_000);
+  expect(http.transport.limits.budget().heldMs).toBeGreaterThan(3_590_000);
+  expect(http.transport.limits.budget().heldMs).toBeLessThanOrEqual(3_600_000);
 });
 
 test('a limit without a time holds for the unstated wait; a shorter wait does not end a longer one', async () => {
   const time = movableClock();
   await using http = await start((_, response) => json(response, 429, {}), { limits: createRateLimits(time.clock) });
   expect(await failure(ask(http.transport, http.origin))).toMatchObject({ retryAfterMs: 60_000 });
-  http.transport.limits.hold(5_000);
-  expect(http.transport.limits.waitMs()).toBe(60_000);
+  await http.transport.limits.learn({ waitMs: 5_000 }, 'GET /');
+  expect(http.transport.limits.budget().heldMs).toBe(60_000);
 });
 
 test("a platform's own words decide its kinds and its budget", async () => {
@@ -328,6 +312,49 @@ test("a platform's own words decide its kinds and its budget", async () => {
   await ask(http.transport, `${http.origin}/last`, {}, callOf(), dialect);
   expect(http.facts.map(({ remaining }) => remaining)).toEqual([9, 0]);
   expect(await failure(ask(http.transport, http.origin))).toMatchObject({ kind: 'rate-limited' });
+});
+
+test('what is left at the end of a budget is kept for work on tickets', async () => {
+  const time = movableClock();
+  const dialect: Dialect = {
+    limit: () => ({ limit: 100, remaining: 10, resetMs: 30_000, windowMs: 60_000 }),
+  };
+  await using http = await start((_, response) => json(response, 200, {}), { limits: createRateLimits(time.clock) });
+  await ask(http.transport, http.origin, {}, callOf(), dialect);
+  const held = await failure(ask(http.transport, http.origin, {}, callOf(), dialect));
+  expect(held).toMatchObject({ kind: 'rate-limited', status: undefined, retryAfterMs: 30_000, effect: 'none' });
+  expect(held.message).toContain('kept for claims and labels');
+  for (const purpose of ['claim', 'label'] as const) {
+    await ask(http.transport, http.origin, {}, callOf({ purpose }), dialect);
+  }
+  expect(http.requests).toHaveLength(3);
+  time.pass(30_000);
+  await ask(http.transport, http.origin, {}, callOf(), dialect);
+});
+
+test('a limit of one path lets the others through', async () => {
+  const dialect: Dialect = { limit: () => ({ only: 'path', waitMs: 30_000 }) };
+  await using http = await start((request, response) => json(response, request.url === '/issue/7' ? 429 : 200, {}));
+  const put = (path: string) => ask(http.transport, `${http.origin}${path}`, { method: 'PUT' }, callOf(), dialect);
+  expect(await failure(put('/issue/7'))).toMatchObject({ status: 429, retryAfterMs: 30_000 });
+  expect(await failure(put('/issue/7'))).toMatchObject({ kind: 'rate-limited', status: undefined, effect: 'none' });
+  await put('/issue/8');
+  await ask(http.transport, `${http.origin}/other`);
+  expect(http.requests.map(({ url }) => url)).toEqual(['/issue/7', '/issue/8', '/other']);
+});
+
+test('whoever makes a call hears of each request of it', async () => {
+  await using http = await start((request, response) =>
+    request.url === '/old' ? response.writeHead(307, { location: '/new' }).end() : json(response, 500, {}),
+  );
+  let requests = 0;
+  const call = callOf({
+    onRequest: () => {
+      requests += 1;
+    },
+  });
+  await failure(ask(http.transport, `${http.origin}/old`, {}, call));
+  expect(requests).toBe(2);
 });
 
 test('a 403 that asks to wait is a limit, one that does not is a lack of rights', async () => {

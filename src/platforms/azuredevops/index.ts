@@ -1,5 +1,6 @@
 /** Azure DevOps' front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
+import { connectAzureDevOps } from './adapter.ts';
 import { parseAzureDevOpsTicketId, resolveAzureDevOpsSource } from './source.ts';
 import { azureDevOpsTicketsSchema } from './tickets-schema.ts';
 
@@ -11,4 +12,7 @@ export const azuredevops: PlatformDescriptor = {
   ticketsSchema: azureDevOpsTicketsSchema,
   resolveSource: resolveAzureDevOpsSource,
   parseTicketId: parseAzureDevOpsTicketId,
+  labelProblem: (label) =>
+    /[,;]|^@/.test(label) ? 'a tag of Azure DevOps has no comma or semicolon and does not begin with @' : undefined,
+  connect: connectAzureDevOps,
 };

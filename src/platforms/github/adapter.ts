@@ -1,14 +1,15 @@
-/** GitHub as a ticket platform: github.com, GitHub Enterprise Cloud and Server, by a token. */
+/** GitHub as a ticket platform: github.com, GitHub Enterprise Cloud and Server, by a token or as a GitHub App. */
 import type { Ticket } from '../../domain/ticket.ts';
 import type { Call, TicketPlatform } from '../contract.ts';
 import type { ConnectOptions } from '../descriptor.ts';
+import { checkAccess } from './access.ts';
 import { createGitHubClient, type GitHubClient, type GitHubSession } from './client.ts';
 import { type Issue, isPullRequest, issueSchema, repositorySchema, toTicket } from './issue.ts';
 import { ensureLifecycleLabels, moveLifecycle } from './labels.ts';
 import { listTickets } from './listing.ts';
 import { labelActor, postComment } from './thread.ts';
 
-/** @throws PlatformError `unsupported` for a credential other than a token. */
+/** @throws PlatformError for a credential that GitHub does not know, or an App's that cannot be one. */
 export function connectGitHub(options: Omit<ConnectOptions, 'tickets'>): TicketPlatform {
   const client = createGitHubClient(options);
   return {
@@ -20,6 +21,7 @@ export function connectGitHub(options: Omit<ConnectOptions, 'tickets'>): TicketP
     ensureLifecycleLabels: (call) => ensureLifecycleLabels(client, call),
     comment: (id, comment, call) => postComment(client, id, comment, call),
     labelActor: (id, label, call) => labelActor(client, id, label, call),
+    checkAccess: (call) => checkAccess(client, call),
   };
 }
 

@@ -1,16 +1,14 @@
-/**
- * The real client library on our transport: an Octokit for each operation, so that everything it sends is under that
- * operation's deadline. Its plug-ins for retries and throttling are not installed: they resend writes and sleep through
- * an abort.
- */
-import { Octokit } from '@octokit/rest';
+/** One repository on our transport: what its operations share, whatever the credential. */
+import type { Octokit } from '@octokit/rest';
 import { z } from 'zod';
 import type { TicketSource } from '../../domain/ticket.ts';
 import { type Call, PlatformError } from '../contract.ts';
 import type { ConnectOptions } from '../descriptor.ts';
 import { nextLink } from '../next-link.ts';
-import { platformErrorIn, type Session } from '../session.ts';
+import type { Session } from '../session.ts';
+import { createGitHubApp, type GitHubApp } from './app-token.ts';
 import { githubDialect } from './errors.ts';
+import { openOctokit, type Signature } from './octokit.ts';
 
 export interface GitHubClient {
   readonly source: TicketSource;
@@ -22,39 +20,27 @@ export interface GitHubClient {
 export interface GitHubSession extends Session {
   /** Throws the `PlatformError` itself, or an error with status 304. */
   readonly octokit: Octokit;
+  /** Only with a GitHub App as credential. */
+  readonly app: AskingApp | undefined;
   readonly repository: Repository;
   /** The parameters that address an issue. */
   issue(id: string): Repository & { readonly issue_number: number };
-  /** The data as `schema` describes it. */
-  read<T>(schema: z.ZodType<T>, data: unknown): T;
+}
+
+/** The App itself, not its installation: it may ask about itself and nothing else. */
+export interface AskingApp {
+  readonly octokit: Octokit;
+  readonly installationId: number;
 }
 
 type Repository = { readonly owner: string; readonly repo: string };
 
-/** @throws PlatformError `unsupported` for a credential other than a token. */
+/** @throws PlatformError `unsupported` for a credential that GitHub does not know, `auth` for an App's that cannot be. */
 export function createGitHubClient(options: Omit<ConnectOptions, 'tickets'>): GitHubClient {
   const { source, credential, transport } = options;
-  if (credential.kind !== 'token') {
-    throw new PlatformError('unsupported', `connect ${source.container}: GitHub takes a token here`, {
-      effect: 'none',
-    });
-  }
   const [owner = '', repo = ''] = source.container.split('/');
-
-  const octokitOn = ({ fetch }: Session): Octokit => {
-    const octokit = new Octokit({
-      auth: credential.token,
-      baseUrl: source.apiUrl,
-      userAgent: 'agent-smith',
-      log: SILENT,
-      request: { fetch, log: SILENT },
-    });
-    octokit.hook.error('request', (error) => {
-      throw platformErrorIn(error) ?? error;
-    });
-    return octokit;
-  };
-
+  const app = credential.kind === 'app' ? createGitHubApp(credential, source, transport) : undefined;
+  const signatureOn = signing(options, app);
   return {
     source,
     shared: (create) => transport.shared(create),
@@ -62,23 +48,31 @@ export function createGitHubClient(options: Omit<ConnectOptions, 'tickets'>): Gi
       return transport.run({ name: `${name} of ${source.container}`, call, dialect: githubDialect }, (session) =>
         work({
           ...session,
-          octokit: octokitOn(session),
+          octokit: openOctokit(session, source.apiUrl, signatureOn(session, call)),
+          app: app && {
+            octokit: openOctokit(session, source.apiUrl, { token: () => app.jwt(session) }),
+            installationId: app.installationId,
+          },
           repository: { owner, repo },
           issue(id) {
             if (!/^[1-9]\d{0,15}$/.test(id)) throw session.error('not-found', 'that is no issue number');
             return { owner, repo, issue_number: Number(id) };
           },
-          read(schema, data) {
-            const result = schema.safeParse(data);
-            if (result.success) return result.data;
-            // The first of the problems will do: a list of a hundred wrong things has a hundred.
-            const { path = [], message = '' } = result.error.issues[0] ?? {};
-            throw session.error('invalid-response', `the answer is not GitHub's: ${[...path, message].join(': ')}`);
-          },
         }),
       );
     },
   };
+}
+
+function signing(
+  { credential, source }: Pick<ConnectOptions, 'credential' | 'source'>,
+  app: GitHubApp | undefined,
+): (session: Session, call: Call) => Signature {
+  if (app !== undefined) return (session, call) => ({ token: () => app.token(session, call), refused: app.drop });
+  if (credential.kind === 'token') return () => ({ token: async () => credential.token });
+  throw new PlatformError('unsupported', `connect ${source.container}: GitHub takes a token or a GitHub App`, {
+    effect: 'none',
+  });
 }
 
 /** The pages of a list, from `url` to the end. */
@@ -93,6 +87,3 @@ export async function* pagesOf<T>(github: GitHubSession, url: string, item: z.Zo
     next = nextLink(github, headers.link, next);
   }
 }
-
-/** Every request is counted and every error thrown: what the library would print says nothing new. */
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,11 +1,13 @@
 /** How GitHub says that we ask too much, and that something is there already. */
 import { z } from 'zod';
 import type { Dialect } from '../error-kinds.ts';
-import { serverTimeMs } from '../retry-after.ts';
+import { numberIn, serverTimeMs } from '../limit-headers.ts';
 
 /** The secondary limit is a 403 or 429 that often has no header at all: only its words tell it from a lack of rights. */
 const SECONDARY_LIMIT = /secondary rate limit|abuse detection/i;
 const PRIMARY_LIMIT = /api rate limit exceeded/i;
+/** The primary limit is counted by the hour; no header says so. */
+const WINDOW_MS = 3_600_000;
 
 const refusal = z.object({
   message: z.string().catch(''),
@@ -18,9 +20,17 @@ export const githubDialect: Dialect = {
     if ((headers.get('x-ratelimit-resource') ?? 'core') !== 'core') return {};
     const remaining = numberIn(headers, 'x-ratelimit-remaining');
     const resetSeconds = numberIn(headers, 'x-ratelimit-reset');
+    const limit = numberIn(headers, 'x-ratelimit-limit');
     if (remaining === undefined) return {};
-    if (remaining > 0 || resetSeconds === undefined) return { remaining };
-    return { remaining, waitMs: resetSeconds * 1000 - serverTimeMs(headers) };
+    if (resetSeconds === undefined) return { remaining };
+    const resetMs = resetSeconds * 1000 - serverTimeMs(headers);
+    return {
+      remaining,
+      resetMs,
+      windowMs: WINDOW_MS,
+      ...(limit !== undefined && { limit }),
+      ...(remaining === 0 && { waitMs: resetMs }),
+    };
   },
   kind(status, data) {
     const { success, data: said } = refusal.safeParse(data);
@@ -31,8 +41,3 @@ export const githubDialect: Dialect = {
     return undefined;
   },
 };
-
-function numberIn(headers: Headers, name: string): number | undefined {
-  const value = headers.get(name) ?? '';
-  return /^\d+$/.test(value) ? Number(value) : undefined;
-}

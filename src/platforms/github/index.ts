@@ -12,6 +12,7 @@ export const github: PlatformDescriptor = {
   ticketsSchema: githubTicketsSchema,
   resolveSource: resolveGitHubSource,
   parseTicketId: parseGitHubTicketId,
-  credentialKinds: ['token'],
+  // A listing takes a comma for the end of a label.
+  labelProblem: (label) => (label.includes(',') ? 'GitHub cannot list by a label with a comma' : undefined),
   connect: connectGitHub,
 };

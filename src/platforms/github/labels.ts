@@ -4,9 +4,10 @@
  *
  * A crash between the steps leaves two lifecycle labels, never none; readers resolve that by precedence.
  */
-import { hasLabel, LIFECYCLES, type Lifecycle, lifecycleLabel, lifecycleOf } from '../../domain/lifecycle.ts';
-import { sourceKey, type Ticket } from '../../domain/ticket.ts';
+import { hasLabel, type Lifecycle, lifecycleLabel, lifecycleOf } from '../../domain/lifecycle.ts';
+import type { Ticket } from '../../domain/ticket.ts';
 import { type Call, PlatformError } from '../contract.ts';
+import { createLifecycleLabels, oncePerSource } from '../lifecycle-labels.ts';
 import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
 import { issueSchema, labelName, labelNames } from './issue.ts';
 
@@ -69,32 +70,17 @@ async function readLabels(github: GitHubSession, id: string): Promise<string[]> 
   return github.read(issueSchema, data).labels;
 }
 
-const LOOKS: Readonly<Record<Lifecycle, { readonly color: string; readonly description: string }>> = {
-  pending: { color: 'fbca04', description: 'Agent Smith: waits to be picked up' },
-  enqueued: { color: 'c5def5', description: 'Agent Smith: picked up, waits for a worker' },
-  'in-progress': { color: '1d76db', description: 'Agent Smith: a pipeline is running' },
-  done: { color: '0e8a16', description: 'Agent Smith: the pipeline succeeded' },
-  failed: { color: 'b60205', description: 'Agent Smith: the pipeline failed' },
-};
-
-const createEnsuredSources = (): Set<string> => new Set();
-
-/**
- * Creates the lifecycle labels that a repository lacks, once per process. That we may not is no error: GitHub creates a
- * label when it is first put on an issue, only without the colour.
- */
-export async function ensureLifecycleLabels(client: GitHubClient, call: Call): Promise<void> {
-  const ensured = client.shared(createEnsuredSources);
-  const source = sourceKey(client.source);
-  if (ensured.has(source)) return;
-  await client.run('create lifecycle labels', call, async (github) => {
-    const there = await repositoryLabels(github);
-    for (const lifecycle of LIFECYCLES) {
-      const name = lifecycleLabel(lifecycle);
-      if (!hasLabel(there, name) && !(await create(github, name, LOOKS[lifecycle]))) break;
-    }
-  });
-  ensured.add(source);
+/** Creates the lifecycle labels that a repository lacks, once per process. */
+export function ensureLifecycleLabels(client: GitHubClient, call: Call): Promise<void> {
+  return oncePerSource(client, () =>
+    client.run('create lifecycle labels', call, async (github) => {
+      const there = await repositoryLabels(github);
+      await createLifecycleLabels({
+        has: (name) => hasLabel(there, name),
+        create: (name, look) => github.octokit.rest.issues.createLabel({ ...github.repository, name, ...look }),
+      });
+    }),
+  );
 }
 
 async function repositoryLabels(github: GitHubSession): Promise<string[]> {
@@ -102,18 +88,4 @@ async function repositoryLabels(github: GitHubSession): Promise<string[]> {
   const names: string[] = [];
   for await (const page of pagesOf(github, url, labelName)) names.push(...page);
   return names;
-}
-
-/** False when we may not create labels here. */
-async function create(github: GitHubSession, name: string, look: (typeof LOOKS)[Lifecycle]): Promise<boolean> {
-  try {
-    await github.octokit.rest.issues.createLabel({ ...github.repository, name, ...look });
-    return true;
-  } catch (error) {
-    if (!(error instanceof PlatformError)) throw error;
-    // Somebody else was faster.
-    if (error.kind === 'conflict') return true;
-    if (error.status === 403 || error.status === 404) return false;
-    throw error;
-  }
 }

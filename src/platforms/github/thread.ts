@@ -1,12 +1,11 @@
 /** What is written under a ticket and what has happened to it: comments and events, all pages, oldest first. */
 import { z } from 'zod';
 import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
-import { type Call, type MarkedComment, PlatformError } from '../contract.ts';
+import type { Call, MarkedComment } from '../contract.ts';
 import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
+import { accountSchema, botLogin, userLogin } from './identity.ts';
 
 const commentSchema = z.object({ body: z.string().nullish() });
-
-const accountSchema = z.object({ login: z.string() });
 
 const eventSchema = z.object({
   event: z.string(),
@@ -56,18 +55,11 @@ export function labelActor(client: GitHubClient, id: string, label: string, call
   });
 }
 
-const createIdentity = (): { login?: string } => ({});
+const createIdentity = (): { login?: string | undefined } => ({});
 
-/** Whose token this is, asked once per credential; undefined when GitHub does not tell, as for the token of a workflow. */
+/** As whom this credential acts, asked once; undefined when GitHub does not tell. */
 async function ownLogin(client: GitHubClient, github: GitHubSession): Promise<string | undefined> {
   const identity = client.shared(createIdentity);
-  if (identity.login !== undefined) return identity.login;
-  try {
-    const { data } = await github.octokit.rest.users.getAuthenticated();
-    identity.login = github.read(accountSchema, data).login;
-    return identity.login;
-  } catch (error) {
-    if (error instanceof PlatformError && (error.status === 403 || error.status === 404)) return undefined;
-    throw error;
-  }
+  identity.login ??= github.app === undefined ? await userLogin(github) : await botLogin(github, github.app);
+  return identity.login;
 }

@@ -1,5 +1,7 @@
 /** GitLab's front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
+import { connectGitLab } from './adapter.ts';
+import { gitlabLabelProblem } from './listing.ts';
 import { parseGitLabTicketId, resolveGitLabSource } from './source.ts';
 import { gitlabTicketsSchema } from './tickets-schema.ts';
 
@@ -11,4 +13,6 @@ export const gitlab: PlatformDescriptor = {
   ticketsSchema: gitlabTicketsSchema,
   resolveSource: resolveGitLabSource,
   parseTicketId: parseGitLabTicketId,
+  labelProblem: gitlabLabelProblem,
+  connect: connectGitLab,
 };

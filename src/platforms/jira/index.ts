@@ -1,5 +1,6 @@
 /** Jira's front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
+import { connectJira } from './adapter.ts';
 import { isJiraCloud, parseJiraTicketId, resolveJiraSource } from './source.ts';
 import { jiraTicketsSchema } from './tickets-schema.ts';
 
@@ -12,4 +13,6 @@ export const jira: PlatformDescriptor = {
   needsEmail: isJiraCloud,
   resolveSource: resolveJiraSource,
   parseTicketId: parseJiraTicketId,
+  labelProblem: (label) => (/\s/.test(label) ? 'a label of Jira has no spaces' : undefined),
+  connect: connectJira,
 };

@@ -33,6 +33,13 @@ export function isJiraCloud(tickets: TicketsConfig): boolean {
   return !('problem' in address) && CLOUD_HOST.test(address.host);
 }
 
+/** What people open, without a page of it: `https://corp.example/jira`. */
+export function jiraSiteUrl(tickets: TicketsConfig): string {
+  const address = readWebAddress(tickets.url ?? '');
+  if ('problem' in address) throw new TypeError(`tickets.url ${address.problem}`);
+  return writeWebAddress(siteOf(address));
+}
+
 /** A numeric id, a key such as `ABC-7` of this project, or the issue's URL. */
 export function parseJiraTicketId(text: string, source: TicketSource): string | undefined {
   const plain = readIssue(text.trim(), source);

@@ -1,9 +1,10 @@
 /** The adapter on the emulator, over real HTTP. */
 import { createGitHubEmulator, type GitHubEmulator } from '../../../src/emulators/github/github-emulator.ts';
-import { type Call, PlatformError, type TicketPage, type TicketPlatform } from '../../../src/platforms/contract.ts';
+import type { PlatformError, TicketPlatform } from '../../../src/platforms/contract.ts';
 import { connectGitHub } from '../../../src/platforms/github/adapter.ts';
 import type { RequestFacts } from '../../../src/platforms/session.ts';
 import { createTransport, type Transport, type TransportOptions } from '../../../src/platforms/transport.ts';
+import { failure as failureOf } from '../conformance/calls.ts';
 
 export const TOKEN = 'ghp_a-secret-of-the-tests';
 
@@ -39,31 +40,7 @@ export async function connected(options: Partial<TransportOptions> = {}): Promis
   return { hub, transport, facts, connect, github: connect(), [Symbol.asyncDispose]: () => hub.close() };
 }
 
-export function callOf(more: Partial<Call> = {}): Call {
-  return { purpose: 'discovery', deadlineMs: 5_000, signal: new AbortController().signal, ...more };
-}
-
-/** Every page of a listing. */
-export async function allPages(github: TicketPlatform, labels: readonly string[], state: 'open' | 'all' = 'open') {
-  const pages: TicketPage[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await github.listTickets({ labels, state }, cursor, callOf());
-    pages.push(page);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return { pages, tickets: pages.flatMap((page) => page.tickets) };
-}
-
-/** The platform error of a call that fails, with the credential nowhere in it. */
-export async function failure(promise: Promise<unknown>): Promise<PlatformError> {
-  const error = await promise.then(
-    (value) => new Error(`was expected to fail, and gave ${JSON.stringify(value)}`),
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof PlatformError)) throw error;
-  if (`${error.stack} ${JSON.stringify(error.cause)} ${String(error.cause)}`.includes(TOKEN)) {
-    throw new Error('the credential is in the error');
-  }
-  return error;
+/** The platform error of a call that fails, with the token nowhere in it. */
+export function failure(promise: Promise<unknown>): Promise<PlatformError> {
+  return failureOf(promise, TOKEN);
 }

@@ -1,7 +1,9 @@
+/** How GitHub's labels are written; what every platform does is in `../conformance`. */
 import { expect, test } from 'vitest';
 import { LIFECYCLES, lifecycleLabel } from '../../../src/domain/lifecycle.ts';
 import { createTransport } from '../../../src/platforms/transport.ts';
-import { type Connected, callOf, connected, failure } from './connected.ts';
+import { callOf } from '../conformance/calls.ts';
+import { type Connected, connected, failure } from './connected.ts';
 
 const ticket = 'org/repo#1';
 
@@ -35,45 +37,6 @@ test('adds the new label before it removes the old ones, a wish last, and keeps 
     'POST /labels 200',
     'DELETE /labels/agent-smith:done 200',
     'DELETE /labels/agent-smith:pending 200',
-  ]);
-});
-
-test('a label that is there already is not written again, only checked', async () => {
-  await using at = await withIssue(['bug', 'agent-smith:done', 'agent-smith:in-progress']);
-  const read = await at.github.readTicket('1', callOf());
-  expect(await at.github.moveLifecycle(read, 'done', callOf())).toEqual(['bug', 'agent-smith:done']);
-  expect(written(at)).toEqual(['DELETE /labels/agent-smith:in-progress 200']);
-});
-
-test('a label that was there when the ticket was read, and is gone now, is added', async () => {
-  await using at = await withIssue(['bug', 'agent-smith:done']);
-  const read = await at.github.readTicket('1', callOf());
-  at.hub.removeLabel(ticket, 'agent-smith:done');
-  expect(await at.github.moveLifecycle(read, 'done', callOf())).toEqual(['bug', 'agent-smith:done']);
-});
-
-test('without a target every lifecycle label is removed, in whatever letter case it stands', async () => {
-  await using at = await withIssue(['bug', 'Agent-Smith:Pending', 'agent-smith:failed']);
-  const read = await at.github.readTicket('1', callOf());
-  expect(await at.github.moveLifecycle(read, undefined, callOf())).toEqual(['bug']);
-  expect(at.issue()).toEqual(['bug']);
-});
-
-test('the labels that people change at the same moment stay as they want them', async () => {
-  await using at = await withIssue(['bug', 'old', 'agent-smith:enqueued']);
-  const read = await at.github.readTicket('1', callOf());
-  const off = at.hub.ledger.subscribe((entry) => {
-    if (entry.kind !== 'label' || entry.by.kind !== 'token') return;
-    at.hub.addLabel(ticket, `after-${entry.added[0] ?? entry.removed[0]}`);
-    at.hub.removeLabel(ticket, 'old');
-  });
-  await at.github.moveLifecycle(read, 'in-progress', callOf());
-  off();
-  expect(at.issue()).toEqual([
-    'bug',
-    'agent-smith:in-progress',
-    'after-agent-smith:in-progress',
-    'after-agent-smith:enqueued',
   ]);
 });
 

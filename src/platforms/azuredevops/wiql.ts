@@ -1,0 +1,35 @@
+/** Queries in Azure DevOps' query language, every value escaped. */
+
+/** Tag clauses in one query: beyond about 25 of them it is likely to time out. */
+export const MOST_LABELS = 25;
+
+export interface ListingQuery {
+  readonly project: string;
+  readonly labels: readonly string[];
+  /** The states of tickets that are listed; undefined lists all. */
+  readonly states?: readonly string[] | undefined;
+  /** Only ids above this one: how a listing goes on. */
+  readonly after: number;
+}
+
+/** Ids of tickets with any of the labels, in ascending order. */
+export function listingWiql({ project, labels, states, after }: ListingQuery): string {
+  const clauses = [
+    `[System.TeamProject] = ${quoted(project)}`,
+    // In parentheses: AND binds tighter than OR.
+    `(${labels.map((label) => `[System.Tags] CONTAINS ${quoted(label)}`).join(' OR ')})`,
+    ...(states === undefined ? [] : [`[System.State] IN (${states.map(quoted).join(', ')})`]),
+    `[System.Id] > ${after}`,
+  ];
+  return `SELECT [System.Id] FROM WorkItems WHERE ${clauses.join(' AND ')} ORDER BY [System.Id]`;
+}
+
+/** All tickets of a project, the latest first. */
+export function latestWiql(project: string): string {
+  return `SELECT [System.Id] FROM WorkItems WHERE [System.TeamProject] = ${quoted(project)} ORDER BY [System.Id] DESC`;
+}
+
+/** There is one rule in this language: a quote inside a text is doubled. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

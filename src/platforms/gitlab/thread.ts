@@ -1,0 +1,72 @@
+/** What is written under a ticket, and who set its labels. */
+import { z } from 'zod';
+import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
+import type { Call, MarkedComment } from '../contract.ts';
+import { type GitLabClient, type GitLabSession, pagesOf } from './client.ts';
+
+const noteSchema = z.object({ body: z.string(), created_at: z.string() });
+
+export const userSchema = z.object({ username: z.string() });
+
+const labelEventSchema = z.object({
+  id: z.int(),
+  action: z.string(),
+  /** Null once the label was deleted. */
+  label: z.object({ name: z.string() }).nullish(),
+  user: userSchema.nullish(),
+});
+
+/** Posts a comment that ends with `marker`, unless one that does is there: the answer to an earlier post may be lost. */
+export function postComment(
+  client: GitLabClient,
+  id: string,
+  { markdown, marker, sinceMs = Number.NEGATIVE_INFINITY }: MarkedComment,
+  call: Call,
+): Promise<void> {
+  return client.run(`comment on #${id}`, call, async (gitlab) => {
+    const { api, project } = gitlab;
+    const iid = gitlab.iid(id);
+    // Newest first, so that a long thread is read no further back than it has to be.
+    const order = { orderBy: 'created_at', sort: 'desc', activityFilter: 'only_comments', perPage: 100 } as const;
+    const list = (place: object) => api.notes.all(project, iid, { ...order, ...place });
+    for await (const page of pagesOf(gitlab, noteSchema, list)) {
+      // Only at the end: a person who quotes us does not speak for us.
+      if (page.some(({ body }) => body.trimEnd().endsWith(marker))) return;
+      if (page.some(({ created_at }) => Date.parse(created_at) < sinceMs)) break;
+    }
+    await gitlab.write((target) => api.notes.create(target, iid, `${markdown}\n\n${marker}`));
+  });
+}
+
+/**
+ * Login of whoever set the label last; undefined when no event shows it, or when that account is gone: an earlier one
+ * is never taken for it.
+ *
+ * A lifecycle label is also written by us: repair puts a wish back that it cannot find the run of. That is still the
+ * wish of the person before us, so our own account counts only when nobody else ever set the label.
+ */
+export function labelActor(client: GitLabClient, id: string, label: string, call: Call): Promise<string | undefined> {
+  return client.run(`read who labelled #${id}`, call, async (gitlab) => {
+    const iid = gitlab.iid(id);
+    const list = (place: object) => gitlab.api.labelEvents.all(gitlab.project, iid, { perPage: 100, ...place });
+    const added: z.infer<typeof labelEventSchema>[] = [];
+    for await (const page of pagesOf(gitlab, labelEventSchema, list)) {
+      added.push(...page.filter(({ action, label: set }) => action === 'add' && hasLabel([set?.name ?? ''], label)));
+    }
+    // The order of the list is promised nowhere; the numbers grow.
+    const setters = added.toSorted((a, b) => a.id - b.id).map(({ user }) => user?.username);
+    const last = setters.at(-1);
+    if (!isOurs(label) || last === undefined || setters.every((login) => login === last)) return last;
+    const own = await ownLogin(client, gitlab);
+    return setters.findLast((login) => login !== own);
+  });
+}
+
+const createIdentity = (): { login?: string } => ({});
+
+/** Whose token this is, asked once per credential. Project and group tokens have a user of their own. */
+async function ownLogin(client: GitLabClient, gitlab: GitLabSession): Promise<string> {
+  const identity = client.shared(createIdentity);
+  identity.login ??= gitlab.read(userSchema, await gitlab.api.users.showCurrentUser()).username;
+  return identity.login;
+}

@@ -1,0 +1,42 @@
+/** What we read of an issue, and nothing else. */
+import { z } from 'zod';
+import { type Ticket, ticketKey } from '../../domain/ticket.ts';
+import { adfNode, adfToMarkdown } from './adf.ts';
+import type { JiraClient } from './client.ts';
+
+/** Those that a listing shows. */
+export const LISTED_FIELDS = ['summary', 'labels', 'status', 'project'];
+
+export const issueSchema = z.object({
+  id: z.string().regex(/^\d+$/),
+  key: z.string(),
+  fields: z.object({
+    summary: z.string().nullish(),
+    labels: z.array(z.string()).default([]),
+    status: z.object({ statusCategory: z.object({ key: z.string() }) }),
+    project: z.object({ key: z.string() }),
+    /** A document on Cloud, wiki markup on Data Center. */
+    description: z.union([z.string(), adfNode]).nullish(),
+  }),
+});
+
+export type Issue = z.infer<typeof issueSchema>;
+
+/**
+ * The issue as a ticket. Its id is the numeric one: the key changes when the issue is moved to another project. It is
+ * open unless its status is of the category done, whatever the workflow calls it.
+ */
+export function toTicket({ source, siteUrl }: JiraClient, { id, key, fields }: Issue): Ticket {
+  const { summary, labels, status, project, description } = fields;
+  return {
+    key: ticketKey(source, id),
+    id,
+    display: key,
+    url: `${siteUrl}/browse/${key}`,
+    title: summary ?? '',
+    body: typeof description === 'object' && description !== null ? adfToMarkdown(description) : (description ?? ''),
+    labels,
+    open: status.statusCategory.key !== 'done',
+    scope: project.key,
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * Listing tickets from Jira's search. It answers from an index that runs behind what people see, in either direction:
+ * a ticket may be listed late, or with labels that it has lost. The claim reads the issue itself.
+ *
+ * Cloud pages by a token. Data Center counts, so what drops out of a result moves all that comes after it: a result that
+ * has become shorter is asked again from as much further ahead, and a ticket may be listed twice. To go on behind the last
+ * key would not do: JQL compares keys within one project only, and refuses the key of an issue that is gone.
+ */
+import { z } from 'zod';
+import { hasLabel } from '../../domain/lifecycle.ts';
+import type { Call, TicketPage, TicketQuery } from '../contract.ts';
+import type { JiraClient, JiraSession } from './client.ts';
+import { type Issue, issueSchema, LISTED_FIELDS, toTicket } from './issue.ts';
+import { listingJql } from './jql.ts';
+
+/** As much as either gives with fields. */
+const PAGE_SIZE = 100;
+
+/** Where a listing goes on. */
+interface Place {
+  readonly jql: string;
+  /** Of the next page on Cloud; empty for the first. */
+  readonly token: string;
+  /** On Data Center; and how many there were in all when the last page was read. */
+  readonly startAt: number;
+  readonly total: number;
+}
+
+/** A query is one line. */
+const cursorAt = ({ jql, token, startAt, total }: Place): string => [jql, token, startAt, total].join('\n');
+
+function placeAt(cursor: string): Place {
+  const [jql = '', token = '', startAt, total] = cursor.split('\n');
+  return { jql, token, startAt: Number(startAt), total: Number(total) };
+}
+
+interface Page {
+  readonly issues: readonly Issue[];
+  readonly next: Place | undefined;
+}
+
+const cloudPage = z.object({
+  issues: z.array(issueSchema),
+  nextPageToken: z.string().nullish(),
+  isLast: z.boolean().optional(),
+});
+
+const serverPage = z.object({ issues: z.array(issueSchema), total: z.int() });
+
+/** One page, at most 100 tickets; what only the index still labels so is dropped, so it may be empty. */
+export async function listTickets(
+  client: JiraClient,
+  query: TicketQuery,
+  cursor: string | undefined,
+  call: Call,
+): Promise<TicketPage> {
+  if (query.labels.length === 0) throw new TypeError('a listing needs at least one label');
+  const jql = listingJql(client.source, query);
+  const asked = cursor === undefined ? undefined : placeAt(cursor);
+  // A reload of the configuration may have changed the labels: the listing begins again.
+  const at: Place = asked?.jql === jql ? asked : { jql, token: '', startAt: 0, total: 0 };
+  return client.ask(
+    `list tickets labelled ${query.labels.map((label) => `"${label}"`).join(', ')}`,
+    call,
+    async (jira) => {
+      const { issues, next } = await (client.isCloud ? cloudSearch(jira, at) : serverSearch(jira, at));
+      const tickets = issues
+        .map((issue) => toTicket(client, issue))
+        .filter((ticket) => query.labels.some((label) => hasLabel(ticket.labels, label)));
+      return next === undefined ? { tickets } : { tickets, next: cursorAt(next) };
+    },
+  );
+}
+
+async function cloudSearch(jira: JiraSession, { jql, token }: Place): Promise<Page> {
+  const data = await jira.cloud.searchAndReconsileIssuesUsingJqlPost(jira.api, {
+    jql,
+    fields: LISTED_FIELDS,
+    maxResults: PAGE_SIZE,
+    ...(token === '' ? {} : { nextPageToken: token }),
+  });
+  const { issues, nextPageToken, isLast } = jira.read(cloudPage, data);
+  if (isLast === true || typeof nextPageToken !== 'string') return { issues, next: undefined };
+  if (nextPageToken === token) throw jira.error('invalid-response', 'the next page is the page itself');
+  return { issues, next: { jql, token: nextPageToken, startAt: 0, total: 0 } };
+}
+
+async function serverSearch(jira: JiraSession, { jql, startAt, total }: Place): Promise<Page> {
+  const ask = async (from: number) =>
+    jira.read(
+      serverPage,
+      await jira.api.sendRequest({
+        url: '/rest/api/2/search',
+        method: 'POST',
+        body: { jql, fields: LISTED_FIELDS, maxResults: PAGE_SIZE, startAt: from },
+      }),
+    );
+  const first = await ask(startAt);
+  const missed = Math.min(startAt, Math.max(0, total - first.total));
+  const from = startAt - missed;
+  const found = missed === 0 ? first : await ask(from);
+  const end = from + found.issues.length;
+  const isLast = found.issues.length === 0 || end >= found.total;
+  return { issues: found.issues, next: isLast ? undefined : { jql, token: '', startAt: end, total: found.total } };
+}
