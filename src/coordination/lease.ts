@@ -14,6 +14,8 @@ export interface Leases {
   renew(role: string, value: string): Promise<boolean>;
   /** Gives it up at once and wakes the followers. */
   release(role: string, value: string): Promise<boolean>;
+  /** The instance that holds the lease now. */
+  holder(role: string): Promise<string | undefined>;
   /** Calls `wake` whenever some holder gives the lease up, until the signal aborts. */
   onReleased(role: string, wake: () => void, signal: AbortSignal): void;
 }
@@ -43,6 +45,10 @@ export function createLeases(redis: RedisConnection, options: LeaseOptions): Lea
     async release(role, value) {
       const [released] = await redis.script('release-lease', [keys.leader(role)], [value, keys.leaderReleased(role)]);
       return released === '1';
+    },
+    async holder(role) {
+      const value = await redis.read('read the lease', (client) => client.get(keys.leader(role)));
+      return value === null ? undefined : holderOf(value);
     },
     onReleased: (role, wake, signal) => redis.subscribe(keys.leaderReleased(role), wake, signal),
   };

@@ -11,6 +11,7 @@ export interface ListingLimits {
   /** Candidates taken in one cycle. */
   readonly mostCandidates: number;
   readonly signal: AbortSignal;
+  readonly onRequest?: () => void;
 }
 
 export interface Listing {
@@ -29,12 +30,11 @@ export async function walkListing(
   query: TicketQuery,
   purpose: CallPurpose,
   cursor: ListingCursor,
-  { deadlineMs, mostCandidates, signal }: ListingLimits,
+  { mostCandidates, ...call }: ListingLimits,
 ): Promise<Listing> {
   const { tickets: candidates, ...walk } = await walkPages(platform, query, cursor, {
+    ...call,
     purpose,
-    deadlineMs,
-    signal,
     wanted: isCandidate,
     most: mostCandidates,
   });

@@ -10,8 +10,9 @@ import { sourceKey } from '../domain/ticket.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
-import { every, sleep } from '../foundation/loop.ts';
+import { every, type Sleep, sleep } from '../foundation/loop.ts';
 import type { TicketPlatform } from '../platforms/contract.ts';
+import type { BudgetWindow } from '../platforms/rate-limits.ts';
 import { createProjectPoller, type PollResult } from './project-poller.ts';
 
 export interface Pollers {
@@ -26,11 +27,17 @@ export interface PollersDeps {
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
   /** Which credential a project uses: listings are bounded per credential. */
   readonly credentialOf: (project: Project) => string;
+  /** What is left of that credential's budget. */
+  readonly windowOf: (project: Project) => BudgetWindow | undefined;
   readonly claims: TicketClaimService;
   readonly claimSignal: AbortSignal;
   readonly findings: Findings;
   readonly log: Log;
   readonly onPoll?: (result: PollResult) => void;
+  /** How polls pause; default: real time. */
+  readonly sleep?: Sleep;
+  /** A configuration begins to be polled: the names of its projects. */
+  readonly onCatalog?: (projects: ReadonlySet<string>) => void;
 }
 
 export interface PollersOptions {
@@ -47,17 +54,20 @@ export interface PollersOptions {
 const LISTINGS_PER_CREDENTIAL = 8;
 /** First polls with one credential begin this far apart: a thousand projects at once would meet a platform's limit per minute. */
 const FIRST_POLLS_APART_MS = 130;
-const CLAIMS_PER_PROJECT = 4;
+export const CLAIMS_PER_PROJECT = 4;
+/** GitHub allows a hundred requests of one credential at a time, for everything. */
+const CLAIMS_PER_CREDENTIAL = 32;
 const MOST_CANDIDATES = 500;
 /** Failed polls in a row before they become a finding. */
 const FAILURES_TO_REPORT = 3;
 
 export function createPollers(deps: PollersDeps, options: PollersOptions): Pollers {
-  const { log } = deps;
+  const { log, sleep: pause = sleep } = deps;
   const results = new Map<string, PollResult>();
   const failing = new Map<string, number>();
   const listingSlots = new Map<string, IPolicy>();
   const claimSlots = new Map<string, IPolicy>();
+  const credentialClaimSlots = new Map<string, IPolicy>();
   const slot = (slots: Map<string, IPolicy>, key: string, size: number): IPolicy => {
     const known = slots.get(key) ?? bulkhead(size, Number.POSITIVE_INFINITY);
     slots.set(key, known);
@@ -67,6 +77,8 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
   const note = (result: PollResult): void => {
     results.set(result.project, result);
     deps.onPoll?.(result);
+    // Held back until a time that is known: the credential is what is limited, not the project that is broken.
+    if (result.heldBack) return;
     const failures = result.result === 'ok' ? 0 : (failing.get(result.project) ?? 0) + 1;
     failing.set(result.project, failures);
     if (failures === 0) deps.findings.clear('poll-failing', result.project);
@@ -84,9 +96,10 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
   const pollProject = async (project: Project, ahead: number, term: Term, signal: AbortSignal): Promise<void> => {
     const platform = deps.platformOf(project);
     if (platform === undefined || project.polling === undefined) return;
-    await sleep(Math.min(ahead * FIRST_POLLS_APART_MS, project.polling.intervalMs), signal);
+    await pause(Math.min(ahead * FIRST_POLLS_APART_MS, project.polling.intervalMs), signal);
     const listing = slot(listingSlots, deps.credentialOf(project), LISTINGS_PER_CREDENTIAL);
-    const claiming = slot(claimSlots, project.name, CLAIMS_PER_PROJECT);
+    const ownClaims = slot(claimSlots, project.name, CLAIMS_PER_PROJECT);
+    const allClaims = slot(credentialClaimSlots, deps.credentialOf(project), CLAIMS_PER_CREDENTIAL);
     const poller = createProjectPoller(
       project,
       project.polling,
@@ -94,7 +107,8 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
         platform,
         claims: deps.claims,
         inListingSlot: (list) => listing.execute(list),
-        inClaimSlot: (claim) => claiming.execute(claim),
+        inClaimSlot: (claim) => ownClaims.execute(() => allClaims.execute(claim)),
+        window: () => deps.windowOf(project),
         mayClaim: () => term.trusted(),
         claimSignal: deps.claimSignal,
         log,
@@ -105,6 +119,7 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
       {
         intervalMs: () => poller.pauseMs(),
         signal,
+        sleep: pause,
         onError: (error) => log.error({ project: project.name, error: messageOf(error) }, 'poll loop failed'),
       },
       async () => {
@@ -129,7 +144,10 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     const polled = catalog.projects.filter((p) => p.polling !== undefined && p.disabled === undefined);
     const names = new Set(polled.map(({ name }) => name));
     forget([...results.keys()].filter((name) => !names.has(name)));
-    keepOnly(listingSlots, new Set(polled.map(deps.credentialOf)));
+    deps.onCatalog?.(names);
+    const credentials = new Set(polled.map(deps.credentialOf));
+    keepOnly(listingSlots, credentials);
+    keepOnly(credentialClaimSlots, credentials);
     keepOnly(claimSlots, names);
     log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
     const started = new Map<string, number>();
@@ -154,7 +172,8 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
       {
         epoch: term.epoch,
         projects: latest.length,
-        failing: latest.filter(({ result }) => result !== 'ok').length,
+        failing: latest.filter(({ result, heldBack }) => result !== 'ok' && !heldBack).length,
+        heldBack: latest.filter(({ heldBack }) => heldBack).length,
         truncated: latest.filter(({ truncated }) => truncated).length,
       },
       'poller summary',

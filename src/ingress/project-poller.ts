@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { PollSummary } from '../coordination/poll-board.ts';
 import { lifecycleLabel } from '../domain/lifecycle.ts';
 import type { Polling, Project } from '../domain/project.ts';
 import type { Ticket } from '../domain/ticket.ts';
@@ -14,25 +15,16 @@ import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { type CallPurpose, PlatformError, type PlatformErrorKind, type TicketPlatform } from '../platforms/contract.ts';
+import type { BudgetWindow } from '../platforms/rate-limits.ts';
 import { type Listing, type ListingCursor, walkListing } from './listing.ts';
-import { nextPauseMs } from './poll-schedule.ts';
+import { effectiveIntervalMs, nextPauseMs, type PollPace } from './poll-schedule.ts';
 
-export interface PollResult {
-  readonly project: string;
+/** What everybody may see of a poll, and what only this replica and its log know. */
+export interface PollResult extends Omit<PollSummary, 'by'> {
   readonly platform: string;
   readonly result: 'ok' | PlatformErrorKind | 'internal-error';
-  /** Undefined when all went well. */
+  /** In words; undefined when all went well. */
   readonly problem: string | undefined;
-  readonly retryAfterMs: number | undefined;
-  readonly discovered: number;
-  readonly pending: number;
-  readonly claimed: number;
-  /** Candidates that were not claimed, by outcome. */
-  readonly skipped: Readonly<Record<string, number>>;
-  readonly truncated: boolean;
-  readonly durationMs: number;
-  /** Wall-clock ms. */
-  readonly atMs: number;
 }
 
 export interface ProjectPollerDeps {
@@ -42,6 +34,8 @@ export interface ProjectPollerDeps {
   readonly inListingSlot: <T>(list: () => Promise<T>) => Promise<T>;
   /** Runs a claim in the project's own bounded pool. */
   readonly inClaimSlot: <T>(claim: () => Promise<T>) => Promise<T>;
+  /** What is left of the credential's budget; undefined while nobody knows. */
+  readonly window: () => BudgetWindow | undefined;
   /** False once this replica may not lead any more: no further claim is begun. */
   readonly mayClaim: () => boolean;
   /** Ends claims only when the process ends: a claim that has begun is better finished than taken over. */
@@ -65,8 +59,13 @@ export interface ProjectPoller {
 }
 
 const MOST_HOPELESS = 10_000;
+/** A cycle that claimed what it could and left more behind is followed by the next one this soon. */
+const GO_ON_MS = 1_000;
 
-type CycleResult = Omit<PollResult, 'project' | 'platform' | 'durationMs' | 'atMs'>;
+type CycleResult = Omit<
+  PollResult,
+  'project' | 'platform' | 'durationMs' | 'atMs' | 'requests' | 'effectiveIntervalMs'
+>;
 
 const NOTHING: Listing = { candidates: [], seen: 0, truncated: false, problem: undefined };
 const NOTHING_DONE = { discovered: 0, pending: 0, claimed: 0, skipped: {}, truncated: false };
@@ -91,6 +90,22 @@ export function createProjectPoller(
   let labelsReady = false;
   let failures = 0;
   let retryAfterMs: number | undefined;
+  let requests = 0;
+  const onRequest = (): void => {
+    requests += 1;
+  };
+  /** The platform is down: that ends by itself, and each poll that finds it so costs one request, so none is put off. */
+  let outage = false;
+  /** There is more work of which we know: it need not wait for the next look. */
+  let backlog = false;
+  const pace = (): PollPace => ({
+    ...polling,
+    intervalMs: backlog ? Math.min(GO_ON_MS, polling.intervalMs) : polling.intervalMs,
+    failures: outage ? 0 : failures,
+    retryAfterMs,
+    backoffMaxMs: options.pollBackoffMaxMs,
+    window: deps.window(),
+  });
 
   /** What stays wrong for many cycles is said in one of them. */
   const warnOnce = (about: string, problem: string, message: string): void => {
@@ -111,6 +126,7 @@ export function createProjectPoller(
         deadlineMs: options.listingDeadlineMs,
         mostCandidates: options.mostCandidates,
         signal,
+        onRequest,
       }),
     );
 
@@ -122,12 +138,13 @@ export function createProjectPoller(
     if (labelsReady) return;
     try {
       await deps.inListingSlot(() =>
-        platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal }),
+        platform.ensureLifecycleLabels({ purpose: 'setup', deadlineMs: options.claimCallMs, signal, onRequest }),
       );
       labelsReady = true;
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (!signal.aborted) warnOnce(error.kind, error.message, 'lifecycle labels not prepared yet');
+      if (!signal.aborted && !isHeldBack(error))
+        warnOnce(error.kind, error.message, 'lifecycle labels not prepared yet');
     }
   };
 
@@ -184,33 +201,45 @@ export function createProjectPoller(
   return {
     async poll(signal) {
       const startedAt = now();
+      requests = 0;
       const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
+      // To be held back is no failure: nobody was asked, and the wait is known.
+      if (!outcome.heldBack) failures = outcome.result === 'ok' ? 0 : failures + 1;
+      outage = outcome.result === 'unavailable';
+      backlog = outcome.result === 'ok' && outcome.truncated && outcome.claimed > 0;
+      retryAfterMs = outcome.retryAfterMs;
       const result: PollResult = {
         project: project.name,
         platform: platform.slug,
         ...outcome,
+        requests,
+        effectiveIntervalMs: effectiveIntervalMs(pace()),
         durationMs: Math.round(elapsedMs(startedAt)),
         atMs: Date.now(),
       };
-      failures = result.result === 'ok' ? 0 : failures + 1;
-      retryAfterMs = result.retryAfterMs;
       if (signal.aborted) return result;
       const { atMs: _, problem, ...facts } = result;
-      if (problem !== undefined) log.warn({ ...facts, problem, failures }, 'poll failed');
+      if (result.heldBack) log.debug({ ...facts, problem }, 'poll held back');
+      else if (problem !== undefined) log.warn({ ...facts, problem, failures }, 'poll failed');
       else if (result.discovered + result.pending > 0) log.info(facts, 'poll');
       else log.debug(facts, 'poll');
       return result;
     },
-    pauseMs: () =>
-      nextPauseMs({ ...polling, failures, retryAfterMs, backoffMaxMs: options.pollBackoffMaxMs }, Math.random()),
+    pauseMs: () => nextPauseMs(pace(), Math.random()),
   };
 }
 
 /** How a cycle went, by what stopped it. */
-function resultOf(error: unknown): Pick<PollResult, 'result' | 'problem' | 'retryAfterMs'> {
-  if (error === undefined) return { result: 'ok', problem: undefined, retryAfterMs: undefined };
+function resultOf(error: unknown): Pick<PollResult, 'result' | 'problem' | 'heldBack' | 'retryAfterMs'> {
+  if (error === undefined) return { result: 'ok', problem: undefined, heldBack: false, retryAfterMs: undefined };
   if (!(error instanceof PlatformError)) {
-    return { result: 'internal-error', problem: messageOf(error), retryAfterMs: undefined };
+    return { result: 'internal-error', problem: messageOf(error), heldBack: false, retryAfterMs: undefined };
   }
-  return { result: error.kind, problem: error.message, retryAfterMs: error.retryAfterMs };
+  const { kind, message, retryAfterMs } = error;
+  return { result: kind, problem: message, heldBack: isHeldBack(error), retryAfterMs };
+}
+
+/** A limit that no answer spoke of: the transport did not ask. */
+function isHeldBack({ kind, status }: PlatformError): boolean {
+  return kind === 'rate-limited' && status === undefined;
 }

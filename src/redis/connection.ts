@@ -26,6 +26,8 @@ export interface RedisConnectionOptions {
   readonly blockMs: number;
   /** The server is ours and was started empty just now: finding no data means nothing was lost. */
   readonly freshServer?: boolean;
+  /** Only to look at what others keep there: whose data this is, is read and never noted. */
+  readonly readOnly?: boolean;
   readonly log: Log;
 }
 
@@ -133,6 +135,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
 
   /** Looks whose data this is. Runs on the bare client: `script` is refused until it has succeeded. */
   const check = async (): Promise<void> => {
+    if (options.readOnly === true) return await lookOnly();
     const info = `${await commands.info('server')}\n${await commands.info('replication')}`;
     const field = (name: string): string => new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1] ?? '';
     const server = `${field('run_id')} ${field('master_replid')}`;
@@ -148,6 +151,13 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     if (what === 'changed') log.warn({ incarnation: id, fresh }, 'redis is another server, or has lost its data');
     if (incarnation !== undefined && incarnation.id !== id) contacts += 1;
     incarnation = { id, since, ageMs: Number(ageMs), lookedAt: now() };
+  };
+
+  const lookOnly = async (): Promise<void> => {
+    const [id, since] = await commands.hmget(keys.incarnation, 'id', 'since');
+    const [seconds] = await commands.time();
+    const ageMs = Number(seconds) * 1000 - Number(since ?? Number(seconds) * 1000);
+    incarnation = { id: id ?? '', since: since ?? '0', ageMs, lookedAt: now() };
   };
 
   commands.on('close', () => setStatus('down', lastError));

@@ -15,12 +15,15 @@
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
  * | decisions                              | stream | runs                | capped at about 100,000                  |
+ * | budget:<credential>                    | hash   | coordination        | until its waits and its window are over  |
+ * | polls                                  | hash   | coordination        | a day after the last poll                |
  * | queue:*                                | BullMQ | queue               | jobs are removed when they end           |
  *
  * ticket: run (current or last run id), previous (the run before a claim that is still `received`), fence (last one
  * given out), starts (times of the runs of the last 24 h), failures and backoffUntil (definite claim failures),
  * decision (the last one written, so that only a change is written again).
  * run: the fields of `domain/run.ts`.
+ * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON.
  */
 import type { RunState } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
@@ -40,6 +43,9 @@ export interface Keys {
   readonly unconfirmed: string;
   heartbeat(ticket: TicketKey): string;
   readonly decisions: string;
+  /** By the credential's name, never the secret. */
+  budget(credential: string): string;
+  readonly polls: string;
   /** BullMQ's prefix. */
   readonly queuePrefix: string;
 }
@@ -67,6 +73,8 @@ export function createKeys(options: KeysOptions): Keys {
     unconfirmed: key('runs', 'unconfirmed'),
     heartbeat: (ticket) => key('heartbeat', ticket),
     decisions: key('decisions'),
+    budget: (credential) => key('budget', credential),
+    polls: key('polls'),
     queuePrefix: key('queue'),
   };
 }

@@ -33,10 +33,14 @@ export interface ProjectView {
   /** Why it takes no part; undefined when all is well. */
   readonly disabled: string | undefined;
   readonly interval_seconds: number | undefined;
+  /** Longer than the configured one while the budget of its credential runs low, or while its polls fail. */
+  readonly effective_interval_seconds: number | undefined;
   readonly last_poll: LastPoll | undefined;
 }
 
+/** As its poller saw it: the poller leader, whichever replica is asked. */
 export interface LastPoll {
+  readonly by: string;
   readonly at_utc: string;
   readonly result: string;
   readonly discovered: number;
@@ -44,7 +48,24 @@ export interface LastPoll {
   readonly claimed: number;
   readonly skipped: Readonly<Record<string, number>>;
   readonly truncated: boolean;
+  readonly requests: number;
+  readonly held_back: boolean;
+  readonly retry_after_seconds: number | undefined;
   readonly duration_ms: number;
+}
+
+/** The API budget of one credential, as the platform said last to any replica. */
+export interface BudgetView {
+  readonly credential: string;
+  readonly platform: string;
+  /** These three are unknown where the platform does not tell, or has not since its window began anew. */
+  readonly limit: number | undefined;
+  readonly remaining: number | undefined;
+  readonly resets_in_seconds: number | undefined;
+  /** No call is made for so long; 0 when calls may be made. */
+  readonly held_for_seconds: number;
+  /** How many times longer than configured its polls are apart. */
+  readonly stretch: number;
 }
 
 /** What `app.ts` collects when somebody asks. */
@@ -56,6 +77,7 @@ export interface HealthFacts {
   readonly findings: readonly Finding[];
   readonly roles: readonly RoleView[];
   readonly projects: readonly ProjectView[];
+  readonly budgets: readonly BudgetView[];
   readonly config: { readonly state: 'ok' | 'last-good'; readonly hash: string; readonly loadedAtMs: number };
   readonly activeRuns: number;
 }
@@ -72,6 +94,7 @@ export function healthBody(facts: HealthFacts): object {
     findings: facts.findings,
     roles: facts.roles,
     projects: facts.projects,
+    budgets: facts.budgets,
     config: {
       state: facts.config.state,
       hash: facts.config.hash,

@@ -1,5 +1,6 @@
 /** Every metric of the house, names `agentsmith_*` (DESIGN 11). The only file that knows prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BudgetView } from './health.ts';
 
 /** Read at scrape time: what is a state rather than an event. */
 export interface Gauges {
@@ -7,6 +8,9 @@ export interface Gauges {
   readonly queueDepth: number | undefined;
   readonly activeRuns: number;
   readonly findings: Readonly<Record<string, number>>;
+  readonly budgets: readonly BudgetView[];
+  /** Seconds between the polls of each polled project, as they are now. */
+  readonly pollIntervals: Readonly<Record<string, number>>;
   /** Epoch of each role that this replica leads, 0 for the others. */
   readonly leaderEpoch: Readonly<Record<string, number>>;
   readonly ready: boolean;
@@ -84,6 +88,28 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['platform', 'credential'],
     registers,
   });
+  const perCredential = { labelNames: ['platform', 'credential'], registers };
+  const budgetLimit = new Gauge({
+    name: 'agentsmith_platform_budget_limit',
+    help: 'Requests (or units of the platform) in the window of a credential',
+    ...perCredential,
+  });
+  const budgetRemaining = new Gauge({
+    name: 'agentsmith_platform_budget_remaining',
+    help: 'What is left of that window, as any replica was told last',
+    ...perCredential,
+  });
+  const budgetHeld = new Gauge({
+    name: 'agentsmith_platform_budget_held_seconds',
+    help: 'No call is made with the credential for so long, because the platform asked to wait',
+    ...perCredential,
+  });
+  const pollInterval = new Gauge({
+    name: 'agentsmith_poll_effective_interval_seconds',
+    help: 'Time between polls of a project: longer than configured while its budget runs low or its polls fail',
+    labelNames: ['project'],
+    registers,
+  });
   const runsEnded = new Counter({
     name: 'agentsmith_runs_ended_total',
     help: 'Runs by the state they ended in',
@@ -137,6 +163,15 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     for (const [name, value] of Object.entries(values)) gauge.set({ [label]: name }, value);
   };
 
+  const setBudgets = (budgets: readonly BudgetView[]): void => {
+    for (const gauge of [budgetLimit, budgetRemaining, budgetHeld]) gauge.reset();
+    for (const { platform, credential, limit, remaining, held_for_seconds } of budgets) {
+      if (limit !== undefined) budgetLimit.set({ platform, credential }, limit);
+      if (remaining !== undefined) budgetRemaining.set({ platform, credential }, remaining);
+      budgetHeld.set({ platform, credential }, held_for_seconds);
+    }
+  };
+
   return {
     claim: (facts) => claims.inc(facts),
     poll({ platform, result, durationMs }) {
@@ -158,6 +193,8 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       const gauges = await readGauges();
       setAll(runs, 'state', gauges.runs);
       setAll(findings, 'code', gauges.findings);
+      setAll(pollInterval, 'project', gauges.pollIntervals);
+      setBudgets(gauges.budgets);
       setAll(epoch, 'role', gauges.leaderEpoch);
       if (gauges.queueDepth === undefined) depth.remove();
       else depth.set(gauges.queueDepth);

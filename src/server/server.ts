@@ -14,6 +14,8 @@ export interface Server {
 
 export interface ServerDeps {
   readonly health: () => HealthFacts;
+  /** Looks at what other replicas do, within a moment; never throws. */
+  readonly freshen?: () => Promise<void>;
   readonly metrics: Pick<Metrics, 'page'>;
   readonly log: Log;
 }
@@ -23,7 +25,10 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 export function createServer(deps: ServerDeps): Server {
   const app = fastify({ logger: false, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle' });
 
-  app.get('/health', () => healthBody(deps.health()));
+  app.get('/health', async () => {
+    await deps.freshen?.();
+    return healthBody(deps.health());
+  });
   app.get('/health/ready', async (_request, reply) => {
     const { code, body } = readiness(deps.health());
     return await reply.code(code).send(body);

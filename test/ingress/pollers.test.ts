@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Project } from '../../src/domain/project.ts';
 import type { Fault } from '../../src/emulators/faults.ts';
+import { sleep } from '../../src/foundation/loop.ts';
 import { openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -120,6 +121,25 @@ test('poller: 10,000 issues are worked off over several cycles, visibly truncate
   expect(working.length).toBeGreaterThanOrEqual(15);
   for (const { claimed } of working) expect(claimed).toBeLessThan(700);
   expect(working.slice(0, -1).every(({ truncated }) => truncated)).toBe(true);
+});
+
+test('poller: a backlog larger than one cycle takes in is gone on with at once, not an interval later', async () => {
+  const hourly = (plain: Project): readonly Project[] => [
+    { ...plain, polling: { intervalMs: 3_600_000, jitterPercent: 0 } },
+  ];
+  const house = await openHouse({ redisUrl: redis.url, projects: hourly });
+  for (let opened = 0; opened < 1_200; opened += 1) house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const pauses: number[] = [];
+  const polling = startPolling(house, {
+    listingDeadlineMs: 10_000,
+    claim: async ({ project, ticketId }) => ({ kind: 'claimed', run: ticketId, project, pipeline: 'fix-bug' }),
+    sleep(ms, signal) {
+      if (ms > 0) pauses.push(ms);
+      return sleep(ms <= 1_000 ? 0 : ms, signal);
+    },
+  });
+  await until('all had their turn', () => polling.asked.length >= 1_200 && pauses.at(-1) === 3_600_000);
+  expect(pauses).toEqual([1_000, 1_000, 3_600_000]);
 });
 
 test('poller: one bad page hides neither the good ones nor itself', async () => {

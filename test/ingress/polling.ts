@@ -5,9 +5,10 @@ import type { ClaimRequest } from '../../src/claims/claim-request.ts';
 import type { TicketClaimService } from '../../src/claims/ticket-claim-service.ts';
 import { type Term, TermLost } from '../../src/coordination/leader.ts';
 import type { Catalog } from '../../src/domain/project.ts';
+import type { Sleep } from '../../src/foundation/loop.ts';
 import { createPollers, type Pollers, type PollersOptions } from '../../src/ingress/pollers.ts';
 import type { PollResult } from '../../src/ingress/project-poller.ts';
-import { type House, silentLog } from '../support/house.ts';
+import { type House, type Rooms, silentLog } from '../support/house.ts';
 import { until } from '../support/until.ts';
 
 export interface Polling {
@@ -27,9 +28,11 @@ export interface Polling {
 export interface PollingOptions extends Partial<PollersOptions> {
   /** Instead of the real claim service. */
   readonly claim?: (request: ClaimRequest) => Promise<ClaimOutcome>;
+  /** Instead of real time. */
+  readonly sleep?: Sleep;
 }
 
-export function startPolling(house: House, options: PollingOptions = {}): Polling {
+export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, options: PollingOptions = {}): Polling {
   let catalog = house.catalog;
   const polls: PollResult[] = [];
   const asked: ClaimRequest[] = [];
@@ -45,12 +48,14 @@ export function startPolling(house: House, options: PollingOptions = {}): Pollin
     {
       catalog: () => catalog,
       platformOf: house.platformOf,
-      credentialOf: () => 'bot',
+      credentialOf: ({ source }) => source.host,
+      windowOf: () => house.limits?.budget().window,
       claims,
       claimSignal: ending.signal,
       findings: house.findings,
       log: silentLog,
       onPoll: (result) => polls.push(result),
+      ...(options.sleep && { sleep: options.sleep }),
     },
     { ...house.timing, catalogCheckMs: 10, summaryMs: 60_000, ...options },
   );

@@ -12,6 +12,7 @@ function named(keys: Keys): string[] {
     keys.run('01J'),
     keys.runs('queued'),
     keys.decisions,
+    keys.budget('bot'),
     keys.incarnation,
     keys.queuePrefix,
   ];
@@ -26,6 +27,7 @@ test('keys have exactly the names that people and programs outside rely on', () 
     'agentsmith:run:01J',
     'agentsmith:runs:queued',
     'agentsmith:decisions',
+    'agentsmith:budget:bot',
     'agentsmith:incarnation',
     'agentsmith:queue',
   ]);
@@ -45,6 +47,7 @@ test('no two kinds of key can meet, whatever a ticket or a run is called', () =>
   const all = [
     ...named(keys),
     keys.unconfirmed,
+    keys.polls,
     keys.output('01J'),
     keys.leaderEpoch('poller'),
     keys.leaderReleased('poller'),

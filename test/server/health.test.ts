@@ -1,6 +1,7 @@
 /** Every row of readiness (DESIGN 9), from what the rooms say of themselves to the answer. */
 import { expect, test } from 'vitest';
 import type { Project } from '../../src/domain/project.ts';
+import { createRateLimits } from '../../src/platforms/rate-limits.ts';
 import { createHealthCollector, type RoomStates } from '../../src/server/collect-health.ts';
 import { type HealthFacts, healthBody, readiness } from '../../src/server/health.ts';
 
@@ -25,6 +26,7 @@ const good: RoomStates = {
   recoveringMs: 0,
   projects: [project],
   polls: new Map(),
+  credentials: [],
   findings: [],
 };
 
@@ -128,17 +130,19 @@ test('health: the moment of the last change is kept while the state stays the sa
   expect(changedAt({ ...lost, redis: { state: 'down', reason: 'another reason', sinceMs: 0 } })).toBe(lostAt);
 });
 
-test('health: the last poll of a project is shown with its kind of error, without the text of it', () => {
+test('health: the last poll of a project is shown with whoever polled, its kind of error and the interval of the moment', () => {
   const facts = factsOf({
     polls: new Map([
       [
         'api',
         {
           project: 'api',
-          platform: 'github',
+          by: 'pod-2',
           result: 'auth',
-          problem: 'list issues of org/api: 401 from https://secret.example',
-          retryAfterMs: undefined,
+          heldBack: false,
+          retryAfterMs: 6_500,
+          requests: 2,
+          effectiveIntervalMs: 120_000,
           discovered: 0,
           pending: 0,
           claimed: 0,
@@ -154,8 +158,45 @@ test('health: the last poll of a project is shown with its kind of error, withou
     {
       name: 'api',
       interval_seconds: 60,
-      last_poll: { result: 'auth', truncated: true, at_utc: '2026-01-02T00:00:00.000Z' },
+      effective_interval_seconds: 120,
+      last_poll: {
+        by: 'pod-2',
+        result: 'auth',
+        truncated: true,
+        requests: 2,
+        retry_after_seconds: 7,
+        at_utc: '2026-01-02T00:00:00.000Z',
+      },
     },
   ]);
-  expect(JSON.stringify(healthBody(facts))).not.toContain('secret.example');
+  expect(factsOf().projects).toMatchObject([{ effective_interval_seconds: 60, last_poll: undefined }]);
+});
+
+test('health: the budget of each credential is shown, and one that is held for more than a minute is a finding', async () => {
+  const limits = createRateLimits();
+  const states = { credentials: [{ credential: 'github~github.com~abc', platform: 'github', limits }] } as const;
+  expect(factsOf(states)).toMatchObject({
+    findings: [],
+    budgets: [{ credential: 'github~github.com~abc', platform: 'github', held_for_seconds: 0, stretch: 1 }],
+  });
+  await limits.learn({ limit: 1_000, remaining: 325, resetMs: 1_800_000, windowMs: 3_600_000 }, 'GET /');
+  await limits.learn({ waitMs: 60_000 }, 'GET /');
+  expect(factsOf(states)).toMatchObject({
+    findings: [],
+    budgets: [{ limit: 1_000, remaining: 325, resets_in_seconds: 1_800, held_for_seconds: 60, stretch: 1.8 }],
+  });
+  await limits.learn({ waitMs: 90_000 }, 'GET /');
+  const [finding] = factsOf(states).findings;
+  expect(finding).toMatchObject({ code: 'credential-limited', severity: 'warning' });
+  expect(finding?.text).toContain('no call is made');
+  expect(readiness(factsOf(states)).code).toBe(200);
+});
+
+test('health: a budget that is down to its reserve is a finding too', async () => {
+  const limits = createRateLimits();
+  await limits.learn({ limit: 1_000, remaining: 100, resetMs: 1_800_000, windowMs: 3_600_000 }, 'GET /');
+  const { findings } = factsOf({ credentials: [{ credential: 'bot', platform: 'github', limits }] });
+  expect(findings).toMatchObject([
+    { code: 'credential-limited', text: expect.stringContaining('kept for claims and labels') },
+  ]);
 });

@@ -12,6 +12,7 @@ const facts: HealthFacts = {
   findings: [],
   roles: [],
   projects: [],
+  budgets: [],
   config: { state: 'ok', hash: 'abc', loadedAtMs: 0 },
   activeRuns: 0,
 };
@@ -20,6 +21,27 @@ const gauges: Gauges = {
   queueDepth: 2,
   activeRuns: 1,
   findings: { 'poll-failing': 1 },
+  budgets: [
+    {
+      credential: 'github~github.com~abc',
+      platform: 'github',
+      limit: 5_000,
+      remaining: 4_320,
+      resets_in_seconds: 60,
+      held_for_seconds: 7,
+      stretch: 1.5,
+    },
+    {
+      credential: 'jira~jira.corp~def',
+      platform: 'jira',
+      limit: undefined,
+      remaining: undefined,
+      resets_in_seconds: undefined,
+      held_for_seconds: 0,
+      stretch: 1,
+    },
+  ],
+  pollIntervals: { api: 90 },
   leaderEpoch: { poller: 1_700_000_000_123, housekeeping: 0 },
   ready: true,
 };
@@ -82,6 +104,11 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
     'agentsmith_poll_duration_seconds_sum{platform="github"} 1.5',
     'agentsmith_platform_requests_total{platform="github",purpose="discovery",status="304"} 1',
     'agentsmith_platform_rate_limit_remaining{platform="github",credential="github~github.com~abc"} 4321',
+    'agentsmith_platform_budget_limit{platform="github",credential="github~github.com~abc"} 5000',
+    'agentsmith_platform_budget_remaining{platform="github",credential="github~github.com~abc"} 4320',
+    'agentsmith_platform_budget_held_seconds{platform="github",credential="github~github.com~abc"} 7',
+    'agentsmith_platform_budget_held_seconds{platform="jira",credential="jira~jira.corp~def"} 0',
+    'agentsmith_poll_effective_interval_seconds{project="api"} 90',
     'agentsmith_runs_ended_total{project="api",pipeline="fix-bug",state="completed"} 1',
     'agentsmith_run_duration_seconds_count{pipeline="fix-bug",state="completed"} 1',
     'agentsmith_label_lag_seconds_sum{state="completed"} 0.3',
@@ -103,9 +130,12 @@ test('metrics: what is gone is not shown any more, and an unknown depth is no de
   const { get } = await open(undefined, async () => read);
   const page = async (): Promise<string> => (await get('/metrics')).text();
   expect(await page()).toContain('agentsmith_runs{state="queued"} 2');
-  read = { ...gauges, runs: {}, findings: {}, queueDepth: undefined };
+  expect(await page()).not.toMatch(/budget_(limit|remaining)\{platform="jira"/);
+  read = { ...gauges, runs: {}, findings: {}, budgets: [], pollIntervals: {}, queueDepth: undefined };
   const later = await page();
   expect(later).not.toContain('agentsmith_runs{');
   expect(later).not.toContain('agentsmith_findings{');
+  expect(later).not.toContain('agentsmith_platform_budget_held_seconds{');
+  expect(later).not.toContain('agentsmith_poll_effective_interval_seconds{');
   expect(later).not.toMatch(/^agentsmith_queue_depth \d/m);
 });

@@ -1,12 +1,13 @@
 /**
  * A Redis server as a child process on 127.0.0.1: for the demo, for `dev` and for tests. It never outlives the process
- * that started it, and an end that nobody asked for is reported with the last lines of its output.
+ * that started it, nor does its temporary folder. An end that nobody asked for is reported with the last lines of its
+ * output.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../../foundation/log.ts';
 import { freePort } from './free-port.ts';
+import { type LeashedFolder, openLeashedFolder } from './leashed-folder.ts';
 import { startLeashed } from './leashed-process.ts';
 import type { RedisServer } from './redis-server.ts';
 
@@ -50,26 +51,23 @@ const PORT_ATTEMPTS = 5;
 
 /** Resolves when the server accepts connections. Throws with the server's own words when it does not start. */
 export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise<EmbeddedRedis> {
-  const dir = options.dir ?? (await mkdtemp(path.join(tmpdir(), 'agentsmith-redis-')));
-  const removeDir = async (): Promise<void> => {
-    if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
-  };
+  const folder: Folder =
+    options.dir === undefined
+      ? await openLeashedFolder('agentsmith-redis-')
+      : { path: options.dir, remove: () => Promise.resolve() };
   try {
-    const { port, running } = await startOnSomePort(options, dir);
-    return handle(options, dir, port, running, removeDir);
+    const { port, running } = await startOnSomePort(options, folder.path);
+    return handle(options, folder, port, running);
   } catch (error) {
-    await removeDir();
+    await folder.remove();
     throw error;
   }
 }
 
-function handle(
-  options: EmbeddedRedisOptions,
-  dir: string,
-  port: number,
-  first: Running,
-  removeDir: () => Promise<void>,
-): EmbeddedRedis {
+/** Its data: a temporary folder of its own, or one that belongs to somebody else and stays. */
+type Folder = Pick<LeashedFolder, 'path' | 'remove'>;
+
+function handle(options: EmbeddedRedisOptions, folder: Folder, port: number, first: Running): EmbeddedRedis {
   let running = first;
   const stopRunning = async (): Promise<void> => {
     // A server that hangs in SIGSTOP takes SIGTERM only after SIGCONT.
@@ -94,11 +92,11 @@ function handle(
     },
     async restart() {
       await stopRunning();
-      running = await start(options, dir, port);
+      running = await start(options, folder.path, port);
     },
     async stop() {
       await stopRunning();
-      await removeDir();
+      await folder.remove();
     },
   };
 }

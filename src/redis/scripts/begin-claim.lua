@@ -1,12 +1,13 @@
 -- Step 1 of a claim: lock the ticket, give out a fence, write the run as `received`.
 -- A `received` run whose lock is gone belongs to a claim that died: it is taken over, same run id, new fence.
+-- Without a lock token it only tells what it would do, so that people are shown the very gates of the claim.
 --
 -- KEYS  1 ticket   2 claim lock   3 incarnation   4 runs:received
--- ARGV  1 new run id   2 lock token   3 lock TTL ms   4 recovery wait ms   5 prefix of run keys
+-- ARGV  1 new run id   2 lock token, '' = change nothing   3 lock TTL ms   4 recovery wait ms   5 prefix of run keys
 --       6 most runs in the window   7 the window in ms   8 '1' = ignore back-off and limit (a person asked)
 --       9 ticket TTL ms   10.. field, value, ... of the run (project, platform, ticket, ticketId, ...)
--- Returns {'begun' | 'taken-over', run id, fence, previous run record, now in ms, what the run was asked for by,
---          since when in ms}
+-- Returns {'begun' | 'taken-over', run id, fence, previous run record, now in ms, what the run was asked for by ('' =
+--          by this claim), since when in ms}
 --       | {'already-claimed', state or 'unconfirmed', run id} | {'contended', run id or ''}
 --       | {'recovering', ms} | {'backing-off', until} | {'too-many-runs', count}
 local now = now_ms()
@@ -34,6 +35,13 @@ for start in string.gmatch(ticket[4] or '', '%d+') do
   if tonumber(start) > now - tonumber(ARGV[7]) then recent[#recent + 1] = start end
 end
 if not insist and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end
+
+if ARGV[2] == '' then
+  if redis.call('EXISTS', KEYS[2]) == 1 then return {'contended', takeover and current or ''} end
+  local asked = takeover and redis.call('HMGET', ARGV[5] .. current, 'trigger', 'createdAtMs') or {'', int(now)}
+  return {takeover and 'taken-over' or 'begun', '', 0, previous and record(ARGV[5] .. previous) or {}, int(now),
+    insist and '' or asked[1], asked[2]}
+end
 
 if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then -- guard: claim-lock
   return {'contended', takeover and current or ''} -- guard: claim-lock
