@@ -1,9 +1,10 @@
 /** From a valid file to the projects of the catalog, with what is worth saying about each. */
 import type { Polling, Project, Routing } from '../domain/project.ts';
 import type { TicketSource } from '../domain/ticket.ts';
-import type { PlatformDescriptor, TicketsConfig } from '../platforms/descriptor.ts';
+import type { TicketsConfig } from '../platforms/descriptor.ts';
 import type { Tickets } from './check-schema.ts';
 import type { Connection } from './config.ts';
+import { credentialName, resolveCredential } from './credentials.ts';
 import type { Facts } from './cross-checks.ts';
 import { watchesWholeSite } from './cross-checks.ts';
 import type { Environment } from './expand.ts';
@@ -11,7 +12,7 @@ import { type ConfigFinding, info, warning } from './findings.ts';
 import { decideIngress, type Ingress } from './ingress-policy.ts';
 import type { Problem } from './problems.ts';
 import { type ConfigFile, type ProjectConfig, triggerOf } from './schema.ts';
-import { type CredentialState, credentialName, type ProjectSecrets, resolveCredential } from './secrets.ts';
+import type { ProjectSecrets } from './secrets.ts';
 
 export interface BuiltProject {
   readonly project: Project;
@@ -36,7 +37,7 @@ export function buildProject(
   const ingress = ingressOf(section, facts.file, webhookSecrets);
   const labels = facts.document.keysAt(['projects', name, descriptor.triggerKey, 'pipeline_from_label']);
   const routing = routingOf(section, descriptor.triggerKey, labels);
-  const disabled = whyDisabled(descriptor, credential);
+  const disabled = credential.ok ? undefined : `credential missing: ${credential.reason}`;
   const project: Project = {
     name,
     source,
@@ -45,7 +46,7 @@ export function buildProject(
     triggers: ingress.triggers,
     ...(ingress.polling === undefined ? {} : { polling: ingress.polling }),
     ...(section.max_parallel_jobs === undefined ? {} : { maxParallelJobs: section.max_parallel_jobs }),
-    ...(disabled === undefined ? {} : { disabled: disabled.text }),
+    ...(disabled === undefined ? {} : { disabled }),
   };
   const connection: Connection = {
     project: name,
@@ -82,19 +83,6 @@ export function crowdedRoutes(built: readonly BuiltProject[]): Problem[] {
     }
   }
   return problems;
-}
-
-interface Disabled {
-  readonly code: string;
-  readonly text: string;
-}
-
-function whyDisabled(descriptor: PlatformDescriptor, credential: CredentialState): Disabled | undefined {
-  if (descriptor.connect === undefined) return { code: 'adapter-missing', text: 'adapter not in this build' };
-  if (!credential.ok) return { code: 'credential-missing', text: `credential missing: ${credential.reason}` };
-  const { kind } = credential.credential;
-  if (descriptor.credentialKinds?.includes(kind) !== false) return undefined;
-  return { code: 'credential-unsupported', text: `credentials of kind ${kind} not in this build` };
 }
 
 /** The map is filled in the order of the file, which plain objects do not keep. */
@@ -143,13 +131,13 @@ function withoutAuth(tickets: TicketsConfig): TicketsConfig {
 function findingsOf(
   project: Project,
   ingress: Ingress,
-  disabled: Disabled | undefined,
+  disabled: string | undefined,
   section: ProjectConfig,
 ): ConfigFinding[] {
   const { name } = project;
   const findings: ConfigFinding[] = [];
   if (disabled !== undefined) {
-    findings.push(warning(disabled.code, `${name} is off: ${disabled.text}`, name));
+    findings.push(warning('credential-missing', `${name} is off: ${disabled}`, name));
   }
   if (ingress.listing === 'off' && !ingress.webhooks) {
     findings.push(

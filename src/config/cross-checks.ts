@@ -4,6 +4,7 @@
  * together.
  */
 import { sourceKey, type TicketSource } from '../domain/ticket.ts';
+import type { PlatformDescriptor } from '../platforms/descriptor.ts';
 import { PLATFORMS } from '../platforms/registry.ts';
 import { descriptorOf, mapping, mappingAt, type Tickets } from './check-schema.ts';
 import type { ConfigDocument } from './document.ts';
@@ -81,6 +82,7 @@ function projectsAlone({ document, tree }: Facts): Problem[] {
       const message = `belongs to ${type}, but tickets.type is ${descriptor.type}: use ${descriptor.triggerKey}`;
       problems.push({ path: [...at, triggerKey], message });
     }
+    problems.push(...labelsThatCannotBe([...at, descriptor?.triggerKey ?? ''], descriptor, document));
     const webhook = mappingAt(project, 'webhook');
     if (webhook.secret !== undefined && webhook.secrets !== undefined) {
       problems.push({ path: [...at, 'webhook'], message: 'must have either secret or secrets, not both' });
@@ -98,6 +100,19 @@ function repeatedLabels(trigger: Path, document: ConfigDocument): Problem[] {
     path: [...labels, second],
     message: `is the same label as ${first}: letter case is ignored`,
   }));
+}
+
+/** A key that no ticket of the platform can carry would wait for ever without a word. */
+function labelsThatCannotBe(
+  trigger: Path,
+  descriptor: PlatformDescriptor | undefined,
+  document: ConfigDocument,
+): Problem[] {
+  const labels: Path = [...trigger, 'pipeline_from_label'];
+  return document.keysAt(labels).flatMap((label) => {
+    const message = descriptor?.labelProblem?.(label);
+    return message === undefined ? [] : [{ path: [...labels, label], message }];
+  });
 }
 
 function policiesAgainstEngine({ tree }: Facts): Problem[] {

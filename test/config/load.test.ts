@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { configFile } from '../../src/config/config-text.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { formatPath } from '../../src/config/problems.ts';
 import { resolvePipeline } from '../../src/domain/pipeline-resolver.ts';
 import { FOLDER, load, problemsOf, project } from './load-text.ts';
 
@@ -88,24 +89,23 @@ test('an empty pipeline_from_label says that only the pending label starts a run
   expect(codes(findings)).toEqual(['pending-only', 'no-runner']);
 });
 
-test('a project whose adapter is not in this build loads and is off', async () => {
+test.each([
+  ['github', 'https://github.com/o/r', 'a,b'],
+  ['gitlab', 'https://gitlab.com/a/b', 'a,b'],
+  ['gitlab', 'https://gitlab.com/a/b', 'None'],
+  ['azuredevops', 'https://dev.azure.com/o/p', 'a;b'],
+  ['azuredevops', 'https://dev.azure.com/o/p', '@me'],
+  ['jira', 'https://jira.example/browse/ABC-1', 'two words'],
+])('a trigger label that no ticket of %s could be found by is refused where it stands', async (slug, url, label) => {
   const text = `projects:
-  g: { tickets: { type: gitlab, url: "https://gitlab.com/a/b" } }
-  z: { tickets: { type: azuredevops, url: "https://dev.azure.com/o/p" } }
-  j: { tickets: { type: jira, url: "https://x.atlassian.net", project: ABC } }
+  p:
+    tickets: { type: ${slug}, url: "${url}" }
+    ${slug}_trigger: { pipeline_from_label: { fine: fix-bug, "${label}": fix-bug } }
 `;
-  const { catalog } = await load(text, {
-    GITLAB_TOKEN: 'x',
-    AZURE_DEVOPS_TOKEN: 'x',
-    JIRA_TOKEN: 'x',
-    JIRA_EMAIL: 'x',
-  });
-  const off = 'adapter not in this build';
-  expect(catalog.projects.map(({ name, disabled }) => [name, disabled])).toEqual([
-    ['g', off],
-    ['z', off],
-    ['j', off],
-  ]);
+  const problems = await problemsOf(text);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(/^4:/);
+  expect(problems[0]).toContain(formatPath(['projects', 'p', `${slug}_trigger`, 'pipeline_from_label', label]));
 });
 
 test('a missing token turns off that project alone', async () => {
@@ -134,14 +134,14 @@ test('Jira Cloud needs an email beside the token, Data Center does not', async (
   expect(secrets.credential('own')).toMatchObject({ ok: true, credential: { kind: 'basic', email: 'me@x' } });
 });
 
-test('a GitHub App is understood, and off while the adapter takes tokens only', async () => {
+test('a GitHub App is understood; the path of its key starts at the configuration', async () => {
   const auth = 'auth: { app_id: 12, installation_id: "34", private_key_file: key.pem }';
   const { catalog, secrets } = await load(`projects: { a: { tickets: { type: GitHub, url: "${REPO}", ${auth} } } }`);
   expect(secrets.credential('a')).toEqual({
     ok: true,
     credential: { kind: 'app', appId: '12', installationId: '34', privateKeyFile: `${FOLDER}/key.pem` },
   });
-  expect(catalog.projects[0]?.disabled).toBe('credentials of kind app not in this build');
+  expect(catalog.projects[0]?.disabled).toBeUndefined();
 });
 
 test('projects with the same token share one credential name, which is not the token', async () => {
@@ -188,6 +188,7 @@ pipelines:
   const config = await load(text, variables);
   const hidden = [
     'the-own-token',
+    Buffer.from(':the-own-token').toString('base64'),
     'the-webhook-secret',
     'the-key-value',
     'p%40ssword',
