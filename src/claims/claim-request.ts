@@ -2,12 +2,12 @@
 import type { Catalog, Project, Trigger } from '../domain/project.ts';
 import { projectsOnSource } from '../domain/routing.ts';
 import type { Call, TicketPlatform } from '../platforms/contract.ts';
-import { type ClaimOutcome, rejected } from './claim-outcome.ts';
+import { rejected, type Unclaimed } from './claim-outcome.ts';
 
 export interface ClaimRequest {
   /** Any project on the ticket's source; routing decides which one takes the ticket. */
   readonly project: string;
-  /** The platform's id of the ticket in that source. */
+  /** The platform's id of the ticket in that source, never a name: it is part of the key, and with it of the lock. */
   readonly ticketId: string;
   readonly trigger: Trigger;
 }
@@ -37,7 +37,7 @@ export function preCheck(
   signal: AbortSignal,
   deps: PreCheckDeps,
   options: { readonly claimDeadlineMs: number; readonly claimCallMs: number },
-): Claim | ClaimOutcome {
+): Claim | Unclaimed {
   const catalog = deps.catalog();
   const project = catalog.projects.find(({ name }) => name === request.project);
   if (project === undefined) return rejected('unknown-project', `no project ${request.project} in the configuration`);
@@ -46,7 +46,8 @@ export function preCheck(
     return rejected('project-disabled', project.disabled ?? 'its platform is not connected');
   }
   const projects = projectsOnSource(catalog, project, request.trigger);
-  if (projects.length === 0) return rejected('trigger-not-allowed', `sync_policy excludes ${request.trigger}`);
+  if (projects.length === 0)
+    return rejected('trigger-not-allowed', `no project on this source takes tickets by ${request.trigger}`);
   // One clock will do for this deadline, and costs no system call; the lock, which must not be trusted too long, has all.
   const startedMs = performance.now();
   const leftMs = (): number => options.claimDeadlineMs - (performance.now() - startedMs);

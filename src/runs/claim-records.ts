@@ -19,9 +19,7 @@ export interface ClaimHold {
   readonly token: string;
 }
 
-export interface BeginClaim {
-  readonly newRun: string;
-  readonly token: string;
+export interface ClaimQuestion {
   readonly ticket: TicketKey;
   readonly platform: string;
   readonly ticketId: string;
@@ -31,10 +29,15 @@ export interface BeginClaim {
   readonly insist: boolean;
 }
 
-export interface BegunClaim {
+export interface BeginClaim extends ClaimQuestion {
+  readonly newRun: string;
+  readonly token: string;
+}
+
+/** What the records say of a ticket that may be claimed. */
+export interface ClaimStart {
   /** `taken-over`: an earlier claim has died, this one goes on with its run. */
   readonly kind: 'begun' | 'taken-over';
-  readonly hold: ClaimHold;
   /** The ticket's run before this one, as far as its record is still there. */
   readonly previous: Run | undefined;
   /** Redis TIME in ms: what the times in records are compared with. */
@@ -44,13 +47,18 @@ export interface BegunClaim {
   readonly createdAtMs: number;
 }
 
-export type BeginClaimReply =
-  | BegunClaim
+export interface BegunClaim extends ClaimStart {
+  readonly hold: ClaimHold;
+}
+
+export type ClaimRefusal =
   | { readonly kind: 'already-claimed'; readonly state: string; readonly run: string }
   | { readonly kind: 'contended' }
   | { readonly kind: 'recovering' }
   | { readonly kind: 'backing-off'; readonly untilMs: number }
   | { readonly kind: 'too-many-runs'; readonly count: number };
+
+export type BeginClaimReply = BegunClaim | ClaimRefusal;
 
 export interface CommitClaim {
   readonly pipeline: string;
@@ -72,6 +80,8 @@ export interface AbandonClaim {
 
 export interface ClaimRecords {
   begin(claim: BeginClaim): Promise<BeginClaimReply>;
+  /** What `begin` would answer now; nothing is locked and nothing is written. */
+  look(claim: ClaimQuestion): Promise<ClaimStart | ClaimRefusal>;
   /** Turns the held run into a queued one; its turn, or undefined when another claim has taken it over. */
   commit(hold: ClaimHold, facts: CommitClaim): Promise<number | undefined>;
   /** Ends a claim that does not become a run now. False when another claim has taken it over. */
@@ -96,67 +106,65 @@ const LIMIT_WINDOW_MS = 86_400_000;
 
 export function createClaimRecords(redis: RedisConnection, options: ClaimRecordsOptions): ClaimRecords {
   const { keys } = redis;
+  /** Without a token the script only looks. */
+  const ask = async (claim: ClaimQuestion, newRun: string, token: string): Promise<BeginClaimReply> => {
+    const reply = await redis.script(
+      'begin-claim',
+      [
+        keys.ticket(claim.ticket),
+        keys.claimLock(claim.platform, claim.ticket),
+        keys.incarnation,
+        keys.runs('received'),
+      ],
+      [
+        newRun,
+        token,
+        options.claimLockTtlMs,
+        options.recoveryClaimsMs,
+        keys.run(''),
+        options.mostRunsPerDay(),
+        LIMIT_WINDOW_MS,
+        claim.insist ? '1' : '0',
+        TICKET_TTL_MS,
+        ...flatten({
+          ticket: claim.ticket,
+          ticketId: claim.ticketId,
+          platform: claim.platform,
+          project: claim.project,
+          trigger: claim.trigger,
+        }),
+      ],
+    );
+    const [kind, a = '', b = '', previous = [], atMs, trigger, createdAtMs] = reply;
+    switch (kind) {
+      case 'begun':
+      case 'taken-over':
+        return {
+          kind,
+          hold: { run: String(a), ticket: claim.ticket, platform: claim.platform, fence: Number(b), token },
+          previous: Array.isArray(previous) ? runOf(hashOf(previous)) : undefined,
+          atMs: Number(atMs),
+          trigger: trigger === '' ? claim.trigger : (trigger as Trigger),
+          createdAtMs: Number(createdAtMs),
+        };
+      case 'already-claimed':
+        return { kind, state: String(a), run: String(b) };
+      case 'contended':
+      case 'recovering':
+        return { kind };
+      case 'backing-off':
+        return { kind, untilMs: Number(a) };
+      case 'too-many-runs':
+        return { kind, count: Number(a) };
+      case undefined:
+      default:
+        throw new Error(`begin-claim answered ${String(kind)}`);
+    }
+  };
+
   return {
-    async begin(claim) {
-      const reply = await redis.script(
-        'begin-claim',
-        [
-          keys.ticket(claim.ticket),
-          keys.claimLock(claim.platform, claim.ticket),
-          keys.incarnation,
-          keys.runs('received'),
-        ],
-        [
-          claim.newRun,
-          claim.token,
-          options.claimLockTtlMs,
-          options.recoveryClaimsMs,
-          keys.run(''),
-          options.mostRunsPerDay(),
-          LIMIT_WINDOW_MS,
-          claim.insist ? '1' : '0',
-          TICKET_TTL_MS,
-          ...flatten({
-            ticket: claim.ticket,
-            ticketId: claim.ticketId,
-            platform: claim.platform,
-            project: claim.project,
-            trigger: claim.trigger,
-          }),
-        ],
-      );
-      const [kind, a = '', b = '', previous = [], atMs, trigger, createdAtMs] = reply;
-      switch (kind) {
-        case 'begun':
-        case 'taken-over':
-          return {
-            kind,
-            hold: {
-              run: String(a),
-              ticket: claim.ticket,
-              platform: claim.platform,
-              fence: Number(b),
-              token: claim.token,
-            },
-            previous: Array.isArray(previous) ? runOf(hashOf(previous)) : undefined,
-            atMs: Number(atMs),
-            trigger: trigger as Trigger,
-            createdAtMs: Number(createdAtMs),
-          };
-        case 'already-claimed':
-          return { kind, state: String(a), run: String(b) };
-        case 'contended':
-        case 'recovering':
-          return { kind };
-        case 'backing-off':
-          return { kind, untilMs: Number(a) };
-        case 'too-many-runs':
-          return { kind, count: Number(a) };
-        case undefined:
-        default:
-          throw new Error(`begin-claim answered ${String(kind)}`);
-      }
-    },
+    begin: ({ newRun, token, ...claim }) => ask(claim, newRun, token),
+    look: (claim) => ask(claim, '', ''),
     async commit(hold, { decision, ...facts }) {
       const run = flatten(facts);
       const [kind, turn] = await redis.script(

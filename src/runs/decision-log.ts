@@ -32,11 +32,29 @@ export interface DecisionLog {
   /** True when it was written, false when it is what was decided before. Throws `OperationError` when Redis is away. */
   record(decision: Decision): Promise<boolean>;
   /** The newest entries, newest first. */
-  latest(most: number): Promise<(Decision & { readonly atMs: number })[]>;
+  latest(most: number): Promise<DatedDecision[]>;
+  /** The newest entries about one ticket, newest first. May walk through the whole stream: for people, not for loops. */
+  ofTicket(ticket: TicketKey, most: number): Promise<DatedDecision[]>;
 }
+
+export interface DatedDecision extends Decision {
+  /** Redis TIME, ms. */
+  readonly atMs: number;
+}
+
+/** Entries that are asked for at once. */
+const BATCH = 1_000;
 
 export function createDecisionLog(redis: RedisConnection): DecisionLog {
   const { keys } = redis;
+  const batch = (from: string, most: number): Promise<{ readonly id: string; readonly decision: DatedDecision }[]> =>
+    redis.read('read decisions', async (client) => {
+      const entries = await client.xrevrange(keys.decisions, from, '-', 'COUNT', most);
+      return entries.map(([id, fields]) => ({
+        id,
+        decision: { ...(hashOf(fields) as unknown as Decision), atMs: Number(id.split('-')[0]) },
+      }));
+    });
   return {
     async record(decision) {
       const [written] = await redis.script(
@@ -46,13 +64,19 @@ export function createDecisionLog(redis: RedisConnection): DecisionLog {
       );
       return written === '1';
     },
-    latest: (most) =>
-      redis.read('read decisions', async (client) => {
-        const entries = await client.xrevrange(keys.decisions, '+', '-', 'COUNT', most);
-        return entries.map(([id, fields]) => ({
-          ...(hashOf(fields) as unknown as Decision),
-          atMs: Number(id.split('-')[0]),
-        }));
-      }),
+    latest: async (most) => (await batch('+', most)).map(({ decision }) => decision),
+    async ofTicket(ticket, most) {
+      const found: DatedDecision[] = [];
+      // What was decided last is noted with the ticket, so that one without any costs no walk.
+      const noted = await redis.read('read ticket record', (client) => client.hget(keys.ticket(ticket), 'decision'));
+      let from = noted === null ? undefined : '+';
+      while (from !== undefined && found.length < most) {
+        const entries = await batch(from, BATCH);
+        found.push(...entries.flatMap(({ decision }) => (decision.ticket === ticket ? [decision] : [])));
+        const last = entries.length < BATCH ? undefined : entries.at(-1);
+        from = last === undefined ? undefined : `(${last.id}`;
+      }
+      return found.slice(0, most);
+    },
   };
 }

@@ -8,7 +8,7 @@ import { hasLabel } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
-import type { Ticket } from '../domain/ticket.ts';
+import { movedAway, type Ticket } from '../domain/ticket.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf, OperationError, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -108,13 +108,16 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   };
 
   /** Step 1: the ticket as it is now, or what else to do. */
-  const readTicket = async (run: Run, platform: TicketPlatform): Promise<Ticket | TurnOutcome> => {
+  const readTicket = async (run: Run, project: Project, platform: TicketPlatform): Promise<Ticket | TurnOutcome> => {
     try {
       const ticket = await platform.readTicket(run.ticketId, {
         purpose: 'attempt',
         deadlineMs: options.claimCallMs,
         signal: ending.signal,
       });
+      if (movedAway(ticket, project.source)) {
+        return await end(run, 'cancelled', 'the ticket was moved to another project');
+      }
       if (!ticket.open) return await end(run, 'cancelled', 'the ticket was closed before the run started');
       if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) {
         return await end(run, 'cancelled', 'the trigger label was removed before the run started');
@@ -210,7 +213,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     const project = projectOfRun(deps.catalog(), run);
     const platform = project === undefined ? undefined : deps.platformOf(project);
     if (project === undefined || platform === undefined) return await later(run, 'its project is not connected');
-    const ticket = await readTicket(run, platform);
+    const ticket = await readTicket(run, project, platform);
     if ('kind' in ticket) return ticket;
     const runner = deps.openRunner(run.policy ?? '');
     if (!runner.ok) return await end(run, 'failed', runner.problem);

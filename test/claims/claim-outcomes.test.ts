@@ -1,111 +1,25 @@
 /**
- * Every outcome that a claim can have, and every reason in it, brought about for real. The tables are exhaustive by
- * type: a new reason without a test does not compile.
+ * Every outcome that a claim can have, and every reason in it, brought about for real (`claim-scenes.ts`).
  */
 import { describe, expect, test } from 'vitest';
-import {
-  type ClaimFailure,
-  type ClaimOutcome,
-  describeOutcome,
-  type RejectedReason,
-} from '../../src/claims/claim-outcome.ts';
-import { createTicketClaimService } from '../../src/claims/ticket-claim-service.ts';
+import type { ClaimFailure, RejectedReason } from '../../src/claims/claim-outcome.ts';
 import { explainReason, type NotEligibleReason } from '../../src/domain/eligibility.ts';
-import { lifecycleLabel } from '../../src/domain/lifecycle.ts';
-import type { Project, Routing, Trigger } from '../../src/domain/project.ts';
-import type { Timing } from '../../src/domain/timing.ts';
-import type { Fault } from '../../src/emulators/faults.ts';
-import { PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';
-import { FAST, type House, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
+import type { Call } from '../../src/platforms/contract.ts';
+import { REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
+import { claim, claimsOn, createScenes, finishRun, never, type Scene, ticket } from './claim-scenes.ts';
 
 const redis = useRedis();
-const never = new AbortController().signal;
-const ticket = `${REPOSITORY}#1`;
-
-interface Change {
-  readonly labels?: readonly string[];
-  readonly by?: string;
-  readonly routing?: Partial<Routing>;
-  readonly project?: Partial<Project>;
-  readonly timing?: Partial<Timing>;
-  readonly freshServer?: boolean;
-  readonly mostRunsPerDay?: number;
-}
-
-/** A house with ticket 1, which carries the trigger label unless told otherwise. */
-async function houseWithTicket({ labels = ['agent-smith'], by, routing, project, timing, ...rest }: Change = {}) {
-  const house = await openHouse({
-    redisUrl: redis.url,
-    ...rest,
-    timing: { ...FAST, ...timing },
-    projects: (plain) => [{ ...plain, ...project, routing: { ...plain.routing, ...routing } }],
-  });
-  house.hub.openIssue(REPOSITORY, { labels, ...(by === undefined ? {} : { by }) });
-  return house;
-}
-
-const claim = (house: House, trigger: Trigger = 'poll', projectName = 'api'): Promise<ClaimOutcome> =>
-  house.claims.claim({ project: projectName, ticketId: '1', trigger }, never);
-
-/** Takes ticket 1 through a run to its end, its label written and read back. */
-async function finishRun(house: House, state: 'completed' | 'failed' = 'completed'): Promise<void> {
-  const outcome = await claim(house, 'manual');
-  if (outcome.kind !== 'claimed') throw new Error(`not claimed: ${describeOutcome(outcome)}`);
-  const queued = await house.runs.get(outcome.run);
-  if (queued !== undefined) await house.attemptRecords.start(queued, 'worker');
-  const running = await house.runs.get(outcome.run);
-  if (running === undefined) throw new Error('the run is gone');
-  const name = { run: running.id, ticket: running.ticket, attempt: running.attempt, fence: running.attemptFence };
-  await house.attemptRecords.finish(name, { state, reason: 'exit 0', output: '', onlyIfDead: false });
-  await house.labels.project(running.id, { mayWrite: () => true, signal: never });
-}
-
-const shows = (lifecycle: 'enqueued' | 'in-progress' | 'done' | 'failed') => async (): Promise<ClaimOutcome> =>
-  claim(await houseWithTicket({ labels: ['agent-smith', lifecycleLabel(lifecycle)] }));
-
-const NOT_ELIGIBLE: Record<NotEligibleReason, () => Promise<ClaimOutcome>> = {
-  async gone() {
-    const house = await houseWithTicket();
-    house.hub.deleteIssue(ticket);
-    return await claim(house);
-  },
-  async closed() {
-    const house = await houseWithTicket();
-    house.hub.closeIssue(ticket);
-    return await claim(house);
-  },
-  enqueued: shows('enqueued'),
-  'in-progress': shows('in-progress'),
-  done: shows('done'),
-  failed: shows('failed'),
-  'no-trigger-label': async () => claim(await houseWithTicket({ labels: ['bug', 'agent-smith:unknown'] })),
-  async 'seen-once'() {
-    const house = await houseWithTicket();
-    await finishRun(house);
-    house.hub.removeLabel(ticket, 'agent-smith:done');
-    return await claim(house);
-  },
-  'actor-not-allowed': async () =>
-    claim(await houseWithTicket({ by: 'mallory', routing: { allowedActors: ['alice'] } })),
-  async 'actor-unknown'() {
-    const house = await houseWithTicket({ routing: { allowedActors: ['octocat'] } });
-    house.hub.faults.inject({ path: /\/events/ }, { kind: 'answer', status: 200, body: [] });
-    return await claim(house);
-  },
-  async 'too-many-runs'() {
-    const house = await houseWithTicket({ mostRunsPerDay: 1 });
-    await finishRun(house);
-    return await claim(house);
-  },
-};
+const scenes = createScenes(redis);
+const { houseWithTicket } = scenes;
+const CALL: Call = { purpose: 'repair', deadlineMs: 5_000, signal: never };
 
 describe('not eligible', () => {
-  for (const [reason, happen] of Object.entries(NOT_ELIGIBLE) as [NotEligibleReason, () => Promise<ClaimOutcome>][]) {
+  for (const [reason, open] of Object.entries(scenes.notEligible) as [NotEligibleReason, () => Promise<Scene>][]) {
     test(`${reason}: the ticket is left alone, and the reason is on record in words`, async () => {
-      const outcome = await happen();
-      expect(outcome).toEqual({ kind: 'not-eligible', reason });
+      const scene = await open();
+      expect(await scene.claim()).toEqual({ kind: 'not-eligible', reason });
       expect(explainReason(reason)).toMatch(/^[a-z].{15,}[^.]$/);
       const entries = await redis.client.xrevrange('agentsmith:decisions', '+', '-', 'COUNT', 1);
       expect(entries[0]?.[1]).toContain(`not-eligible: ${reason}`);
@@ -113,100 +27,41 @@ describe('not eligible', () => {
   }
 });
 
-const REJECTED: Record<RejectedReason, () => Promise<ClaimOutcome>> = {
-  'unknown-project': async () => claim(await houseWithTicket(), 'poll', 'nobody'),
-  'project-disabled': async () => claim(await houseWithTicket({ project: { disabled: 'no token' } })),
-  'trigger-not-allowed': async () => claim(await houseWithTicket({ project: { triggers: new Set(['webhook']) } })),
-  'no-runner': async () =>
-    claim(await houseWithTicket({ routing: { pipelineFromLabel: new Map([['agent-smith', 'not-there']]) } })),
-};
-
 describe('rejected', () => {
-  for (const [reason, happen] of Object.entries(REJECTED) as [RejectedReason, () => Promise<ClaimOutcome>][]) {
+  for (const [reason, open] of Object.entries(scenes.rejected) as [RejectedReason, () => Promise<Scene>][]) {
     test(`${reason}: this configuration can never work, and nothing is left behind`, async () => {
-      expect(await happen()).toMatchObject({ kind: 'rejected', reason, detail: expect.stringMatching(/.{5}/) });
+      const scene = await open();
+      expect(await scene.claim()).toMatchObject({ kind: 'rejected', reason, detail: expect.stringMatching(/.{5}/) });
       expect(await redis.client.keys('agentsmith:run:*')).toEqual([]);
     });
   }
 });
 
-/** The first write, or the read, is answered with this. */
-async function answered(method: 'GET' | 'POST', fault: Fault): Promise<ClaimOutcome> {
-  const house = await houseWithTicket();
-  house.hub.faults.inject({ method }, fault);
-  return await claim(house);
-}
-
-const FAILED: Record<ClaimFailure, () => Promise<ClaimOutcome>> = {
-  auth: () => answered('GET', { kind: 'answer', status: 401 }),
-  'not-found': () => answered('POST', { kind: 'answer', status: 404 }),
-  'rate-limited': () => answered('GET', { kind: 'answer', status: 429, headers: { 'retry-after': '1' } }),
-  conflict: () => answered('POST', { kind: 'answer', status: 409 }),
-  'invalid-response': () => answered('GET', { kind: 'html' }),
-  unavailable: () => answered('GET', { kind: 'answer', status: 503 }),
-  async unsupported() {
-    const house = await houseWithTicket();
-    const platform: TicketPlatform = {
-      ...house.platform,
-      moveLifecycle: async () => {
-        throw new PlatformError('unsupported', 'labels are not kept here', { effect: 'none' });
-      },
-    };
-    return await claimsOn(house, platform).claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
-  },
-  async contended() {
-    const house = await houseWithTicket();
-    const hung = house.hub.faults.inject({ method: 'GET', times: 1 }, { kind: 'hang' });
-    const first = claim(house);
-    await hung.hit();
-    const second = await claim(house);
-    await first;
-    return second;
-  },
-  async recovering() {
-    const house = await houseWithTicket({ freshServer: false, timing: { recoveryClaimsMs: 60_000 } });
-    expect(await claim(house, 'manual')).toMatchObject({ failure: 'recovering' });
-    return await claim(house);
-  },
-  async 'backing-off'() {
-    const house = await houseWithTicket();
-    house.hub.faults.inject({ method: 'POST' }, { kind: 'answer', status: 403 });
-    await claim(house);
-    return await claim(house);
-  },
-  async 'redis-unavailable'() {
-    const house = await houseWithTicket();
-    await redis.server.kill('SIGKILL');
-    return await claim(house);
-  },
-  async 'out-of-time'() {
-    const house = await houseWithTicket({ timing: { claimLockReserveMs: FAST.claimLockTtlMs + 1 } });
-    return await claim(house);
-  },
-};
-
-/** The house's claims on a platform of the test's own. */
-function claimsOn(house: House, platform: TicketPlatform) {
-  return createTicketClaimService(
-    {
-      catalog: () => house.catalog,
-      platformOf: () => platform,
-      records: house.claimRecords,
-      queue: house.queue,
-      decisions: house.decisions,
-      log: silentLog,
-      onOutcome: undefined,
-    },
-    house.timing,
-  );
-}
-
 describe('failed', () => {
-  for (const [failure, happen] of Object.entries(FAILED) as [ClaimFailure, () => Promise<ClaimOutcome>][]) {
+  for (const [failure, { open }] of Object.entries(scenes.failed) as [ClaimFailure, { open: () => Promise<Scene> }][]) {
     test(`${failure}: it did not work now`, async () => {
-      expect(await happen()).toMatchObject({ kind: 'failed', failure, detail: expect.stringMatching(/.{5}/) });
+      const scene = await open();
+      expect(await scene.claim()).toMatchObject({ kind: 'failed', failure, detail: expect.stringMatching(/.{5}/) });
     });
   }
+});
+
+test('recovery holds back a person who insists, too', async () => {
+  const { house } = await scenes.failed.recovering.open();
+  expect(await claim(house, 'manual')).toMatchObject({ failure: 'recovering' });
+});
+
+test('what the platform shows for a ticket must be that ticket: its lock and its record are held', async () => {
+  const house = await houseWithTicket();
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const platform = { ...house.platform, readTicket: (_: string, call: Call) => house.platform.readTicket('2', call) };
+  const outcome = await claimsOn(house, { platform }).claims.claim(
+    { project: 'api', ticketId: '1', trigger: 'poll' },
+    never,
+  );
+  expect(outcome).toMatchObject({ kind: 'failed', failure: 'invalid-response' });
+  expect(house.labelsOf(2)).toEqual(['agent-smith']);
+  expect(await house.runs.counts()).toMatchObject({ received: 0, queued: 0 });
 });
 
 test('already claimed: queued, running, and ended with a label that is not confirmed yet', async () => {
@@ -268,13 +123,34 @@ describe('allowed_actors', () => {
 
   test('a platform that cannot tell who labelled refuses every ticket', async () => {
     const house = await houseWithTicket({ routing: { allowedActors: ['octocat'] } });
-    const blind = claimsOn(house, { ...house.platform, capabilities: { labelActors: false } });
-    const outcome = await blind.claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
+    const blind = claimsOn(house, { platform: { ...house.platform, capabilities: { labelActors: false } } });
+    const outcome = await blind.claims.claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
     expect(outcome).toEqual({ kind: 'not-eligible', reason: 'actor-unknown' });
   });
 
-  test('a person who names the ticket needs no label of anybody', async () => {
-    expect(await claim(await houseWithTicket({ by: 'mallory', routing }), 'manual')).toMatchObject({ kind: 'claimed' });
+  test.each(['poll', 'webhook', 'manual', 'reconcile'] as const)(
+    'asked for by %s, the same gate applies',
+    async (trigger) => {
+      const house = await houseWithTicket({ by: 'mallory', routing });
+      expect(await claim(house, trigger)).toEqual({ kind: 'not-eligible', reason: 'actor-not-allowed' });
+      house.hub.removeLabel(ticket, 'agent-smith', 'alice');
+      house.hub.addLabel(ticket, 'agent-smith', 'alice');
+      expect(await claim(house, trigger)).toMatchObject({ kind: 'claimed' });
+    },
+  );
+
+  test('a pending that repair wrote is still the wish of the person before', async () => {
+    const house = await houseWithTicket({ labels: ['agent-smith:pending'], by: 'alice', routing });
+    house.hub.setLabels(ticket, [], 'alice');
+    await house.platform.moveLifecycle(await house.platform.readTicket('1', CALL), 'pending', CALL);
+    expect(await claim(house)).toMatchObject({ kind: 'claimed' });
+  });
+
+  test('the run remembers which label asked for it', async () => {
+    const house = await houseWithTicket({ by: 'alice', routing });
+    const outcome = await claim(house);
+    const run = outcome.kind === 'claimed' ? await house.runs.get(outcome.run) : undefined;
+    expect(run).toMatchObject({ label: 'agent-smith' });
   });
 });
 
@@ -283,7 +159,7 @@ test('a pipeline that has lost its runner while a claim was dead gives the enque
   house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'apply-then-cut' });
   await claim(house);
   expect(house.labelsOf(1)).toEqual(['agent-smith', 'agent-smith:enqueued']);
-  const without = claimsOn({ ...house, catalog: { ...house.catalog, pipelines: new Map() } }, house.platform);
+  const without = claimsOn(house, { catalog: { ...house.catalog, pipelines: new Map() } }).claims;
   const outcome = await without.claim({ project: 'api', ticketId: '1', trigger: 'reconcile' }, never);
   expect(outcome).toMatchObject({ kind: 'rejected', reason: 'no-runner' });
   expect(house.labelsOf(1)).toEqual(['agent-smith']);

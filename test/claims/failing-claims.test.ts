@@ -225,12 +225,9 @@ test('a dead claim whose ticket stays gone is ended once it is old enough, and t
   expect((await house.decisions.latest(1))[0]).toMatchObject({ by: 'claim', outcome: 'not-eligible: gone' });
 });
 
-test('what a person asked for by hand stays so when repair takes it over: no actor is asked for', async () => {
-  const house = await openHouse({
-    redisUrl: redis.url,
-    projects: (plain) => [{ ...plain, routing: { ...plain.routing, allowedActors: ['alice'] } }],
-  });
-  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'], by: 'mallory' });
+test('what a person asked for by hand stays so when repair takes it over', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'apply-then-cut' });
   expect(await claim(house, 'manual')).toMatchObject({ kind: 'failed' });
   expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'claimed' });
@@ -238,18 +235,28 @@ test('what a person asked for by hand stays so when repair takes it over: no act
 });
 
 test('a person who takes over what a poll began counts as the one who asked, also if that claim dies too', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  for (const trigger of ['poll', 'manual'] as const) {
+    house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'cut' });
+    expect(await claim(house, trigger)).toMatchObject({ kind: 'failed' });
+  }
+  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'claimed' });
+  expect(await runOf(house)).toMatchObject({ trigger: 'manual' });
+});
+
+test('a claim that died is judged again: a label that somebody else has set meanwhile withdraws it', async () => {
   const house = await openHouse({
     redisUrl: redis.url,
     projects: (plain) => [{ ...plain, routing: { ...plain.routing, allowedActors: ['alice'] } }],
   });
   house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'], by: 'alice' });
-  for (const trigger of ['poll', 'manual'] as const) {
-    house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'cut' });
-    expect(await claim(house, trigger)).toMatchObject({ kind: 'failed' });
-    house.hub.removeLabel(ticket, 'agent-smith', 'mallory');
-    house.hub.addLabel(ticket, 'agent-smith', 'mallory');
-  }
-  expect(await claim(house, 'reconcile')).toMatchObject({ kind: 'claimed' });
+  house.hub.faults.inject({ method: 'POST', times: 1 }, { kind: 'apply-then-cut' });
+  expect(await claim(house, 'manual')).toMatchObject({ kind: 'failed' });
+  house.hub.removeLabel(ticket, 'agent-smith', 'mallory');
+  house.hub.addLabel(ticket, 'agent-smith', 'mallory');
+  expect(await claim(house, 'reconcile')).toEqual({ kind: 'not-eligible', reason: 'actor-not-allowed' });
+  expect(house.labelsOf(1)).toEqual(['agent-smith']);
 });
 
 test('who labelled cannot be read: a fresh claim leaves nothing behind, a resumed one its record', async () => {

@@ -1,5 +1,6 @@
 /** What happens to a turn that a worker takes (PROTOCOL 4, steps 0 to 6), with runners that end as the test says. */
 import { expect, onTestFinished, test } from 'vitest';
+import type { TicketPlatform } from '../../src/platforms/contract.ts';
 import type { RunnerEnd } from '../../src/worker/runners/runner.ts';
 import { pauseBefore } from '../../src/worker/turn-processor.ts';
 import { openHouse, REPOSITORY } from '../support/house.ts';
@@ -84,6 +85,23 @@ test.each(UNWANTED)('row 1: a ticket that $what is cancelled before it starts', 
   if (act === 'unlabel') site.hub.removeLabel(ticket, 'agent-smith');
   const { processor, runners } = openWorkerRoom(site);
   expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason, attempt: 0 });
+  expect(runners).toHaveLength(0);
+});
+
+test('row 1: a ticket that was moved to another project of the tracker is cancelled before it starts', async () => {
+  const site = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => [{ ...plain, source: { ...plain.source, scope: 'ONE' } }],
+  });
+  const run = await queuedRun(site);
+  const platform: TicketPlatform = {
+    ...site.platform,
+    readTicket: async (id, call) => ({ ...(await site.platform.readTicket(id, call)), scope: 'TWO' }),
+  };
+  const { processor, runners } = openWorkerRoom({ ...site, platform });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
+  const reason = 'the ticket was moved to another project';
   expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason, attempt: 0 });
   expect(runners).toHaveLength(0);
 });

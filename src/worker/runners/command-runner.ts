@@ -38,7 +38,7 @@ export interface CommandRunnerDeps {
 export interface CommandRunnerOptions {
   /** The environment of the server, of which commands see an allow-list. */
   readonly hostEnv: HostEnvironment;
-  /** Where temporary working folders are made; default: the system's own place. */
+  /** Where temporary working folders are made; default: `TMPDIR`, else the system's own place. */
   readonly tempFolder?: string;
 }
 
@@ -49,7 +49,7 @@ const TIMED_OUT = 'timed-out';
 
 export function createCommandRunner(
   { guard, log, redactor }: CommandRunnerDeps,
-  { hostEnv, tempFolder = os.tmpdir() }: CommandRunnerOptions,
+  { hostEnv, tempFolder = hostEnv['TMPDIR'] ?? os.tmpdir() }: CommandRunnerOptions,
 ): Runner<CommandRequest> {
   const start = (request: CommandRequest): RunnerHandle => {
     const { command, run, attempt, timeoutMs } = request;
