@@ -49,7 +49,8 @@ async function run(node, args) {
   const PATH = [BIN, path.dirname(node), process.env.PATH ?? ''].join(path.delimiter);
   // Every replica of the demo and every process of the tests would translate the same TypeScript again.
   const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? path.join(ROOT, 'node_modules', '.cache', 'compile');
-  const env = { ...process.env, PATH, NODE_COMPILE_CACHE };
+  // By its number a command notices when we are killed, and ends too.
+  const env = { ...process.env, PATH, NODE_COMPILE_CACHE, AGENTSMITH_LAUNCHER: String(process.pid) };
   const { code, signal } = await supervise(node, args, { env, stdio: 'inherit' });
   return code ?? 128 + os.constants.signals[signal];
 }

@@ -1,13 +1,14 @@
 /**
- * Starts a child on our own terminal, outlives it, and hands it every signal exactly once.
+ * Starts a child on our own terminal, outlives it, and hands it every signal.
  *
- * A terminal sends Ctrl-C and hang-up to the whole foreground group, the child included: there they are only outlived.
- * Without a terminal they come to this process alone and are handed on, as SIGTERM always is.
+ * A terminal sends Ctrl-C to the whole foreground group, the child included: there it is only outlived. Without a
+ * terminal it comes to this process alone and is handed on, as SIGTERM always is; a hang-up too, since it may come either
+ * way and does no harm when it comes twice.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 
-const FROM_TERMINAL = ['SIGINT', 'SIGHUP', 'SIGQUIT'];
+const FROM_TERMINAL = ['SIGINT', 'SIGQUIT'];
 
 /**
  * @param {string} program
@@ -19,7 +20,10 @@ export function supervise(program, args, options) {
   const child = spawn(program, args, options);
   const outlive = () => {};
   const forward = (signal) => child.kill(signal);
-  const handlers = new Map([['SIGTERM', forward]]);
+  const handlers = new Map([
+    ['SIGTERM', forward],
+    ['SIGHUP', forward],
+  ]);
   for (const signal of FROM_TERMINAL) handlers.set(signal, hasTerminal() ? outlive : forward);
   for (const [signal, handler] of handlers) process.on(signal, handler);
   return new Promise((resolve, reject) => {

@@ -9,6 +9,7 @@ import { openClaims } from './app/claims.ts';
 import { openHousekeeping } from './app/housekeeping.ts';
 import { createKnownProjects } from './app/known-projects.ts';
 import type { AppOptions, Shared } from './app/options.ts';
+import { createSharedView, type SharedView } from './app/shared-view.ts';
 import { openStores, type Stores } from './app/stores.ts';
 import { openWorkSite, type WorkSite } from './app/work-site.ts';
 import type { ClaimOutcome } from './claims/claim-outcome.ts';
@@ -54,7 +55,8 @@ export function createApp(options: AppOptions): App {
       leaders: side?.leaders.map((leader) => leader.status()) ?? [],
       recoveringMs: side?.recoveringMs() ?? 0,
       projects: config.catalog.projects,
-      polls: side?.pollers.results() ?? new Map(),
+      polls: side?.view.polls() ?? new Map(),
+      credentials: projects.credentials(),
       findings: [...config.findings, ...findings.all()],
     }),
     instance: options.instance,
@@ -69,6 +71,7 @@ export function createApp(options: AppOptions): App {
   });
 
   const readGauges = async (): Promise<Gauges> => {
+    await side?.view.freshen();
     const facts = health();
     const counted = new Map<string, number>();
     for (const { code } of facts.findings) counted.set(code, (counted.get(code) ?? 0) + 1);
@@ -78,6 +81,12 @@ export function createApp(options: AppOptions): App {
       queueDepth: work?.queueDepth,
       activeRuns: facts.activeRuns,
       findings: Object.fromEntries(counted),
+      budgets: facts.budgets,
+      pollIntervals: Object.fromEntries(
+        facts.projects.flatMap(({ name, effective_interval_seconds: seconds }) =>
+          seconds === undefined ? [] : [[name, seconds]],
+        ),
+      ),
       leaderEpoch: Object.fromEntries(facts.roles.map(({ role, epoch }) => [role, epoch ?? 0])),
       ready: readiness(facts).code === 200,
     };
@@ -92,13 +101,16 @@ export function createApp(options: AppOptions): App {
   };
 
   const metrics = createMetrics(readGauges);
+  const stores = openStores({ ...options, config: () => config });
   const projects = createKnownProjects({
+    learnSecret: (secret) => options.redactor.add([secret]),
+    limitsOf: stores?.limitsOf,
     onRequest: (platform, { purpose, status, kind, durationMs, credentialId, remaining }) => {
       metrics.platformRequest({ platform, purpose, status: String(status ?? kind ?? 'none'), durationMs });
       if (remaining !== undefined) metrics.rateLimit({ platform, credential: credentialId, remaining });
     },
   });
-  const server = createServer({ health, metrics, log });
+  const server = createServer({ health, freshen: async () => side?.view.freshen(), metrics, log });
 
   const reload = (next: Config): void => {
     config = next;
@@ -112,7 +124,10 @@ export function createApp(options: AppOptions): App {
     }
   };
   reload(config);
-  const side = openRedisSide(options, { config: () => config, projects, findings, metrics });
+  const side =
+    stores === undefined
+      ? undefined
+      : openRedisSide(options, { config: () => config, projects, findings, metrics }, stores);
 
   return {
     findings,
@@ -139,7 +154,7 @@ export function createApp(options: AppOptions): App {
 interface RedisSide {
   readonly stores: Stores;
   readonly workSite: WorkSite;
-  readonly pollers: Pollers;
+  readonly view: SharedView;
   readonly leaders: readonly Leader[];
   /** Milliseconds left in which nobody is declared dead and nothing is adopted. */
   recoveringMs(): number;
@@ -147,12 +162,9 @@ interface RedisSide {
   stop(): Promise<void>;
 }
 
-/** Undefined without `REDIS_URL`. */
-function openRedisSide(options: AppOptions, shared: Shared): RedisSide | undefined {
+function openRedisSide(options: AppOptions, shared: Shared, stores: Stores): RedisSide {
   const { timing, log, instance } = options;
   const { config, projects, findings, metrics } = shared;
-  const stores = openStores({ ...options, config });
-  if (stores === undefined) return undefined;
   const { redis } = stores;
   // A server that was started for this process alone ends with it: there is nothing to keep.
   if (!options.freshRedis) watchServerSettings(redis, findings, log);
@@ -170,16 +182,28 @@ function openRedisSide(options: AppOptions, shared: Shared): RedisSide | undefin
   });
   /** A claim that has begun is better finished than taken over: this aborts only when the process has to end. */
   const ending = new AbortController();
-  const pollers = createPollers(
+  const view = createSharedView({
+    board: stores.pollBoard,
+    credentials: projects.credentials,
+    ownPolls: () => pollers.results(),
+    instance,
+    log,
+  });
+  const pollers: Pollers = createPollers(
     {
       catalog: projects.current,
       platformOf: projects.platformOf,
       credentialOf: projects.credentialOf,
+      windowOf: (project) => projects.budgetOf(project)?.window,
       claims,
       claimSignal: ending.signal,
       findings,
       log,
-      onPoll: (result) => metrics.poll(result),
+      onPoll: (result) => {
+        metrics.poll(result);
+        view.publish(result);
+      },
+      onCatalog: view.retain,
     },
     { ...timing, catalogCheckMs: CATALOG_CHECK_MS, summaryMs: SUMMARY_MS },
   );
@@ -198,7 +222,7 @@ function openRedisSide(options: AppOptions, shared: Shared): RedisSide | undefin
   return {
     stores,
     workSite,
-    pollers,
+    view,
     leaders,
     recoveringMs,
     startLeading() {

@@ -107,7 +107,7 @@ test('a project that moves to another source ends its old runs on the old one', 
 test('known projects: a removed one keeps its platform and takes nothing new, one that comes back is itself again', async () => {
   const hub = await startHub();
   const { load } = await openFolder(hub);
-  const projects = createKnownProjects({ onRequest: () => {} });
+  const projects = createKnownProjects({ onRequest: () => {}, learnSecret: () => {} });
   expect(projects.update(await load({ api: REPOSITORY, other: OTHER }))).toEqual([]);
   const [api] = projects.current().projects;
   const platform = api === undefined ? undefined : projects.platformOf(api);

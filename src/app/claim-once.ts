@@ -1,5 +1,7 @@
 /** One claim by hand, in the Redis of the running replicas: `agent-smith claim`. */
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
+import { resolveTicketId } from '../claims/resolve-ticket.ts';
+import type { Call } from '../platforms/contract.ts';
 import { openClaims } from './claims.ts';
 import { createKnownProjects } from './known-projects.ts';
 import type { AppOptions } from './options.ts';
@@ -7,6 +9,7 @@ import { openStores } from './stores.ts';
 
 export interface ClaimOnceOptions extends Pick<AppOptions, 'config' | 'timing' | 'log' | 'redactor'> {
   readonly project: string;
+  /** The ticket's id, or the name by which people know it. */
   readonly ticketId: string;
 }
 
@@ -14,21 +17,30 @@ export interface ClaimOnceOptions extends Pick<AppOptions, 'config' | 'timing' |
 export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome> {
   const { config, timing, log } = options;
   options.redactor.add(config.secrets.all());
-  const projects = createKnownProjects({ onRequest: () => {} });
-  const unopened = projects.update(config).find(({ project }) => project === options.project);
-  if (unopened !== undefined) throw new Error(unopened.problem);
   const stores = openStores({ ...options, config: () => config, freshRedis: false });
   if (stores === undefined) throw new Error('REDIS_URL is not set');
+  const { redis, queue, limitsOf } = stores;
+  const projects = createKnownProjects({
+    onRequest: () => {},
+    learnSecret: (secret) => options.redactor.add([secret]),
+    limitsOf,
+  });
   const claims = openClaims({ projects, stores, timing, log, onOutcome: undefined });
-  const { redis, queue } = stores;
   try {
+    const unopened = projects.update(config).find(({ project }) => project === options.project);
+    if (unopened !== undefined) throw new Error(unopened.problem);
     if (!(await redis.whenUp(AbortSignal.timeout(2 * timing.redisCommandMs)))) {
       throw new Error(`redis cannot be reached: ${redis.status().reason}`);
     }
-    return await claims.claim(
-      { project: options.project, ticketId: options.ticketId, trigger: 'manual' },
-      AbortSignal.timeout(timing.claimDeadlineMs),
-    );
+    const signal = AbortSignal.timeout(timing.claimDeadlineMs);
+    const project = projects.current().projects.find(({ name }) => name === options.project);
+    const platform = project === undefined ? undefined : projects.platformOf(project);
+    const call: Call = { purpose: 'claim', deadlineMs: timing.claimCallMs, signal };
+    // Without a platform the claim itself says why.
+    const ticket = platform && (await resolveTicketId(platform, options.ticketId, call));
+    if (ticket !== undefined && 'kind' in ticket) return ticket;
+    const ticketId = ticket?.id ?? options.ticketId;
+    return await claims.claim({ project: options.project, ticketId, trigger: 'manual' }, signal);
   } finally {
     await queue.close();
     await redis.close();

@@ -8,8 +8,14 @@
 import type { Config } from '../config/config.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { sourceKey } from '../domain/ticket.ts';
-import { type Connections, createConnections } from '../platforms/connections.ts';
+import {
+  type Connections,
+  type ConnectionsOptions,
+  createConnections,
+  type UsedCredential,
+} from '../platforms/connections.ts';
 import type { TicketPlatform } from '../platforms/contract.ts';
+import type { Budget } from '../platforms/rate-limits.ts';
 
 export interface KnownProjects {
   /** A new configuration. Answers the projects whose platform cannot be opened. */
@@ -22,9 +28,13 @@ export interface KnownProjects {
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
   /** What listings are bounded by. */
   readonly credentialOf: (project: Project) => string;
+  /** The budget of that credential, as last seen. */
+  readonly budgetOf: (project: Project) => Budget | undefined;
+  /** The credentials that the configuration uses. */
+  readonly credentials: () => readonly UsedCredential[];
 }
 
-export function createKnownProjects(options: Parameters<typeof createConnections>[0]): KnownProjects {
+export function createKnownProjects(options: ConnectionsOptions): KnownProjects {
   const connections = createConnections(options);
   let current: Catalog = { hash: '', projects: [], pipelines: new Map() };
   let withRemoved = current;
@@ -48,6 +58,8 @@ export function createKnownProjects(options: Parameters<typeof createConnections
     withRemoved: () => withRemoved,
     platformOf: (project) => removed.get(project) ?? connections.platformOf(project.name),
     credentialOf: (project) => connections.credentialOf(project.name),
+    budgetOf: (project) => connections.budgetOf(project.name),
+    credentials: connections.credentials,
   };
 }
 

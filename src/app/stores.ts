@@ -1,8 +1,11 @@
 /** Redis and everything that is kept there: the same for a replica and for a claim by hand. */
 import type { Config } from '../config/config.ts';
+import { createApiBudget } from '../coordination/api-budget.ts';
+import { createPollBoard, type PollBoard } from '../coordination/poll-board.ts';
 import type { Timing } from '../domain/timing.ts';
 import type { Log } from '../foundation/log.ts';
 import type { Redactor } from '../foundation/redactor.ts';
+import type { RateLimits } from '../platforms/rate-limits.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import { parseRedisUrl } from '../redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
@@ -18,6 +21,9 @@ export interface Stores extends QuotingRecords {
   readonly claimRecords: ClaimRecords;
   readonly runs: RunReader;
   readonly queue: RunQueue;
+  readonly pollBoard: PollBoard;
+  /** A credential's API budget, by its name: the same for all replicas. */
+  readonly limitsOf: (credential: string) => RateLimits;
 }
 
 export interface StoresOptions {
@@ -55,5 +61,7 @@ export function openStores({ config, timing, freshRedis, log, redactor }: Stores
     ),
     runs: createRunReader(redis),
     queue: createRunQueue({ redis, log }),
+    pollBoard: createPollBoard(redis),
+    limitsOf: (credential) => createApiBudget({ redis, log }, credential),
   };
 }

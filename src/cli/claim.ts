@@ -2,12 +2,11 @@
 
 import { claimOnce } from '../app/claim-once.ts';
 import { type ClaimOutcome, describeOutcome } from '../claims/claim-outcome.ts';
-import { configFile } from '../config/config-text.ts';
 import type { Environment } from '../config/expand.ts';
-import { loadConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problems.ts';
 import { explainReason } from '../domain/eligibility.ts';
 import { DEFAULT_TIMING } from '../domain/timing.ts';
+import { openConfig } from './open-config.ts';
+import { pickTicket } from './pick-ticket.ts';
 import { type ExitCode, openLog, printable, UsageError } from './process.ts';
 
 export interface ClaimCommandOptions {
@@ -21,19 +20,8 @@ export interface ClaimCommandOptions {
 
 export async function claim(options: ClaimCommandOptions): Promise<ExitCode> {
   const { env, project } = options;
-  const file = configFile({ flag: options.file, env, cwd: options.cwd });
-  const loaded = await loadConfig({ file, env });
-  if (!loaded.ok) throw new UsageError(loaded.problems.map((problem) => formatProblem(file, problem)).join('\n'));
-  const { config } = loaded;
-  const connection = config.connections.get(project);
-  if (connection === undefined) {
-    const known = [...config.connections.keys()].join(', ');
-    throw new UsageError(`no project ${printable(project)} in ${file}; there are: ${known}`);
-  }
-  const ticketId = connection.descriptor.parseTicketId(options.ticket, connection.source);
-  if (ticketId === undefined) {
-    throw new UsageError(`${printable(options.ticket)} is no ticket of project ${project}: give its number or its URL`);
-  }
+  const { file, config } = await openConfig(options);
+  const { ticketId } = pickTicket(config, file, project, options.ticket);
   if (config.secrets.redisUrl() === undefined) {
     throw new UsageError('REDIS_URL is not set: a claim is recorded in the Redis of the running servers');
   }

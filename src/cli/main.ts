@@ -1,10 +1,15 @@
 #!/usr/bin/env node
 /** `agent-smith`: reads the command line and hands each command its options. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { TRIGGERS, type Trigger } from '../domain/project.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { claim } from './claim.ts';
 import { demo } from './demo/demo.ts';
 import { dev } from './dev.ts';
+import { doctor } from './doctor.ts';
+import { DEFAULT_EMULATE_PORT, emulate } from './emulate.ts';
+import { explain } from './explain.ts';
+import { plan } from './plan.ts';
 import { type ExitCode, UsageError, version } from './process.ts';
 import { serve } from './serve.ts';
 import { validate } from './validate.ts';
@@ -23,6 +28,8 @@ const factor = (text: string): number => {
   return value;
 };
 
+const commaList = (text: string): readonly string[] => text.split(',').map((part) => part.trim().toLowerCase());
+
 const configOption = (): Option => new Option('--config <file>', 'the configuration file (default: agentsmith.yml)');
 const here = { env: process.env, cwd: process.cwd() };
 let exitCode: ExitCode = 0;
@@ -39,14 +46,24 @@ program
   .addOption(configOption())
   .option('--port <port>', 'port of /health, /health/ready and /metrics (default: PORT, else 8081)', port)
   .option('--host <host>', 'address to listen on', '::')
+  .option('--dry-run', 'poll and log what would be claimed, write nothing anywhere; never ready')
   .addOption(
     new Option('--time-scale <factor>', 'shrink every duration; for tests').argParser(factor).default(1).hideHelp(),
   )
   .addOption(new Option('--no-adopt', 'leave labels without a record alone').hideHelp())
-  .action(async (options: { config?: string; port?: number; host: string; timeScale: number; adopt: boolean }) => {
-    const { config: file, port, host, timeScale, adopt: adoptOrphans } = options;
-    exitCode = await serve({ ...here, file, port, host, timeScale, adoptOrphans, freshRedis: false });
-  });
+  .action(
+    async (options: {
+      config?: string;
+      port?: number;
+      host: string;
+      timeScale: number;
+      adopt: boolean;
+      dryRun?: true;
+    }) => {
+      const { config: file, port, host, timeScale, adopt: adoptOrphans, dryRun = false } = options;
+      exitCode = await serve({ ...here, file, port, host, timeScale, adoptOrphans, dryRun, freshRedis: false });
+    },
+  );
 
 program
   .command('dev')
@@ -78,6 +95,29 @@ program
   });
 
 program
+  .command('doctor')
+  .description('ask Redis and every platform whether all is there that a server needs; says what to do where it is not')
+  .addOption(configOption())
+  .option('--json', 'machine-readable output')
+  .option('--write-test <ticket>', 'also put a label on this ticket and take it away again; needs --project')
+  .option('--project <name>', 'the project of that ticket')
+  .action(
+    async ({
+      config: file,
+      json,
+      writeTest: ticket,
+      project,
+    }: {
+      config?: string;
+      json?: true;
+      writeTest?: string;
+      project?: string;
+    }) => {
+      exitCode = await doctor({ ...here, file, json: json === true, ticket, project });
+    },
+  );
+
+program
   .command('claim')
   .description('claim one ticket now, by hand')
   .argument('<project>', 'name of the project in the configuration')
@@ -86,6 +126,55 @@ program
   .option('--json', 'machine-readable output')
   .action(async (project: string, ticket: string, { config: file, json }: { config?: string; json?: true }) => {
     exitCode = await claim({ ...here, file, project, ticket, json: json === true });
+  });
+
+program
+  .command('explain')
+  .description('say why a ticket is claimed or not: every gate of a claim, in order; writes nothing')
+  .argument('<project>', 'name of the project in the configuration, or the URL of a ticket alone')
+  .argument('[ticket]', 'its number, key or URL')
+  .addOption(configOption())
+  .addOption(
+    new Option('--trigger <way>', 'ask as for a claim by this way (default: how it would come by itself)').choices(
+      TRIGGERS,
+    ),
+  )
+  .option('--json', 'machine-readable output')
+  .action(
+    async (
+      project: string,
+      ticket: string | undefined,
+      { config: file, trigger, json }: { config?: string; trigger?: Trigger; json?: true },
+    ) => {
+      const asked = ticket === undefined ? ([project] as const) : ([project, ticket] as const);
+      exitCode = await explain({ ...here, file, asked, trigger, json: json === true });
+    },
+  );
+
+program
+  .command('plan')
+  .description('one cycle of all polled projects without a write: what would be claimed, and what polling costs')
+  .addOption(configOption())
+  .option('--project <name>', 'only this project')
+  .option('--json', 'machine-readable output')
+  .action(async ({ config: file, project, json }: { config?: string; project?: string; json?: true }) => {
+    exitCode = await plan({ ...here, file, project, json: json === true });
+  });
+
+program
+  .command('emulate')
+  .description('serve emulated trackers, to test an integration of your own against them')
+  .addOption(
+    new Option('--platform <list>', 'only these, by their slugs with commas between (default: all)').argParser(
+      commaList,
+    ),
+  )
+  .addOption(new Option('--port <base>', 'the first of ten ports').argParser(port).default(DEFAULT_EMULATE_PORT))
+  .option('--config-out <file>', 'write a configuration for them, which must not be there yet')
+  .option('--json', 'machine-readable output, one line')
+  .action(async (options: { platform?: readonly string[]; port: number; configOut?: string; json?: true }) => {
+    const { platform: platforms, port, configOut, json } = options;
+    exitCode = await emulate({ ...here, platforms, port, configOut, json: json === true });
   });
 
 try {

@@ -11,6 +11,11 @@ import { createRedactor, type Redactor } from '../foundation/redactor.ts';
 /** Exit codes: 0 fine, 1 failed, 2 usage or config. */
 export type ExitCode = 0 | 1 | 2;
 
+/** The system tells a process nothing when its parent dies; scripts/launch.mjs says who it is. */
+const LAUNCHER_CHECK_MS = 500;
+/** Less than a pipeline's command may be given to end: nobody waits for it any more. */
+const DISMISSED_PATIENCE_MS = 4_000;
+
 /** A mistake of the user: shown without a stack, exit 2. The message says what to do next. */
 export class UsageError extends Error {
   constructor(message: string) {
@@ -44,6 +49,32 @@ export function untilSignalled(): AbortSignal {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return asked.signal;
+}
+
+/**
+ * For commands that serve somebody who sits in front of them: aborts also when the terminal is closed, when nobody reads
+ * our output any more, and when the launcher that started us is gone; then an orderly end may take a few seconds only.
+ * `server` knows none of these: it may be started with nohup.
+ */
+export function untilDismissed(env: Environment): AbortSignal {
+  const dismissed = new AbortController();
+  const dismiss = (): void => {
+    if (dismissed.signal.aborted) return;
+    dismissed.abort();
+    // What is left then ends by itself: our children and temporary folders are on a leash.
+    setTimeout(() => process.exit(128 + os.constants.signals.SIGHUP), DISMISSED_PATIENCE_MS).unref();
+  };
+  // A closed terminal may tell it more than once: the kernel, the shell, and every write to it that fails.
+  process.on('SIGHUP', dismiss);
+  for (const stream of [process.stdout, process.stderr, process.stdin]) stream.on('error', dismiss);
+  const launcher = Number(env.AGENTSMITH_LAUNCHER);
+  if (launcher === process.ppid) {
+    const watch = setInterval(() => {
+      if (process.ppid !== launcher) dismiss();
+    }, LAUNCHER_CHECK_MS);
+    watch.unref();
+  }
+  return AbortSignal.any([untilSignalled(), dismissed.signal]);
 }
 
 /** Untrusted text on a terminal: without control characters it cannot move the cursor or fake a line. */

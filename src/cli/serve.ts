@@ -1,13 +1,13 @@
 /** Runs one replica until a signal: `agent-smith server`, and the second half of `dev`. */
+import { createDryRun } from '../app/dry-run.ts';
 import { createApp } from '../app.ts';
-import { configFile } from '../config/config-text.ts';
 import type { Environment } from '../config/expand.ts';
-import { loadConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problems.ts';
 import { badReloadFinding, WATCH_INTERVAL_MS, watchConfig } from '../config/watch.ts';
 import { DEFAULT_TIMING, scaleTiming } from '../domain/timing.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { parseRedisUrl } from '../redis/address.ts';
+import { openConfig } from './open-config.ts';
 import { type ExitCode, instanceName, openLog, UsageError, untilSignalled, version } from './process.ts';
 
 export interface ServeOptions {
@@ -21,24 +21,26 @@ export interface ServeOptions {
   /** The Redis server was started for this process alone. */
   readonly freshRedis: boolean;
   readonly adoptOrphans: boolean;
+  /** Only look, and say what would be claimed. */
+  readonly dryRun?: boolean;
   /** Factor on every duration of the protocol: tests and the demo run faster than production. */
   readonly timeScale: number;
+  /** When to end; default: at the first SIGINT or SIGTERM. */
+  readonly asked?: AbortSignal;
 }
 
 export async function serve(options: ServeOptions): Promise<ExitCode> {
   const { env } = options;
-  const asked = untilSignalled();
-  const file = configFile({ flag: options.file, env, cwd: options.cwd });
-  const loaded = await loadConfig({ file, env });
-  if (!loaded.ok) throw new UsageError(loaded.problems.map((problem) => formatProblem(file, problem)).join('\n'));
-  const { config } = loaded;
+  const asked = options.asked ?? untilSignalled();
+  const { file, config } = await openConfig(options);
   const redisUrl = config.secrets.redisUrl();
   const address = redisUrl === undefined ? undefined : parseRedisUrl(redisUrl);
   if (address?.ok === false) throw new UsageError(address.problem);
 
   const { log, redactor } = openLog(env);
   const timing = scaleTiming(DEFAULT_TIMING, options.timeScale);
-  const app = createApp({
+  const create = options.dryRun === true ? createDryRun : createApp;
+  const app = create({
     config,
     instance: instanceName(),
     version: version(),

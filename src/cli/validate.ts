@@ -7,6 +7,7 @@ import type { Ingress } from '../config/ingress-policy.ts';
 import { loadConfig } from '../config/load.ts';
 import { formatPath, formatProblem, type Problem } from '../config/problems.ts';
 import type { Project } from '../domain/project.ts';
+import { tableLines } from './table.ts';
 
 export interface ValidateOptions {
   /** `--config`. */
@@ -53,7 +54,7 @@ function isAboutTheFile(problem: Problem): boolean {
 
 function reportConfig(file: string, config: Config): ValidateReport {
   const rows = config.catalog.projects.map((project) => rowOf(project, config.ingress.get(project.name)));
-  const table = rows.length === 0 ? [] : ['', ...formatTable([HEADINGS, ...rows.map((row) => Object.values(row))])];
+  const table = rows.length === 0 ? [] : ['', ...tableLines([HEADINGS, ...rows.map((row) => Object.values(row))])];
   const findings = config.findings.map(
     ({ severity, code, text }) => `${severity === 'info' ? '-' : '!'} ${code}: ${text}`,
   );
@@ -94,17 +95,6 @@ function listed(ingress: Ingress | undefined): string {
   const { intervalMs, jitterPercent } = ingress.polling;
   const note = ingress.listing === 'reconcile' ? ' (to be safe)' : '';
   return `every ${intervalMs / 1000} s +-${jitterPercent}%${note}`;
-}
-
-/** Columns as wide as their widest cell. */
-function formatTable(rows: readonly (readonly string[])[]): string[] {
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }
 
 /** Names from a file must not steer the terminal. */

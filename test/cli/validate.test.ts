@@ -34,10 +34,10 @@ pipelines:
     '',
     'project  tickets                       listed           webhooks  starts a run         state',
     'my-api   github github.com/org/my-api  every 30 s +-5%  yes       2 -> two, 1 -> one   on',
-    'desk     jira x.atlassian.net/ABC      no               no        agent-smith:pending  off: adapter not in this build',
+    'desk     jira x.atlassian.net/ABC      no               no        agent-smith:pending  off: credential missing: JIRA_TOKEN is not set',
     '',
     '! webhooks-missing: webhooks are configured, but their routes are not in this build: only polling brings tickets in',
-    '! adapter-missing: desk is off: adapter not in this build',
+    '! credential-missing: desk is off: credential missing: JIRA_TOKEN is not set',
     '! no-ingress: desk is neither polled nor reached by webhooks: only people can start runs',
     '- pending-only: desk has no pipeline_from_label: only agent-smith:pending starts a run',
   ]);
@@ -49,7 +49,7 @@ pipelines:
     ],
     findings: [
       { code: 'webhooks-missing' },
-      { code: 'adapter-missing', project: 'desk' },
+      { code: 'credential-missing', project: 'desk' },
       { code: 'no-ingress' },
       { code: 'pending-only' },
     ],

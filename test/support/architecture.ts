@@ -47,6 +47,7 @@ export interface Import {
   readonly from: string;
   /** A path below the repository for files of our own, else the name of the package or `node:` module. */
   readonly to: string;
+  readonly isPath: boolean;
 }
 
 interface Node {
@@ -61,7 +62,9 @@ export function importsOf(sources: Sources): Import[] {
       const source = sourceOf(node);
       if (source === undefined) return [];
       if (source.type !== 'Literal') throw new Error(`${from} imports something computed, which nobody can check`);
-      return [{ from, to: resolve(from, String(source['value'])) }];
+      const specifier = String(source['value']);
+      // A path begins with a dot or a slash; `package/file.js` is the package's.
+      return [{ from, to: resolve(from, specifier), isPath: /^[./]/.test(specifier) }];
     }),
   );
 }
@@ -84,8 +87,8 @@ export function floorViolations(sources: Sources): string[] {
 /** Files that reach past a door: a package or `process.env` where it does not belong, or code outside src. */
 export function doorViolations(sources: Sources): string[] {
   const imports = importsOf(sources);
-  const closed = imports.flatMap(({ from, to }) => {
-    if (isPath(to)) return to.startsWith('src/') ? [] : [`${from} imports ${to}, outside src`];
+  const closed = imports.flatMap(({ from, to, isPath }) => {
+    if (isPath) return to.startsWith('src/') ? [] : [`${from} imports ${to}, outside src`];
     const door = DOORS.find(({ packages }) => packages.test(packageOf(to)));
     return door === undefined || door.rooms.includes(roomOf(from))
       ? []
@@ -149,10 +152,6 @@ function floorOf(room: string): number {
 
 function resolve(from: string, specifier: string): string {
   return specifier.startsWith('.') ? path.posix.join(path.posix.dirname(from), specifier) : specifier;
-}
-
-function isPath(to: string): boolean {
-  return /\.(ts|mjs|js|json|lua)$/.test(to) && (to.includes('/') || to.startsWith('.')) && !to.startsWith('@');
 }
 
 /** `@octokit/rest/dist/x` belongs to `@octokit/rest`. */

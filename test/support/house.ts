@@ -1,6 +1,7 @@
 /**
- * The rooms below the roof, put together for one test: real Redis, the real adapter on an emulated GitHub, protocol
- * time shrunk by one factor. What it opens is closed when the test is over.
+ * The rooms below the roof, put together for tests: real Redis, real adapters on emulated platforms, protocol time shrunk
+ * by one factor. `openRooms` knows no platform; `openHouse` is what most tests want, one project on an emulated GitHub,
+ * closed when the test is over.
  */
 import { onTestFinished } from 'vitest';
 import { createTicketClaimService, type TicketClaimService } from '../../src/claims/ticket-claim-service.ts';
@@ -14,6 +15,7 @@ import { createRedactor } from '../../src/foundation/redactor.ts';
 import { createLabelWriter, type LabelWriter } from '../../src/labels/label-writer.ts';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
 import { connectGitHub } from '../../src/platforms/github/adapter.ts';
+import { createRateLimits, type RateLimits } from '../../src/platforms/rate-limits.ts';
 import { createTransport } from '../../src/platforms/transport.ts';
 import { createRunQueue, type RunQueue } from '../../src/queue/run-queue.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
@@ -32,27 +34,18 @@ export const silentLog: Log = createLog({ level: 'silent', redactor: createRedac
 /** Ten times faster than production unless a test says otherwise. */
 export const FAST: Timing = scaleTiming(DEFAULT_TIMING, 0.1);
 
-export interface HouseOptions {
+export interface RoomsOptions {
   readonly redisUrl: string;
   readonly timing?: Timing;
-  /** Share another house's GitHub. */
-  readonly hub?: GitHubEmulator;
-  /** Changes the projects that the house would have. */
-  readonly projects?: (plain: Project) => readonly Project[];
   /** Default: an empty Redis means that nothing was lost, so there is no recovery window. */
   readonly freshServer?: boolean;
   readonly mostRunsPerDay?: number;
-  /** Policy of the pipeline `fix-bug`; default: the command `true`. */
-  readonly policy?: string;
 }
 
-export interface House {
+export interface Rooms {
   readonly timing: Timing;
-  readonly hub: GitHubEmulator;
   readonly redis: RedisConnection;
   readonly catalog: Catalog;
-  readonly project: Project;
-  readonly platform: TicketPlatform;
   platformOf(project: Project): TicketPlatform;
   readonly claimRecords: ClaimRecords;
   readonly attemptRecords: AttemptRecords;
@@ -63,6 +56,26 @@ export interface House {
   readonly claims: TicketClaimService;
   readonly labels: LabelWriter;
   readonly findings: Findings;
+  close(): Promise<void>;
+}
+
+export interface HouseOptions extends RoomsOptions {
+  /** Share another house's GitHub. */
+  readonly hub?: GitHubEmulator;
+  /** Changes the projects that the house would have. */
+  readonly projects?: (plain: Project) => readonly Project[];
+  /** Policy of the pipeline `fix-bug`; default: the command `true`. */
+  readonly policy?: string;
+  /** Of the one credential; default: kept in memory. */
+  readonly limits?: RateLimits;
+}
+
+export interface House extends Rooms {
+  readonly hub: GitHubEmulator;
+  readonly project: Project;
+  readonly platform: TicketPlatform;
+  /** Of the one credential. */
+  readonly limits: RateLimits;
   /** The key of a ticket of `REPOSITORY`. */
   keyOf(id: string | number): string;
   /** Lifecycle labels and people's labels of a ticket of `REPOSITORY`, as GitHub shows them. */
@@ -81,8 +94,39 @@ export async function startHub(): Promise<GitHubEmulator> {
 }
 
 export async function openHouse(options: HouseOptions): Promise<House> {
-  const timing = options.timing ?? FAST;
   const hub = options.hub ?? (await startHub());
+  const project = plainProject(hub);
+  const limits = options.limits ?? createRateLimits();
+  const transport = createTransport({ credentialId: 'bot', origin: hub.url, limits });
+  const platforms = new Map<string, TicketPlatform>();
+  const platformOf = ({ source }: Project): TicketPlatform => {
+    const known =
+      platforms.get(source.container) ??
+      connectGitHub({ source, credential: { kind: 'token', token: TOKEN }, transport });
+    platforms.set(source.container, known);
+    return known;
+  };
+  const catalog = catalogOf(options.projects?.(project) ?? [project], [plainPipeline('fix-bug', options.policy)]);
+  const rooms = await openRooms(catalog, platformOf, options);
+  onTestFinished(rooms.close);
+  return {
+    ...rooms,
+    hub,
+    project,
+    platform: platformOf(project),
+    limits,
+    keyOf: (id) => ticketKey(project.source, String(id)),
+    labelsOf: (id) => hub.issue(`${REPOSITORY}#${id}`).labels,
+  };
+}
+
+/** Whoever opens them closes them. */
+export async function openRooms(
+  catalog: Catalog,
+  platformOf: Rooms['platformOf'],
+  options: RoomsOptions,
+): Promise<Rooms> {
+  const timing = options.timing ?? FAST;
   const address = parseRedisUrl(options.redisUrl);
   if (!address.ok) throw new Error(address.problem);
   const redis = createRedisConnection({
@@ -94,30 +138,17 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     log: silentLog,
   });
   const queue = createRunQueue({ redis, log: silentLog });
-  onTestFinished(async () => {
+  const close = async (): Promise<void> => {
     await queue.close();
     await redis.close();
-  });
-  await redis.whenUp(AbortSignal.timeout(10_000));
+  };
+  try {
+    await redis.whenUp(AbortSignal.timeout(10_000));
+  } catch (error) {
+    await close();
+    throw error;
+  }
 
-  const project = plainProject(hub);
-  const projects = options.projects?.(project) ?? [project];
-  const pipeline: Pipeline = {
-    name: 'fix-bug',
-    policy: options.policy ?? '{"command":["true"]}',
-    timeoutMs: 60_000,
-    maxAttempts: 3,
-  };
-  const catalog: Catalog = { hash: 'test', projects, pipelines: new Map([[pipeline.name, pipeline]]) };
-  const transport = createTransport({ credentialId: 'bot', origin: hub.url });
-  const platforms = new Map<string, TicketPlatform>();
-  const platformOf = ({ source }: Project): TicketPlatform => {
-    const known =
-      platforms.get(source.container) ??
-      connectGitHub({ source, credential: { kind: 'token', token: TOKEN }, transport });
-    platforms.set(source.container, known);
-    return known;
-  };
   const claimRecords = createClaimRecords(redis, { ...timing, mostRunsPerDay: () => options.mostRunsPerDay ?? 1_000 });
   const attemptRecords = createAttemptRecords(redis, timing);
   const labelRecords = createLabelRecords(redis, timing);
@@ -127,11 +158,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const shared = { catalog: () => catalog, platformOf, log: silentLog };
   return {
     timing,
-    hub,
     redis,
     catalog,
-    project,
-    platform: platformOf(project),
     platformOf,
     claimRecords,
     attemptRecords,
@@ -145,9 +173,16 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       timing,
     ),
     labels: createLabelWriter({ ...shared, runs, records: labelRecords, decisions, findings }, timing),
-    keyOf: (id) => ticketKey(project.source, String(id)),
-    labelsOf: (id) => hub.issue(`${REPOSITORY}#${id}`).labels,
+    close,
   };
+}
+
+export function catalogOf(projects: readonly Project[], pipelines: readonly Pipeline[]): Catalog {
+  return { hash: 'test', projects, pipelines: new Map(pipelines.map((pipeline) => [pipeline.name, pipeline])) };
+}
+
+export function plainPipeline(name: string, policy = '{"command":["true"]}'): Pipeline {
+  return { name, policy, timeoutMs: 60_000, maxAttempts: 3 };
 }
 
 /** Makes an empty Redis one that has lost nothing, so that processes which start on it need not wait for a recovery. */

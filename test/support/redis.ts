@@ -79,6 +79,18 @@ export function testRedisServer(): RedisServer {
   return found;
 }
 
+/**
+ * Everything that a server holds, as it would be restored, and until when: equal dumps mean that nothing was written.
+ */
+export async function dumpOf(client: Redis): Promise<ReadonlyMap<string, string>> {
+  const keys = (await client.keys('*')).toSorted();
+  const texts = keys.map(async (key): Promise<[string, string]> => {
+    const [value, until] = await Promise.all([client.dumpBuffer(key), client.call('PEXPIRETIME', key)]);
+    return [key, `${value?.toString('hex')} until ${String(until)}`];
+  });
+  return new Map(await Promise.all(texts));
+}
+
 function connect(url: string): Redis {
   const client = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => RECONNECT_MS });
   // Tests take the server away on purpose; a command that is waiting goes on when it is back.

@@ -54,6 +54,8 @@ export interface ReplicaOptions {
   /** Factor on the protocol's durations. Default 0.1. */
   readonly timeScale?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Further arguments of `server`. */
+  readonly args?: readonly string[];
   /** Do not wait until it answers. */
   readonly detached?: boolean;
 }
@@ -115,7 +117,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
 
 async function startReplica(config: string, redisUrl: string | undefined, options: ReplicaOptions): Promise<Replica> {
   const port = await freePort();
-  const args = ['server', '--config', config, '--host', '127.0.0.1', '--port', String(port)];
+  const args = ['server', '--config', config, '--host', '127.0.0.1', '--port', String(port), ...(options.args ?? [])];
   const child = spawn(process.execPath, [MAIN, ...args, '--time-scale', String(options.timeScale ?? 0.1)], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {

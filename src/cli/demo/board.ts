@@ -1,154 +1,191 @@
 /**
- * The demo's tickets: what people did with them, and how they stand now by the emulator's labels and the pipelines'
+ * The demo's tickets: what people did with them, and how they stand now by the emulators' labels and the pipelines'
  * ledger.
  */
-import { type Lifecycle, lifecycleLabel, readLifecycle } from '../../domain/lifecycle.ts';
-import type { GitHubEmulator } from '../../emulators/github/github-emulator.ts';
+import { isOurs, type Lifecycle, lifecycleLabel, readLifecycle } from '../../domain/lifecycle.ts';
+import type { NewTicket } from '../../emulators/emulated-project.ts';
+import type { Site } from '../../emulators/sites.ts';
 import type { RunnerLedger, WatchedLife } from './ledger.ts';
-import { BYSTANDERS, type Bystander, FAILS_MARK, OWNER, type Sample } from './tickets.ts';
-import { endOf, judge, type TicketEnd, type Verdict } from './verdict.ts';
+import { type Bystander, FAILS_MARK, type LabelEdits, type Sample } from './tickets.ts';
+import { endOf, judge, type TicketEnd, type TicketEvidence, type Verdict } from './verdict.ts';
 
-/** How a ticket looks to a viewer: its lifecycle, or why it has none. `orphaned`: its worker was killed under it. */
-export type Look = 'new' | Lifecycle | 'orphaned' | 'ignored';
+/** How a ticket looks to a viewer: its lifecycle, or why it has none. `interrupted`: its worker was killed under it. */
+export type Look = 'new' | Lifecycle | 'interrupted' | 'skipped';
 
 /** A ticket as it stands now. */
-export interface TicketView {
-  /** As in the emulator's ledger, `acme/shop#3`. */
-  readonly ticket: string;
-  /** For people, `shop#3`. */
+export interface BoardTicket {
+  /** Its page: the one name that is the same for the emulator and the pipelines. */
+  readonly page: string;
+  /** Slug of its platform. */
+  readonly platform: string;
+  /** For people, in its platform's section: `shop#3`. */
+  readonly shortName: string;
+  /** For people, anywhere: `GitHub shop#3`. */
   readonly name: string;
   /** Untrusted text. */
   readonly title: string;
   readonly pipeline: string;
   readonly look: Look;
-  /** Why it is left alone, for `ignored`. */
+  /** Why it is left alone, for `skipped`. */
   readonly why: string;
   readonly end: TicketEnd;
   readonly life: WatchedLife | undefined;
   /** Since it looks like this; wall-clock ms. */
   readonly sinceMs: number;
   readonly asked: number;
+  /** What a person does to its labels while we move ours. */
+  readonly edits: LabelEdits | undefined;
   /** The people have closed it: it is off the board. */
   readonly closed: boolean;
 }
 
 export interface Board {
   /** A person opens a ticket that starts a pipeline. */
-  open(sample: Sample, by: string): TicketView;
-  openBystander(bystander: Bystander): void;
-  askAgain(ticket: string, by: string): void;
-  close(ticket: string, by: string): void;
+  open(site: Site, sample: Sample, by: string): BoardTicket;
+  openBystander(site: Site, bystander: Bystander): void;
+  askAgain(page: string, by: string): void;
+  addLabel(page: string, label: string, by: string): void;
+  removeLabel(page: string, label: string, by: string): void;
+  close(page: string, by: string): void;
   /** In the order of opening, bystanders last. */
-  views(): TicketView[];
+  tickets(): BoardTicket[];
   verdict(): Verdict;
-  /** Name for people of a ticket of the emulator (`acme/shop#3`) or of its page. */
-  readonly nameOf: (ticketOrPage: string) => string;
+  /** By its page; undefined when it is not on the board. */
+  find(page: string): BoardTicket | undefined;
+  /** By the name that the emulator's ledger has for it. */
+  findIn(site: Site, ticket: string): BoardTicket | undefined;
 }
 
 interface Entry {
+  readonly site: Site;
   readonly ticket: string;
   readonly page: string;
   readonly title: string;
   readonly pipeline: string;
   readonly why: string;
+  readonly edits: LabelEdits | undefined;
   asked: number;
   closed: boolean;
+  /** As people left them. */
+  labels: readonly string[];
   look: Look;
   sinceMs: number;
 }
 
-export function createBoard(github: GitHubEmulator, ledger: RunnerLedger): Board {
-  const entries: Entry[] = [];
-  const names = new Map<string, string>();
+export function createBoard(ledger: RunnerLedger): Board {
+  const entries = new Map<string, Entry>();
 
-  const add = (fullName: string, issue: Parameters<GitHubEmulator['openIssue']>[1], entry: Partial<Entry>): Entry => {
-    const { ticket, url, title } = github.openIssue(fullName, issue);
-    const added: Entry = {
+  const add = (site: Site, opened: NewTicket & Pick<Sample, 'title' | 'labels'>, facts: Partial<Entry>): Entry => {
+    const { ticket, url } = site.project.openTicket(opened);
+    const { title, labels } = opened;
+    const entry: Entry = {
+      site,
       ticket,
       page: url,
       title,
       pipeline: '',
       why: '',
+      edits: undefined,
       asked: 0,
       closed: false,
+      labels,
       look: 'new',
       sinceMs: Date.now(),
-      ...entry,
+      ...facts,
     };
-    entries.push(added);
-    const name = ticket.slice(ticket.indexOf('/') + 1);
-    names.set(ticket, name).set(url, name);
-    return added;
-  };
-  const nameOf = (ticketOrPage: string): string => names.get(ticketOrPage) ?? ticketOrPage;
-  const entryOf = (ticket: string): Entry => {
-    const entry = entries.find((one) => one.ticket === ticket);
-    if (entry === undefined) throw new Error(`no ticket ${ticket} on the board`);
+    entries.set(url, entry);
     return entry;
   };
-  const evidenceOf = (entry: Entry) => ({
-    name: nameOf(entry.ticket),
+  const entryOf = (page: string): Entry => {
+    const entry = entries.get(page);
+    if (entry === undefined) throw new Error(`no ticket ${page} on the board`);
+    return entry;
+  };
+  const evidenceOf = (entry: Entry): TicketEvidence => ({
+    name: nameOf(entry),
     asked: entry.asked,
-    labels: github.issue(entry.ticket).labels,
+    pipeline: entry.pipeline,
+    // What people say with our labels they say to us; on a ticket that nobody asked for they must stay as well.
+    peoplesLabels: entry.asked === 0 ? entry.labels : entry.labels.filter((label) => !isOurs(label)),
+    labels: entry.site.project.ticket(entry.ticket).labels,
     lives: ledger.livesOf(entry.page),
   });
 
-  const view = (entry: Entry): TicketView => {
+  const look = (entry: Entry): BoardTicket => {
     const evidence = evidenceOf(entry);
-    const life = evidence.lives.at(-1);
+    const life = ledger.livesOf(entry.page).at(-1);
     const killed =
       life !== undefined && ledger.kills().some(({ replica, at }) => replica === life.replica && at > life.first);
-    const look = lookOf(entry, evidence.labels, killed && life.exitCode === undefined);
-    if (look !== entry.look) {
-      entry.look = look;
+    const now = lookOf(entry, evidence.labels, killed && life.exitCode === undefined);
+    if (now !== entry.look) {
+      entry.look = now;
       entry.sinceMs = Date.now();
     }
-    const { ticket, title, pipeline, why, asked, closed, sinceMs } = entry;
+    const { site, ticket: _ticket, labels: _labels, ...facts } = entry;
     return {
-      ticket,
+      ...facts,
+      platform: site.platform,
+      shortName: shortNameOf(entry),
       name: evidence.name,
-      title,
-      pipeline,
-      look,
-      why,
       end: endOf(evidence),
       life,
-      sinceMs,
-      asked,
-      closed,
     };
   };
 
   return {
-    open({ repository, title, labels, pipeline, fails }, by) {
+    open(site, sample, by) {
+      const { title, labels, pipeline, edits, fails } = sample;
       const body = fails === true ? FAILS_MARK : 'As the title says.';
-      return view(add(`${OWNER}/${repository}`, { title, body, labels, by }, { pipeline, asked: 1 }));
+      return look(add(site, { title, body, labels, by }, { pipeline, edits, asked: 1 }));
     },
-    openBystander({ repository, title, labels, isPullRequest = false, closed = false, why }) {
-      const { ticket } = add(`${OWNER}/${repository}`, { title, labels, isPullRequest }, { why });
-      if (closed) github.closeIssue(ticket);
+    openBystander(site, { title, labels, closed = false, why }) {
+      const { ticket } = add(site, { title, labels }, { why });
+      if (closed) site.project.closeTicket(ticket);
     },
-    askAgain(ticket, by) {
-      entryOf(ticket).asked += 1;
-      github.addLabel(ticket, lifecycleLabel('pending'), by);
+    askAgain(page, by) {
+      const { site, ticket } = entryOf(page);
+      entryOf(page).asked += 1;
+      site.project.addLabel(ticket, lifecycleLabel('pending'), by);
     },
-    close(ticket, by) {
-      entryOf(ticket).closed = true;
-      github.closeIssue(ticket, by);
+    addLabel(page, label, by) {
+      const entry = entryOf(page);
+      entry.labels = [...entry.labels, label];
+      entry.site.project.addLabel(entry.ticket, label, by);
     },
-    views: () => [...entries].sort((a, b) => Number(a.asked === 0) - Number(b.asked === 0)).map(view),
-    verdict: () => judge(entries.map(evidenceOf), ledger.kills()),
-    nameOf,
+    removeLabel(page, label, by) {
+      const entry = entryOf(page);
+      entry.labels = entry.labels.filter((one) => one !== label);
+      entry.site.project.removeLabel(entry.ticket, label, by);
+    },
+    close(page, by) {
+      const entry = entryOf(page);
+      entry.closed = true;
+      entry.site.project.closeTicket(entry.ticket, by);
+    },
+    tickets: () => [...entries.values()].sort((a, b) => Number(a.asked === 0) - Number(b.asked === 0)).map(look),
+    verdict: () => judge([...entries.values()].map(evidenceOf), ledger.kills()),
+    find(page) {
+      const entry = entries.get(page);
+      return entry && look(entry);
+    },
+    findIn(site, ticket) {
+      const entry = [...entries.values()].find((one) => one.site === site && one.ticket === ticket);
+      return entry && look(entry);
+    },
   };
 }
 
-/** All samples that must be left alone. */
-export function openBystanders(board: Board): void {
-  for (const bystander of BYSTANDERS) board.openBystander(bystander);
+function nameOf(entry: Entry): string {
+  return `${entry.site.name} ${shortNameOf(entry)}`;
 }
 
-function lookOf(entry: Entry, labels: readonly string[], orphaned: boolean): Look {
-  if (entry.asked === 0) return 'ignored';
+/** `acme/shop#3` is `shop#3` here: everything belongs to acme. */
+function shortNameOf({ ticket }: Entry): string {
+  return ticket.slice(ticket.lastIndexOf('/') + 1);
+}
+
+function lookOf(entry: Entry, labels: readonly string[], interrupted: boolean): Look {
+  if (entry.asked === 0) return 'skipped';
   const lifecycle = labels.includes(lifecycleLabel('pending')) ? 'pending' : readLifecycle(labels);
-  return lifecycle === 'in-progress' && orphaned ? 'orphaned' : (lifecycle ?? 'new');
+  return lifecycle === 'in-progress' && interrupted ? 'interrupted' : (lifecycle ?? 'new');
 }

@@ -1,52 +1,43 @@
 /**
- * `agent-smith demo`: two real replicas work off the tickets of an emulated GitHub, while people write tickets and
+ * `agent-smith demo`: two real replicas work off the tickets of emulated trackers, while people write tickets and
  * replicas are killed. Everything lives in one temporary folder and in child processes that cannot outlive this one.
  *
  * With `--once` it ends when all sample tickets have ended, and its exit code is a verdict: 0 only if none was lost and
- * none was run twice, by the ledgers of the emulator and of the pipelines (see verdict.ts).
+ * none was run twice, by the ledgers of the emulators and of the pipelines (see verdict.ts).
  */
 import type { Environment } from '../../config/expand.ts';
+import { lifecycleOf, lifecyclesOf } from '../../domain/lifecycle.ts';
+import type { LedgerEntry } from '../../emulators/ledger.ts';
+import type { Site } from '../../emulators/sites.ts';
 import { every } from '../../foundation/loop.ts';
-import { type ExitCode, untilSignalled } from '../process.ts';
-import { createNews, type News, newsOfLabel, newsOfRunner } from './news.ts';
+import { type ExitCode, untilDismissed } from '../process.ts';
+import { createEndWatch } from './end-watch.ts';
+import { createNews, type News, newsOfMove, newsOfRunner } from './news.ts';
 import { createPeople } from './people.ts';
 import { roleInWords, type Scene } from './screen.ts';
 import { openStage, type Stage } from './stage.ts';
 import { openTerminal } from './terminal.ts';
-import { REPOSITORIES } from './tickets.ts';
 import { summaryLine, type Verdict } from './verdict.ts';
 
 export interface DemoOptions {
   readonly env: Environment;
   /** End when all sample tickets have ended. */
   readonly once: boolean;
-  /** How many tickets are there from the start; 12, or 8 in the endless demo. */
+  /** How many tickets are there from the start; 16, or 12 in the endless demo. */
   readonly tickets?: number | undefined;
 }
 
-const TICKETS_ONCE = 12;
-const TICKETS_ENDLESS = 8;
+const TICKETS_ONCE = 16;
+const TICKETS_ENDLESS = 12;
 const BEATS_ONCE = { least: 2, most: 7 };
 const BEATS_ENDLESS = { least: 4, most: 20 };
 const REFRESH_MS = 125;
 const NEWS_SHOWN = 20;
 
-/** What has not ended by then counts as lost. Far more than a slow machine needs. */
-const DEADLINE_MS = 60_000;
-const DEADLINE_PER_TICKET_MS = 3_000;
-/** A doubled ticket cannot be mended any more; the others get this long to show what they do. */
-const DEADLINE_ONCE_DOUBLED_MS = 3_000;
-/** After the last end every repository is listed this often once more: that would bring a second run to light. */
-const LISTINGS_AFTER_THE_END = 2;
-/** One per trigger label, and one for `pending`. */
-const REQUESTS_PER_LISTING = 4;
-
 export async function demo(options: DemoOptions): Promise<ExitCode> {
   const ending = new AbortController();
   const end = (): void => ending.abort();
-  const interrupted = untilSignalled();
-  interrupted.addEventListener('abort', end, { once: true });
-  process.once('SIGHUP', end);
+  untilDismissed(options.env).addEventListener('abort', end, { once: true });
   const failures: unknown[] = [];
   const fail = (error: unknown): void => {
     failures.push(error);
@@ -70,7 +61,6 @@ export async function demo(options: DemoOptions): Promise<ExitCode> {
     return good ? 0 : 1;
   } finally {
     await stage.close();
-    process.off('SIGHUP', end);
   }
 }
 
@@ -85,29 +75,39 @@ async function play(
   options: DemoOptions,
   { ending, fail }: Ending,
 ): Promise<{ readonly verdict: Verdict; readonly cutShort: boolean }> {
-  const { github, ledger, board, replicas } = stage;
+  const { sites, ledger, board, replicas } = stage;
   const { signal } = ending;
   const startedAtMs = Date.now();
   const end = (): void => ending.abort();
-  const terminal = openTerminal(options.env, { onKey: (key) => press(key), onGone: end });
+  const terminal = openTerminal(options.env, (key) => press(key));
   const news = createNews(startedAtMs, (line) => terminal.announce(line));
-  const people = createPeople({ board, ledger, replicas, news, signal });
+  const people = createPeople({ sites, board, ledger, replicas, news, signal });
   const press = (key: string): void => {
     if (key === 'k') people.killLeader().catch(fail);
     if (key === 'n') people.openTicket();
+    const site = sites[Number(key) - 1];
+    if (site !== undefined) people.openTicket(site);
     if (key === 'q' || key === '\u0003') end();
   };
-  const unsubscribe = github.ledger.subscribe((entry) => {
-    const piece = newsOfLabel(entry, board.nameOf);
-    if (piece !== undefined) news.tell(piece.text, piece.tone);
-  });
+  const nameOf = (page: string): string => board.find(page)?.name ?? page;
+  const seeLabels = (site: Site, entry: LedgerEntry): void => {
+    if (entry.kind !== 'label' || entry.by.kind !== 'token') return;
+    const ticket = board.findIn(site, entry.ticket);
+    for (const to of lifecyclesOf(entry.added)) {
+      const name = ticket?.name ?? entry.ticket;
+      const piece = newsOfMove(name, to, entry.removed.map(lifecycleOf));
+      if (piece !== undefined) news.tell(piece.text, piece.tone);
+      if (ticket !== undefined) people.seeMove(ticket, to);
+    }
+  };
+  const unsubscribe = sites.map((site) => site.project.ledger.subscribe((entry) => seeLabels(site, entry)));
   const watchLeaders = createLeaderWatch(stage, news);
-  const isOver = createEndWatch(stage, startedAtMs);
+  const isOver = createEndWatch({ ...stage, startedAtMs });
   let ended = false;
 
   const refresh = async (): Promise<Scene> => {
     for (const line of await ledger.read()) {
-      const piece = newsOfRunner(line, board.nameOf);
+      const piece = newsOfRunner(line, nameOf);
       if (piece !== undefined) news.tell(piece.text, piece.tone);
     }
     await Promise.all(replicas.map((replica) => replica.look()));
@@ -116,7 +116,8 @@ async function play(
       nowMs: Date.now(),
       elapsedMs: Date.now() - startedAtMs,
       replicas: replicas.map((replica) => replica.view()),
-      tickets: board.views(),
+      sites,
+      tickets: board.tickets(),
       news: news.latest(NEWS_SHOWN),
       verdict: board.verdict(),
       kills: ledger.kills().length,
@@ -143,7 +144,7 @@ async function play(
     return { verdict: last.verdict, cutShort: !ended };
   } finally {
     terminal.close();
-    unsubscribe();
+    for (const stop of unsubscribe) stop();
   }
 }
 
@@ -158,27 +159,6 @@ function createLeaderWatch({ replicas }: Stage, news: News): () => void {
         leaders.set(role, name);
       }
     }
-  };
-}
-
-/**
- * Whether nothing more is to come: every ticket has ended and the pollers have looked at them again; or time is up.
- * To be asked with each new verdict.
- */
-function createEndWatch({ github }: Stage, startedAtMs: number): (verdict: Verdict) => boolean {
-  const listings = (): number => github.ledger.totals().byOperation.get('issues/list-for-repo') ?? 0;
-  const enough = LISTINGS_AFTER_THE_END * REQUESTS_PER_LISTING * REPOSITORIES.length;
-  let listingsAtEnd: number | undefined;
-  let doubledAtMs: number | undefined;
-  return ({ tickets, open, doubled }) => {
-    if (doubled.length > 0) doubledAtMs ??= Date.now();
-    const deadlineMs = Math.min(
-      startedAtMs + DEADLINE_MS + tickets * DEADLINE_PER_TICKET_MS,
-      (doubledAtMs ?? Number.POSITIVE_INFINITY) + DEADLINE_ONCE_DOUBLED_MS,
-    );
-    if (Date.now() >= deadlineMs) return true;
-    listingsAtEnd = open.length > 0 ? undefined : (listingsAtEnd ?? listings());
-    return listingsAtEnd !== undefined && listings() >= listingsAtEnd + enough;
   };
 }
 

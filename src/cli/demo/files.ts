@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import { DEFAULT_PIPELINE, FAILS_MARK, PIPELINE_FROM_LABEL, REPOSITORIES } from './tickets.ts';
+import type { Site } from '../../emulators/sites.ts';
+import { DEFAULT_PIPELINE, FAILS_MARK, PIPELINE_FROM_LABEL } from './tickets.ts';
 
 export interface DemoFiles {
   readonly config: string;
@@ -14,8 +15,7 @@ export interface DemoFiles {
 
 export interface DemoFilesOptions {
   readonly dir: string;
-  /** Page of a repository. */
-  readonly pageOf: (repository: string) => string;
+  readonly sites: readonly Site[];
   readonly beats: PipelineBeats;
 }
 
@@ -70,9 +70,9 @@ export async function writeDemoFiles(options: DemoFilesOptions): Promise<DemoFil
   await mkdir(files.temporary);
   await writeFile(files.ledger, '');
   await writeFile(script, PIPELINE);
-  const project = (repository: string) => ({
-    tickets: { type: 'GitHub', url: options.pageOf(repository), auth: 'token' },
-    github_trigger: { default_pipeline: DEFAULT_PIPELINE, pipeline_from_label: PIPELINE_FROM_LABEL },
+  const projectOf = ({ platform, project }: Site) => ({
+    tickets: { ...project.tickets, auth: 'token' },
+    [`${platform}_trigger`]: { default_pipeline: DEFAULT_PIPELINE, pipeline_from_label: PIPELINE_FROM_LABEL },
     polling: { enabled: true, interval_seconds: 1, jitter_percent: 20 },
   });
   // Run by name: temporary folders are often mounted without permission to execute.
@@ -83,7 +83,7 @@ export async function writeDemoFiles(options: DemoFilesOptions): Promise<DemoFil
     timeout_seconds: 60,
   };
   const config = {
-    projects: Object.fromEntries(REPOSITORIES.map((repository) => [repository, project(repository)])),
+    projects: Object.fromEntries(options.sites.map((site) => [site.platform, projectOf(site)])),
     pipelines: Object.fromEntries(Object.values(PIPELINE_FROM_LABEL).map((name) => [name, pipeline])),
     agent: {
       queue: { max_parallel_jobs: SLOTS_PER_REPLICA, consume_block_seconds: 1, shutdown_grace_seconds: 0 },

@@ -53,7 +53,7 @@ export function createRunnerLedger(file: string): RunnerLedger {
       kills.push({ replica: line.replica, at });
       return;
     }
-    const { ticket, run, attempt, replica, pid } = line;
+    const { ticket, run, attempt, pipeline, replica, pid } = line;
     const ofTicket = lives.get(ticket) ?? [];
     lives.set(ticket, ofTicket);
     const index = ofTicket.findIndex((life) => life.run === run && life.attempt === attempt && life.pid === pid);
@@ -62,6 +62,7 @@ export function createRunnerLedger(file: string): RunnerLedger {
     const life: WatchedLife = {
       run,
       attempt,
+      pipeline,
       replica,
       pid,
       first: known?.first ?? at,

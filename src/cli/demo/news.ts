@@ -1,6 +1,6 @@
-/** "What just happened", in plain words: made from the ledgers of the emulator and of the pipelines. */
-import { lifecycleOf } from '../../domain/lifecycle.ts';
-import type { LedgerEntry } from '../../emulators/ledger.ts';
+/** "What just happened", in plain words: made from the ledgers of the emulators and of the pipelines. */
+import type { Lifecycle } from '../../domain/lifecycle.ts';
+import { unreachable } from '../../foundation/errors.ts';
 import type { LedgerLine } from './ledger.ts';
 
 export type Tone = 'plain' | 'person' | 'good' | 'bad' | 'chaos';
@@ -37,35 +37,30 @@ export function createNews(startedAtMs: number, onLine: (line: NewsLine) => void
   };
 }
 
-/** What a label that our token wrote means; undefined for everything else in the emulator's ledger. */
-export function newsOfLabel(entry: LedgerEntry, nameOf: (ticket: string) => string): Piece | undefined {
-  if (entry.kind !== 'label' || entry.by.kind !== 'token') return undefined;
-  const name = nameOf(entry.ticket);
-  const removed = entry.removed.map(lifecycleOf);
-  for (const lifecycle of entry.added.map(lifecycleOf)) {
-    switch (lifecycle) {
-      case 'enqueued':
-        return removed.includes('in-progress')
-          ? { text: `${name} is handed back to the queue`, tone: 'chaos' }
-          : { text: `${name} is claimed and waits in the queue`, tone: 'plain' };
-      case 'done':
-        return { text: `${name} is done`, tone: 'good' };
-      case 'failed':
-        return { text: `${name} has failed`, tone: 'bad' };
-      case 'in-progress':
-      case 'pending':
-      case undefined:
-        break;
-    }
+/** What a move of our label means; undefined for what goes without saying. */
+export function newsOfMove(name: string, to: Lifecycle, from: readonly (Lifecycle | undefined)[]): Piece | undefined {
+  switch (to) {
+    case 'enqueued':
+      return from.includes('in-progress')
+        ? { text: `${name} is handed back to the queue`, tone: 'chaos' }
+        : { text: `${name} is claimed and waits in the queue`, tone: 'plain' };
+    case 'done':
+      return { text: `${name} is done`, tone: 'good' };
+    case 'failed':
+      return { text: `${name} has failed`, tone: 'bad' };
+    case 'in-progress':
+    case 'pending':
+      return undefined;
+    default:
+      return unreachable(to);
   }
-  return undefined;
 }
 
 /** What a line of the pipelines' ledger means; undefined for beats and the like. */
 export function newsOfRunner(line: LedgerLine, nameOf: (page: string) => string): Piece | undefined {
   if (line.event !== 'start') return undefined;
-  const { replica, pipeline, attempt } = line;
-  const name = nameOf(line.ticket);
+  const { replica, pipeline, attempt, ticket } = line;
+  const name = nameOf(ticket);
   return attempt === 1
     ? { text: `${replica} starts ${pipeline} on ${name}`, tone: 'plain' }
     : { text: `${replica} takes ${name} over: attempt ${attempt}`, tone: 'chaos' };

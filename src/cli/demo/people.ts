@@ -1,18 +1,23 @@
 /**
- * Who makes things happen in the demo: people who write tickets, ask again and close what is done, and somebody who
- * pulls the plug of a replica now and then. Each act is told, so that a viewer can follow.
+ * Who makes things happen in the demo: people who write tickets, change labels, ask again and close what is done, and
+ * somebody who pulls the plug of a replica now and then. Each act is told, so that a viewer can follow.
  */
+import type { Lifecycle } from '../../domain/lifecycle.ts';
+import type { Site } from '../../emulators/sites.ts';
 import { sleep } from '../../foundation/loop.ts';
-import { type Board, openBystanders, type TicketView } from './board.ts';
+import type { Board, BoardTicket } from './board.ts';
 import type { RunnerLedger } from './ledger.ts';
 import type { News } from './news.ts';
 import type { Replica } from './replica.ts';
-import { type Sample, sampleAt } from './tickets.ts';
+import { BYSTANDERS, sampleAt } from './tickets.ts';
 
 export interface People {
   /** The tickets that are there from the start. */
   openFirst(count: number): void;
-  openTicket(): void;
+  /** On the given site, or on each in turn. */
+  openTicket(site?: Site): void;
+  /** Somebody may change people's labels in the very moment in which we have changed ours. */
+  seeMove(ticket: BoardTicket, to: Lifecycle): void;
   /** Kills one replica that is at work, and brings it back. */
   killOnce(): Promise<void>;
   /** Goes on until the signal aborts. */
@@ -22,6 +27,7 @@ export interface People {
 }
 
 export interface PeopleDeps {
+  readonly sites: readonly Site[];
   readonly board: Board;
   readonly ledger: RunnerLedger;
   readonly replicas: readonly Replica[];
@@ -42,11 +48,17 @@ const DEAD_MS = 4_000;
 const DEAD_ONCE_MS = 1_000;
 const LOOK_AROUND_MS = 50;
 
-export function createPeople({ board, ledger, replicas, news, signal }: PeopleDeps): People {
+export function createPeople({ sites, board, ledger, replicas, news, signal }: PeopleDeps): People {
+  /** Whose labels somebody has changed already, at which move. */
+  const edited = new Set<string>();
   let written = 0;
   let killing = false;
 
-  const next = (): Sample => sampleAt(written++);
+  const open = (by: string, wanted?: Site): BoardTicket => {
+    const site = wanted ?? sites[written % sites.length];
+    if (site === undefined) throw new Error('the demo has no platform');
+    return board.open(site, sampleAt(written++), by);
+  };
   const somebody = (): string => pick(NAMES) ?? NAMES[0];
   const leader = (): Replica | undefined => replicas.find((replica) => replica.view().leads.includes('poller'));
   const allUp = (): boolean => replicas.every((replica) => replica.view().state === 'up');
@@ -56,19 +68,19 @@ export function createPeople({ board, ledger, replicas, news, signal }: PeopleDe
     const working = replicas.filter(({ name }) => ledger.ticketsAtWork(name).length > 0);
     const leading = leader();
     if (leading !== undefined && working.includes(leading)) return leading;
-    const allStarted = board.views().every(({ asked, life }) => asked === 0 || life !== undefined);
+    const allStarted = board.tickets().every(({ asked, life }) => asked === 0 || life !== undefined);
     return allStarted ? working[0] : undefined;
   };
 
-  const openTicket = (): void => {
+  const openTicket = (site?: Site): void => {
     const by = somebody();
-    const { name, title } = board.open(next(), by);
+    const { name, title } = open(by, site);
     news.tell(`${by} opens ${name}: ${title}`, 'person');
   };
 
   const kill = async (replica: Replica, deadMs: number): Promise<void> => {
     killing = true;
-    const atWork = ledger.ticketsAtWork(replica.name).map(board.nameOf);
+    const atWork = ledger.ticketsAtWork(replica.name).map((page) => board.find(page)?.name ?? page);
     await replica.kill();
     await ledger.noteKill(replica.name);
     const under = atWork.length === 0 ? '' : ` while at work on ${atWork.join(' and ')}`;
@@ -82,22 +94,22 @@ export function createPeople({ board, ledger, replicas, news, signal }: PeopleDe
 
   /** One thing that people do all day; nothing, if there is no occasion for it. */
   const act = (): void => {
-    const views = board.views().filter(({ closed, asked }) => !closed && asked > 0);
-    const since = (ticket: TicketView): number => Date.now() - ticket.sinceMs;
-    const broken = pick(views.filter((t) => t.look === 'failed' && t.asked === 1 && since(t) > ASK_AGAIN_AFTER_MS));
+    const tickets = board.tickets().filter(({ closed, asked }) => !closed && asked > 0);
+    const since = (ticket: BoardTicket): number => Date.now() - ticket.sinceMs;
+    const broken = pick(tickets.filter((t) => t.look === 'failed' && t.asked === 1 && since(t) > ASK_AGAIN_AFTER_MS));
     if (broken !== undefined) {
       const by = somebody();
-      board.askAgain(broken.ticket, by);
+      board.askAgain(broken.page, by);
       news.tell(`${by} asks for ${broken.name} once more`, 'person');
       return;
     }
-    const finished = pick(views.filter((t) => t.look === 'done' && since(t) > CLOSE_AFTER_MS));
+    const finished = pick(tickets.filter((t) => t.look === 'done' && since(t) > CLOSE_AFTER_MS));
     if (finished !== undefined) {
       const by = somebody();
-      board.close(finished.ticket, by);
+      board.close(finished.page, by);
       news.tell(`${by} is happy and closes ${finished.name}`, 'person');
     }
-    if (views.filter(({ end }) => end === 'open').length < MOST_ON_THEIR_WAY) openTicket();
+    if (tickets.filter(({ end }) => end === 'open').length < MOST_ON_THEIR_WAY) openTicket();
   };
 
   const keepKilling = async (): Promise<void> => {
@@ -110,8 +122,25 @@ export function createPeople({ board, ledger, replicas, news, signal }: PeopleDe
   return {
     openTicket,
     openFirst(count) {
-      for (let opened = 0; opened < count; opened += 1) board.open(next(), somebody());
-      openBystanders(board);
+      for (let opened = 0; opened < count; opened += 1) open(somebody());
+      for (const [index, bystander] of BYSTANDERS.entries()) {
+        const site = sites[index % sites.length];
+        if (site !== undefined) board.openBystander(site, bystander);
+      }
+    },
+    seeMove({ page, name, edits }, to) {
+      if (edits === undefined || edited.has(`${page} ${to}`)) return;
+      edited.add(`${page} ${to}`);
+      const by = somebody();
+      // After this request, but before the next one: between our new label and the end of our old one.
+      if (to === 'enqueued') {
+        setImmediate(() => board.addLabel(page, edits.adds, by));
+        news.tell(`${by} puts the label ${edits.adds} on ${name}`, 'person');
+      }
+      if (to === 'in-progress') {
+        setImmediate(() => board.removeLabel(page, edits.removes, by));
+        news.tell(`${by} takes the label ${edits.removes} off ${name}`, 'person');
+      }
     },
     async killOnce() {
       do {

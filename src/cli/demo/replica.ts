@@ -15,6 +15,8 @@ export interface ReplicaView {
   /** Roles that it leads, as it says itself. */
   readonly leads: readonly string[];
   readonly activeRuns: number;
+  /** When it last listed each project without an error, as it says itself; UTC. */
+  readonly polls: ReadonlyMap<string, string>;
   /** The first error among its findings. */
   readonly problem: string | undefined;
 }
@@ -51,6 +53,10 @@ const REMEMBERED_LINES = 5;
 interface Health {
   readonly roles: readonly { readonly role: string; readonly position: 'leader' | 'follower' }[];
   readonly active_runs: number;
+  readonly projects: readonly {
+    readonly name: string;
+    readonly last_poll?: { readonly at_utc: string; readonly result: string };
+  }[];
   readonly findings: readonly { readonly severity: string; readonly text: string }[];
 }
 
@@ -76,6 +82,11 @@ export function createReplica(options: ReplicaOptions): Replica {
       state: child === undefined ? 'killed' : health === undefined ? 'starting' : 'up',
       leads: (health?.roles ?? []).filter(({ position }) => position === 'leader').map(({ role }) => role),
       activeRuns: health?.active_runs ?? 0,
+      polls: new Map(
+        health?.projects.flatMap(({ name, last_poll }) =>
+          last_poll?.result === 'ok' ? [[name, last_poll.at_utc] as const] : [],
+        ),
+      ),
       problem: health?.findings.find(({ severity }) => severity === 'error')?.text,
     }),
     start() {

@@ -1,24 +1,23 @@
 /** Builds what the demo plays on, bottom to top, and takes it down again, top to bottom: nothing of it may stay behind. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Environment } from '../../config/expand.ts';
 import { DEFAULT_TIMING } from '../../domain/timing.ts';
-import { createGitHubEmulator, type GitHubEmulator } from '../../emulators/github/github-emulator.ts';
+import { EMULATED_PLATFORMS, openSites, type Site } from '../../emulators/sites.ts';
 import { parseRedisUrl } from '../../redis/address.ts';
 import { createRedisConnection } from '../../redis/connection.ts';
+import { openLeashedFolder } from '../../redis/embedded/leashed-folder.ts';
 import { openEmbeddedRedis } from '../dev.ts';
 import { openLog } from '../process.ts';
 import { type Board, createBoard } from './board.ts';
 import { type PipelineBeats, REPLICA_VARIABLE, writeDemoFiles } from './files.ts';
 import { createRunnerLedger, type RunnerLedger } from './ledger.ts';
 import { createReplica, type Replica } from './replica.ts';
-import { OWNER, REPOSITORIES } from './tickets.ts';
 
 export interface Stage {
   /** Holds the replicas' logs and the ledger of the pipelines. */
   readonly dir: string;
-  readonly github: GitHubEmulator;
+  readonly sites: readonly Site[];
   readonly ledger: RunnerLedger;
   readonly board: Board;
   /** Not started yet. */
@@ -37,7 +36,6 @@ export interface StageOptions {
 const REPLICAS = ['alpha', 'beta'] as const;
 /** Leases, heartbeats and repair ten times faster than in production: a viewer sees a failover in seconds. */
 const TIME_SCALE = 0.1;
-const TOKEN = 'ghp_only_known_to_the_emulator';
 const NAMESPACE = 'agentsmith';
 const REDIS_PATIENCE_MS = 10_000;
 
@@ -51,25 +49,21 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const dir = await mkdtemp(path.join(os.tmpdir(), 'agentsmith-demo-'));
-    undo.push(async () => {
-      if (!keepDir) await rm(dir, { recursive: true, force: true, maxRetries: 5 });
-    });
-    const redis = await openEmbeddedRedis(env);
+    const folder = await openLeashedFolder('agentsmith-demo-');
+    undo.push(() => (keepDir ? folder.keep() : folder.remove()));
+    const dir = folder.path;
+    const redisDir = path.join(dir, 'redis');
+    await mkdir(redisDir);
+    const redis = await openEmbeddedRedis(env, { dir: redisDir });
     undo.push(() => redis.stop());
     await declareFresh(redis.url, env);
 
-    const github = createGitHubEmulator({
-      tokens: { bot: { token: TOKEN, login: 'agent-smith-bot' } },
-      repositories: REPOSITORIES.map((repository) => `${OWNER}/${repository}`),
-      // The real one allows 5,000 requests an hour; at ten times its pace the demo would stand still after a while.
-      rateLimit: { limit: 10_000_000 },
+    const sites = await openSites(EMULATED_PLATFORMS);
+    undo.push(async () => {
+      await Promise.all(sites.map((site) => site.close()));
     });
-    await github.start();
-    undo.push(() => github.close());
 
-    const pageOf = (repository: string): string => github.pageUrl(`${OWNER}/${repository}`);
-    const files = await writeDemoFiles({ dir, pageOf, beats: options.beats });
+    const files = await writeDemoFiles({ dir, sites, beats: options.beats });
     const ledger = createRunnerLedger(files.ledger);
     const replicas = REPLICAS.map((name) =>
       createReplica({
@@ -79,8 +73,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         config: files.config,
         timeScale: TIME_SCALE,
         env: {
+          ...Object.assign({}, ...sites.map(({ project }) => project.environment)),
           REDIS_URL: redis.url,
-          GITHUB_TOKEN: TOKEN,
           LOG_LEVEL: 'info',
           TMPDIR: files.temporary,
           [REPLICA_VARIABLE]: name,
@@ -91,7 +85,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     undo.push(async () => {
       await Promise.all(replicas.map((replica) => replica.stop()));
     });
-    return { dir, github, ledger, board: createBoard(github, ledger), replicas, close };
+    return { dir, sites, ledger, board: createBoard(ledger), replicas, close };
   } catch (error) {
     await close();
     throw error;

@@ -5,8 +5,9 @@
 import { styleText } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import type { Environment } from '../../config/expand.ts';
+import type { Paint } from './cells.ts';
 import type { NewsLine } from './news.ts';
-import { type Paint, plainNews, renderScene, type Scene } from './screen.ts';
+import { plainNews, renderScene, type Scene } from './screen.ts';
 
 export interface DemoTerminal {
   /** Whether a person sits in front of it and can press keys. */
@@ -18,20 +19,12 @@ export interface DemoTerminal {
   close(last?: Scene): void;
 }
 
-export interface TerminalHandlers {
-  onKey(key: string): void;
-  /** Nobody reads us any more. */
-  onGone(): void;
-}
-
 const SECOND_SCREEN = '\u001b[?1049h\u001b[H';
 const FIRST_SCREEN = '\u001b[?1049l';
 const CLEAR = '\u001b[2J\u001b[H';
 
-export function openTerminal(env: Environment, handlers: TerminalHandlers): DemoTerminal {
-  const { stdout } = process;
-  stdout.on('error', () => handlers.onGone());
-  return stdout.isTTY && env.TERM !== 'dumb' ? openScreen(handlers) : openLines();
+export function openTerminal(env: Environment, onKey: (key: string) => void): DemoTerminal {
+  return process.stdout.isTTY && env.TERM !== 'dumb' ? openScreen(onKey) : openLines();
 }
 
 function openLines(): DemoTerminal {
@@ -43,7 +36,7 @@ function openLines(): DemoTerminal {
   };
 }
 
-function openScreen(handlers: TerminalHandlers): DemoTerminal {
+function openScreen(onKey: (key: string) => void): DemoTerminal {
   const { stdin, stdout } = process;
   const keys = stdin.isTTY;
   const update = createLogUpdate(stdout);
@@ -60,7 +53,7 @@ function openScreen(handlers: TerminalHandlers): DemoTerminal {
     if (latest !== undefined) show(latest);
   };
   const onKeys = (text: string): void => {
-    for (const key of text) handlers.onKey(key);
+    for (const key of text) onKey(key);
   };
   const giveBack = (): void => {
     if (!open) return;

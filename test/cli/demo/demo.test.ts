@@ -1,5 +1,5 @@
 /**
- * The demo as a viewer runs it: its own Redis, an emulated GitHub, two replicas as processes, one of them killed. Each
+ * The demo as a viewer runs it: its own Redis, four emulated trackers, two replicas as processes, one of them killed. Each
  * run has a folder for temporary files of its own, which shows what it left behind.
  */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -46,9 +46,13 @@ describe.concurrent('demo', () => {
     timeout: TIMEOUT_MS,
   }, async (context) => {
     const folder = await temporaryFolder(context);
-    const { exitCode, stdout } = await startDemo(context, ['--once', '--tickets', '3'], { TMPDIR: folder });
-    expect(summaryOf(stdout).last).toBe('demo: 3 tickets, 2 done, 1 failed, 0 lost, 0 doubled');
+    const { exitCode, stdout } = await startDemo(context, ['--once', '--tickets', '4'], { TMPDIR: folder });
+    expect(summaryOf(stdout).last).toBe('demo: 4 tickets, 3 done, 1 failed, 0 lost, 0 doubled');
     expect(exitCode).toBe(0);
+    for (const name of ['GitHub shop#1', 'GitLab web#1', 'Azure DevOps acme#1', 'Jira DESK-1']) {
+      expect(stdout).toMatch(new RegExp(`${name} (is done|has failed)`));
+    }
+    expect(stdout).toMatch(/puts the label customer on[^]*takes the label triage off/);
     expect(stdout).toContain('is killed (SIGKILL)');
     expect(await processesWith(folder)).toEqual([]);
     expect(await readdir(folder)).toEqual([]);

@@ -3,11 +3,28 @@ import { describe, expect, test } from 'vitest';
 import { judge, type Kill, type Life, summaryLine, type TicketEvidence } from '../../../src/cli/demo/verdict.ts';
 
 function life(first: number, latest: number, facts: Partial<Life> = {}): Life {
-  return { run: 'run-1', attempt: 1, replica: 'alpha', exitCode: undefined, first, latest, ...facts };
+  return {
+    run: 'run-1',
+    attempt: 1,
+    pipeline: 'fix-bug',
+    replica: 'alpha',
+    exitCode: undefined,
+    first,
+    latest,
+    ...facts,
+  };
 }
 
 function ticket(facts: Partial<TicketEvidence>): TicketEvidence {
-  return { name: 'shop#1', asked: 1, labels: ['agent-smith'], lives: [], ...facts };
+  return {
+    name: 'shop#1',
+    asked: 1,
+    pipeline: 'fix-bug',
+    peoplesLabels: ['agent-smith'],
+    labels: ['agent-smith'],
+    lives: [],
+    ...facts,
+  };
 }
 
 const DONE = ['agent-smith', 'agent-smith:done'];
@@ -37,7 +54,7 @@ describe('lost', () => {
     ],
     [
       'whose label stayed in progress',
-      { labels: ['agent-smith:in-progress'], lives: [life(1, 2, { exitCode: 0 })] },
+      { labels: ['agent-smith', 'agent-smith:in-progress'], lives: [life(1, 2, { exitCode: 0 })] },
       'ended with exit code 0 and is labelled in-progress',
     ],
     [
@@ -49,6 +66,21 @@ describe('lost', () => {
       'whose last process never ended',
       { labels: DONE, lives: [life(1, 2, { exitCode: 0 }), life(3, 4)] },
       'never came to its end and is labelled done',
+    ],
+    [
+      'that ran another pipeline than its labels name',
+      { labels: DONE, lives: [life(1, 2, { exitCode: 0, pipeline: 'add-docs' })] },
+      'ran add-docs, and its labels name fix-bug',
+    ],
+    [
+      "that has lost a person's label",
+      { labels: DONE, peoplesLabels: ['agent-smith', 'bug'], lives: [life(1, 2, { exitCode: 0 })] },
+      'lost its label bug',
+    ],
+    [
+      'whose label a person had taken away, and that has it again',
+      { labels: [...DONE, 'triage'], lives: [life(1, 2, { exitCode: 0 })] },
+      'was given the label triage',
     ],
   ])('is a ticket %s', (_, facts, why) => {
     const verdict = judge([ticket(facts)], []);
@@ -73,9 +105,19 @@ describe('doubled', () => {
 
   test('is a ticket that nobody asked for and that ran; it is no ticket of the sum', () => {
     const lives = [life(1, 2, { exitCode: 0 })];
-    expect(lineOf([ticket({ asked: 0, labels: DONE, lives })])).toBe(
+    expect(lineOf([ticket({ asked: 0, labels: DONE, peoplesLabels: DONE, lives })])).toBe(
       'demo: 0 tickets, 0 done, 0 failed, 0 lost, 1 doubled',
     );
+  });
+
+  test.each([
+    ['was given a label', ['bug', 'agent-smith:enqueued'], 'was given the label agent-smith:enqueued'],
+    ['lost one', [], 'lost its label bug'],
+  ])('is a ticket that nobody asked for and that %s', (_, labels, what) => {
+    const untouched = ticket({ asked: 0, labels: ['Bug'], peoplesLabels: ['bug'] });
+    const touched = ticket({ asked: 0, labels, peoplesLabels: ['bug'] });
+    expect(judge([untouched], []).doubled).toEqual([]);
+    expect(judge([touched], []).doubled).toEqual([`shop#1 ${what}, and nobody had asked for anything`]);
   });
 
   test('is a ticket with two processes at work at the same time, even of one run', () => {

@@ -1,0 +1,72 @@
+/**
+ * Redis as people look into it who only ask: read, never written, not even the note of whose data it is. What the
+ * replicas have learned about a credential's budget holds these callers back too; what they learn stays with them.
+ */
+import type { Config } from '../config/config.ts';
+import { createApiBudget } from '../coordination/api-budget.ts';
+import { createLeases, type Leases } from '../coordination/lease.ts';
+import { createPollBoard, type PollBoard } from '../coordination/poll-board.ts';
+import type { Timing } from '../domain/timing.ts';
+import type { Log } from '../foundation/log.ts';
+import { type Budget, createRateLimits, type Hold, type RateLimits } from '../platforms/rate-limits.ts';
+import { parseRedisUrl } from '../redis/address.ts';
+import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
+import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
+import { createDecisionLog, type DecisionLog } from '../runs/decision-log.ts';
+import { createRunReader, type RunReader } from '../runs/run-reader.ts';
+
+export interface ReadStores {
+  readonly redis: Pick<RedisConnection, 'keys' | 'read' | 'timeMs' | 'whenUp' | 'status' | 'close'>;
+  readonly claimRecords: Pick<ClaimRecords, 'look'>;
+  readonly runs: Pick<RunReader, 'ofTicket'>;
+  readonly decisions: Pick<DecisionLog, 'ofTicket'>;
+  readonly pollBoard: Pick<PollBoard, 'read'>;
+  readonly leases: Pick<Leases, 'holder'>;
+  readonly limitsOf: (credential: string) => RateLimits;
+}
+
+/** Undefined without `REDIS_URL`. Connects in the background; throws when the URL itself is wrong. */
+export function openReadStores(config: () => Config, timing: Timing, log: Log): ReadStores | undefined {
+  const url = config().secrets.redisUrl();
+  if (url === undefined) return undefined;
+  const address = parseRedisUrl(url);
+  if (!address.ok) throw new Error(address.problem);
+  const redis = createRedisConnection({
+    address: address.options,
+    namespace: config().redis.namespace,
+    timing,
+    blockMs: 0,
+    readOnly: true,
+    log,
+  });
+  return {
+    redis,
+    claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
+    runs: createRunReader(redis),
+    decisions: createDecisionLog(redis),
+    pollBoard: createPollBoard(redis),
+    leases: createLeases(redis, timing),
+    limitsOf: (credential) => listening(createApiBudget({ redis, log }, credential)),
+  };
+}
+
+/** Heeds what is shared, and shares nothing. */
+function listening(shared: RateLimits): RateLimits {
+  const own = createRateLimits();
+  return {
+    async hold(purpose, place) {
+      const holds = await Promise.all([shared.hold(purpose, place), own.hold(purpose, place)]);
+      return holds.reduce<Hold | undefined>(
+        (longest, hold) => ((hold?.waitMs ?? 0) > (longest?.waitMs ?? 0) ? hold : longest),
+        undefined,
+      );
+    },
+    learn: own.learn,
+    look: async () => both(await shared.look(), own.budget()),
+    budget: () => both(shared.budget(), own.budget()),
+  };
+}
+
+function both(shared: Budget, own: Budget): Budget {
+  return { heldMs: Math.max(shared.heldMs, own.heldMs), window: own.window ?? shared.window };
+}
