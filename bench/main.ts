@@ -8,6 +8,7 @@ import { openEmbeddedRedis } from '../src/cli/dev.ts';
 import { messageOf } from '../src/foundation/errors.ts';
 import { benchClaims, type ClaimBenchOptions } from './claim-service.ts';
 import { allowedIntervalSeconds, benchIdlePoll } from './idle-poll.ts';
+import { benchPlatforms } from './platforms.ts';
 import { connect } from './redis.ts';
 import { type BenchResult, formatReport, type Machine, summarise } from './report.ts';
 
@@ -24,8 +25,24 @@ const HELP = `npm run bench -- [--quick | --full] [--json] [--node-options OPTIO
   --node-options OPTIONS  for the polling replica; default: ${NODE_OPTIONS}`;
 
 const SIZES = {
-  normal: { concurrency: 100, rounds: 5, claimsPerRound: 15_000, addsPerRound: 40_000, projects: 1_000 },
-  quick: { concurrency: 100, rounds: 1, claimsPerRound: 1_000, addsPerRound: 3_000, projects: 50 },
+  normal: {
+    concurrency: 100,
+    rounds: 5,
+    claimsPerRound: 15_000,
+    addsPerRound: 40_000,
+    projects: 1_000,
+    single: 11,
+    backlog: 2_000,
+  },
+  quick: {
+    concurrency: 100,
+    rounds: 1,
+    claimsPerRound: 1_000,
+    addsPerRound: 3_000,
+    projects: 50,
+    single: 3,
+    backlog: 40,
+  },
 };
 const WINDOW_SECONDS = { quick: 2, normal: 35 };
 /** The namespace of the replica: its queue is not that of the claims. */
@@ -42,7 +59,13 @@ async function bench(flags: Flags): Promise<BenchResult> {
   const redis = await openEmbeddedRedis(process.env);
   try {
     const machine = await lookAround(redis.url);
-    const { projects, ...rest } = flags.quick ? SIZES.quick : SIZES.normal;
+    const { projects, single, backlog, ...rest } = flags.quick ? SIZES.quick : SIZES.normal;
+    const platforms = await benchPlatforms({
+      redisUrl: redis.url,
+      namespaceOf: (platform) => knownNamespace(redis.url, `bench-${platform}`),
+      single,
+      backlog,
+    });
     const claimOptions: ClaimBenchOptions = { redisUrl: redis.url, ...rest };
     let claims: BenchResult['claims'] | undefined;
     const idlePoll = await benchIdlePoll({
@@ -57,13 +80,20 @@ async function bench(flags: Flags): Promise<BenchResult> {
       },
     });
     if (claims === undefined) throw new Error('the claims were not measured');
-    return { machine, claims, idlePoll, seconds: (performance.now() - startedMs) / 1000 };
+    return { machine, claims, platforms, idlePoll, seconds: (performance.now() - startedMs) / 1000 };
   } finally {
     await redis.stop();
   }
 }
 
-/** Also makes the polling namespace known to Redis: a replica that finds none waits, as after a loss of data. */
+/** Makes a namespace known to Redis: a replica that finds none waits, as after a loss of data. */
+async function knownNamespace(redisUrl: string, namespace: string): Promise<string> {
+  const redis = await connect(redisUrl, namespace);
+  await redis.close();
+  return namespace;
+}
+
+/** Also makes the polling namespace known to Redis. */
 async function lookAround(redisUrl: string): Promise<Machine> {
   const redis = await connect(redisUrl, POLLING);
   const info = await redis.read('read redis version', (client) => client.info('server'));

@@ -54,5 +54,6 @@ export function createMemoryPlatform(source: TicketSource): MemoryPlatform {
     ensureLifecycleLabels: async () => {},
     comment: async () => {},
     labelActor: async () => undefined,
+    checkAccess: async () => [],
   };
 }

@@ -13,6 +13,8 @@ export interface ReplicaMetrics {
   readonly residentBytes: number;
   /** Polls of projects since its start, by result. */
   readonly polls: ReadonlyMap<string, number>;
+  /** Requests to platforms since its start, by purpose. */
+  readonly requests: ReadonlyMap<string, number>;
 }
 
 export interface Replica {
@@ -78,13 +80,16 @@ function readMetrics(page: string): ReplicaMetrics {
     if (text === undefined) throw new Error(`the replica shows no metric ${name}`);
     return Number(text);
   };
-  const polls = new Map<string, number>();
-  for (const [, result = '', count = ''] of page.matchAll(/^agentsmith_polls_total\{.*result="([^"]+)".*\} (\S+)$/gm)) {
-    polls.set(result, Number(count));
-  }
+  const sumBy = (name: string, label: string): Map<string, number> => {
+    const sums = new Map<string, number>();
+    const lines = page.matchAll(new RegExp(`^${name}\\{.*\\b${label}="([^"]+)".*\\} (\\S+)$`, 'gm'));
+    for (const [, key = '', count = ''] of lines) sums.set(key, (sums.get(key) ?? 0) + Number(count));
+    return sums;
+  };
   return {
     cpuSeconds: value('agentsmith_process_cpu_seconds_total'),
     residentBytes: value('agentsmith_process_resident_memory_bytes'),
-    polls,
+    polls: sumBy('agentsmith_polls_total', 'result'),
+    requests: sumBy('agentsmith_platform_requests_total', 'purpose'),
   };
 }

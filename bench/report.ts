@@ -1,6 +1,7 @@
 /** The numbers as a person reads them: value, unit, spread, and in one line what each of them means. */
 import type { ClaimBenchOptions, ClaimRound } from './claim-service.ts';
 import type { IdlePollResult } from './idle-poll.ts';
+import type { PlatformResult } from './platforms.ts';
 
 export interface Machine {
   readonly cores: number;
@@ -26,6 +27,7 @@ export interface BenchResult {
     readonly addsPerSecond: Measured;
     readonly ratio: Measured;
   };
+  readonly platforms: readonly PlatformResult[];
   readonly idlePoll: IdlePollResult;
   readonly seconds: number;
 }
@@ -46,7 +48,7 @@ function measured(values: readonly number[]): Measured {
   return { value: at(Math.floor(sorted.length / 2)), spread: [at(0), at(sorted.length - 1)] };
 }
 
-export function formatReport({ machine, claims, idlePoll, seconds }: BenchResult): string {
+export function formatReport({ machine, claims, platforms, idlePoll, seconds }: BenchResult): string {
   const { cold, warm, residentBytes } = idlePoll;
   const spread = ({ spread: [low, high] }: Measured, show: (value: number) => string): string =>
     `(${show(low)} - ${show(high)})`;
@@ -80,6 +82,8 @@ export function formatReport({ machine, claims, idlePoll, seconds }: BenchResult
         'within one round; aim at least 0.25',
       ],
     ]),
+    '',
+    ...platformLines(platforms),
     '',
     `Idle polling: ${idlePoll.projects} projects, one token, each polled every ${idlePoll.intervalSeconds} s ` +
       `(900 points a minute), window of ${warm.windowSeconds.toFixed(0)} s in the second cycle`,
@@ -121,6 +125,30 @@ export function formatReport({ machine, claims, idlePoll, seconds }: BenchResult
 }
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
+
+/** One line for each platform: requests, and times beside what they are compared with. */
+function platformLines(platforms: readonly PlatformResult[]): string[] {
+  const [first] = platforms;
+  const columns = [
+    ['', 'idle cycle', 'a claim', 'label to start', 'backlog', 'bound', 'ratio'],
+    ...platforms.map(({ platform, perIdleCycle, perClaim, labelToStartSeconds, backlog }) => [
+      platform,
+      `${perIdleCycle.paid.toFixed(1)} + ${perIdleCycle.notModified.toFixed(1)}`,
+      `${perClaim.read.toFixed(2)} + ${perClaim.label.toFixed(2)}`,
+      `${labelToStartSeconds.toFixed(2)} s`,
+      `${backlog.seconds.toFixed(1)} s`,
+      `${backlog.boundSeconds.toFixed(1)} s`,
+      (backlog.seconds / backlog.boundSeconds).toFixed(2),
+    ]),
+  ];
+  const widths = columns[0]?.map((_, column) => Math.max(...columns.map((row) => row[column]?.length ?? 0))) ?? [];
+  return [
+    `Platforms: one replica and one emulator each, polled every second; ${first?.backlog.tickets ?? 0} tickets at once`,
+    ...columns.map((row) => ` ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ')}`),
+    ' idle cycle: requests paid + answered 304; a claim: reads + label writes; label to start: median, poll wait included;',
+    ' bound: latency x requests / claims at once, every answer after 100 ms; aim at most 1.30',
+  ];
+}
 
 /** Columns: name, value, unit, spread, meaning. Numbers end where numbers end. */
 function table(rows: readonly (readonly [string, string, string, string, string])[]): string[] {
