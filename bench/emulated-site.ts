@@ -5,7 +5,6 @@
  */
 
 import type { EmulatedProject } from '../src/emulators/emulated-project.ts';
-import type { LabelEntry } from '../src/emulators/ledger.ts';
 import { openSites } from '../src/emulators/sites.ts';
 import { messageOf } from '../src/foundation/errors.ts';
 
@@ -63,18 +62,17 @@ async function allReach(
   { ledger, openTicket }: EmulatedProject,
   { count, label, until }: TicketsWanted,
 ): Promise<void> {
-  const missing = new Set<string>();
-  const reached = Promise.withResolvers<void>();
-  const isThere = ({ ticket, added }: LabelEntry): boolean =>
-    missing.has(ticket) && added.some((name) => name.endsWith(`:${until}`));
+  const reached = new Set<string>();
+  const opened: string[] = [];
+  const done = Promise.withResolvers<void>();
   const stop = ledger.subscribe((entry) => {
-    if (entry.kind === 'label' && isThere(entry)) missing.delete(entry.ticket);
-    if (missing.size === 0) reached.resolve();
+    if (entry.kind !== 'label' || !entry.added.some((name) => name.endsWith(`:${until}`))) return;
+    reached.add(entry.ticket);
+    if (opened.length === count && opened.every((ticket) => reached.has(ticket))) done.resolve();
   });
-  for (let number = 1; number <= count; number += 1) {
-    missing.add(openTicket({ title: `Ticket ${number}`, labels: [label] }).ticket);
-  }
-  await reached.promise;
+  // Nobody gets a word in before all are there.
+  while (opened.length < count) opened.push(openTicket({ labels: [label] }).ticket);
+  await done.promise;
   stop();
 }
 

@@ -55,7 +55,7 @@ async function benchPlatform(platform: string, options: PlatformsBenchOptions): 
     const replica = await startReplica({
       configFile,
       dir,
-      env: { REDIS_URL: options.redisUrl, LOG_LEVEL: 'warn', ...site.facts.environment },
+      env: { REDIS_URL: options.redisUrl, LOG_LEVEL: 'info', ...site.facts.environment },
     });
     try {
       return await measure(platform, site, replica, options);
