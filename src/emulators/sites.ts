@@ -40,7 +40,7 @@ const SITES: Readonly<Record<string, (options: SiteOptions) => Opened>> = {
     const token = 'ghp_only_known_to_the_emulator';
     const server = createGitHubEmulator({
       port,
-      tokens: { bot: { token, login: BOT } },
+      tokens: { bot: { token, login: BOT, scopes: ['repo'] } },
       repositories: ['acme/shop'],
       rateLimit: { limit: NO_LIMIT },
     });

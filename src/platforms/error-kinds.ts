@@ -90,9 +90,15 @@ function couldBeAnybodys(kind: PlatformErrorKind, status: number, answer: Answer
   return isPage(answer) || (kind === 'not-found' && !isJson(answer));
 }
 
+/** Characters. */
+const MOST_WORDS = 200;
+
 /** The words of the platform as one short line; empty when it says nothing. */
 function wordsOf(text: string): string {
-  return text === '' ? '' : ` (${text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').slice(0, 200)})`;
+  if (text === '') return '';
+  const line = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ');
+  // Cut between words: half of a token that it quotes would not be known for one any more.
+  return ` (${line.length <= MOST_WORDS ? line : line.slice(0, MOST_WORDS).replace(/\S+$/, '...')})`;
 }
 
 function messageIn(data: unknown): string {

@@ -4,7 +4,7 @@
  */
 
 /** The longest wait that is believed; GitHub's primary window is as long. */
-const LONGEST_WAIT_MS = 3_600_000;
+export const LONGEST_WAIT_MS = 3_600_000;
 
 /** Milliseconds to wait by a `Retry-After` header (seconds, or an HTTP date); undefined when there is none to honour. */
 export function retryAfterMs(headers: Headers): number | undefined {
@@ -25,8 +25,8 @@ export function boundedWaitMs(ms: number): number | undefined {
   return ms > 0 ? Math.min(Math.ceil(ms), LONGEST_WAIT_MS) : undefined;
 }
 
-/** A count or a time that a header holds as a plain number; undefined when it is missing or anything else. */
+/** A count or a time that a header holds as a plain number that can be one; undefined when it is missing or anything else. */
 export function numberIn(headers: Headers, name: string): number | undefined {
   const value = headers.get(name) ?? '';
-  return /^\d+(\.\d+)?$/.test(value) ? Number(value) : undefined;
+  return /^\d{1,15}(\.\d+)?$/.test(value) ? Number(value) : undefined;
 }

@@ -144,7 +144,9 @@ export function openSession(connection: Connection, operation: Operation, signal
       throw failure;
     });
     const { status, headers } = answer;
-    const budget = dialect?.limit?.(headers, status) ?? {};
+    const said = dialect?.limit?.(headers, status) ?? {};
+    // A window of nothing has let this request through: numbers of a server that does not mean them.
+    const budget = said.limit === 0 ? {} : said;
     const askedMs = Math.max(retryAfterMs(headers) ?? 0, boundedWaitMs(budget.waitMs ?? 0) ?? 0);
     const refusal = refusalOf(answer, askedMs, dialect);
     const waitMs = askedMs === 0 && refusal?.kind === 'rate-limited' ? connection.unstatedWaitMs : askedMs;
@@ -176,7 +178,9 @@ export function openSession(connection: Connection, operation: Operation, signal
   const brokenOff = (cause: unknown, request: string): PlatformError => {
     if (cause instanceof PlatformError) return cause;
     if (signal.reason instanceof DeadlinePassed) {
-      return error('unavailable', `${request} had no answer within ${call.deadlineMs} ms`, { cause: signal.reason });
+      return error('unavailable', `${request} had no answer within ${Math.round(call.deadlineMs)} ms`, {
+        cause: signal.reason,
+      });
     }
     if (signal.aborted) return error('unavailable', `${request} was aborted`, { cause: signal.reason });
     const reason = cause instanceof Error ? cause.cause : undefined;

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { type Call, PlatformError } from '../../src/platforms/contract.ts';
 import type { Dialect } from '../../src/platforms/error-kinds.ts';
+import { githubDialect } from '../../src/platforms/github/errors.ts';
 import { createRateLimits } from '../../src/platforms/rate-limits.ts';
 import type { Fetch, RequestFacts } from '../../src/platforms/session.ts';
 import { createTransport, type Transport, type TransportOptions } from '../../src/platforms/transport.ts';
@@ -78,7 +79,7 @@ test('aborts a hung request on the wire at the deadline', async () => {
   const asked = Promise.withResolvers<ServerResponse>();
   await using http = await start((_, response) => asked.resolve(response));
   const startedMs = performance.now();
-  const refused = failure(ask(http.transport, http.origin, {}, callOf({ deadlineMs: 200 })));
+  const refused = failure(ask(http.transport, http.origin, {}, callOf({ deadlineMs: 200.4 })));
   const closed = asked.promise.then((response) => once(response, 'close'));
   const error = await refused;
   expect(performance.now() - startedMs).toBeGreaterThanOrEqual(190);
@@ -314,6 +315,21 @@ test("a platform's own words decide its kinds and its budget", async () => {
   expect(await failure(ask(http.transport, http.origin))).toMatchObject({ kind: 'rate-limited' });
 });
 
+test.each([
+  ['a limit of nothing', '0', '0', '3600'],
+  ['numbers beyond all numbers', '9'.repeat(400), '9'.repeat(400), '9'.repeat(400)],
+  ['words', 'many', 'enough', 'soon'],
+  ['a window that is over', '5000', '0', '-60'],
+])('headers that say %s hold nobody back', async (_, limit, remaining, resetIn) => {
+  const reset = /^-?\d{1,5}$/.test(resetIn) ? String(Math.floor(Date.now() / 1000) + Number(resetIn)) : resetIn;
+  const headers = { 'x-ratelimit-limit': limit, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset };
+  await using http = await start((_request, response) => json(response, 200, {}, headers));
+  for (let request = 1; request <= 3; request += 1) {
+    await ask(http.transport, http.origin, {}, callOf({ purpose: 'discovery' }), githubDialect);
+  }
+  expect(http.requests).toHaveLength(3);
+});
+
 test('what is left at the end of a budget is kept for work on tickets', async () => {
   const time = movableClock();
   const dialect: Dialect = {
@@ -446,6 +462,16 @@ test('a credential that is no header value is named as the fault and not shown',
   const error = await failure(ask(http.transport, http.origin, { headers }));
   expect(error).toMatchObject({ kind: 'auth', effect: 'none' });
   expect(error.cause).toBeUndefined();
+});
+
+test('a long refusal is cut between words: never in the middle of a token that it quotes', async () => {
+  const token = 'ghp_the-token-that-was-sent';
+  await using http = await start((_, response) =>
+    json(response, 400, { message: `${'no '.repeat(62)}Bearer ${token}` }),
+  );
+  const { message } = await failure(ask(http.transport, http.origin));
+  expect(message).toContain('no no no Bearer ...');
+  expect(message).not.toContain('ghp_');
 });
 
 test('an error that a client library wraps comes out unwrapped', async () => {

@@ -42,7 +42,8 @@ export const accountRoutes: readonly Route[] = [
     path: '_apis/projects',
     below: 'collection',
     operation: 'core/projects',
-    handle: ({ collection, base }) => list([...collection.projects.values()].map((each) => projectShape(base, each))),
+    handle: ({ collection, base }) =>
+      list([...new Set(collection.projects.values())].map((each) => projectShape(base, each))),
   },
   {
     method: 'GET',

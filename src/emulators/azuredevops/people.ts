@@ -42,6 +42,8 @@ export interface NewWorkItem {
 export interface People {
   /** A collection by its path (`org`, or `tfs/DefaultCollection`) with its projects; throws when it exists. */
   addCollection(path: string, projects: readonly string[]): void;
+  /** Its former name goes on working. */
+  renameProject(collection: string, project: string, to: string): void;
   /** `by` defaults to somebody, as everywhere here. */
   openWorkItem(collection: string, project: string, fields?: NewWorkItem): WorkItemView;
   addTag(ticket: string, tag: string, by?: string): void;
@@ -89,6 +91,7 @@ export function createPeople(state: Emulated, base: (collection: Collection) => 
       const collection = state.addCollection(path);
       for (const name of projects) state.addProject(collection, name);
     },
+    renameProject: (path, project, to) => state.renameProject(collectionOf(path), projectIn(path, project), to),
     openWorkItem(path, project, { title = 'A ticket', body = '', labels = [], type = 'Bug', by } = {}) {
       const fields = { type, title, description: body, tags: labels };
       return view(state.openWorkItem(collectionOf(path), projectIn(path, project), fields, person(by)));

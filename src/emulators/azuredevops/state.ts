@@ -8,7 +8,7 @@ import { guidOf } from './identities.ts';
 
 export interface Project {
   readonly id: string;
-  readonly name: string;
+  name: string;
   /** The root of its areas, by which permissions are asked for. */
   readonly areaId: string;
   /** Tags that were ever used here, by lower-cased name: the first spelling stays. */
@@ -59,7 +59,7 @@ export interface WorkItem {
 export interface Collection {
   /** Its path: `org` in the cloud, `tfs/DefaultCollection` on a server. */
   readonly path: string;
-  /** By lower-cased name. */
+  /** By lower-cased name, a former one too. */
   readonly projects: Map<string, Project>;
   /** Work item n is at n - 1; deleted ones stay. */
   readonly workItems: WorkItem[];
@@ -135,6 +135,13 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       const project = { id: guidOf(seed), name, areaId: guidOf(`area of ${seed}`), tags: new Map() };
       collection.projects.set(name.toLowerCase(), project);
       return project;
+    },
+
+    /** The former name goes on working; what the work items show is the new one, without a revision. */
+    renameProject(collection: Collection, project: Project, to: string): void {
+      if (collection.projects.has(to.toLowerCase())) throw new Error(`project ${to} exists already`);
+      project.name = to;
+      collection.projects.set(to.toLowerCase(), project);
     },
 
     openWorkItem(

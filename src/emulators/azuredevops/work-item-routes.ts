@@ -114,6 +114,8 @@ function apply(
   const text = op === 'remove' ? '' : String(value ?? '');
   switch (path.toLowerCase()) {
     case '/fields/system.tags':
+      // As RFC 6902 has it. Nobody has seen whether the real one is as strict: an adapter that relies on it may be wrong.
+      if (op !== 'add' && item.tags.length === 0) return refused(400, `There is no value at ${path}.`);
       // The one field where adding appends.
       change.tags = tagsIn(op === 'add' ? [...(change.tags ?? item.tags), text].join(';') : text);
       return undefined;

@@ -52,7 +52,8 @@ function editIssue(call: Call, issue: Issue): Reply {
   if (!asked.success)
     return refused(400, 'Invalid request payload. Refer to the REST API documentation and try again.');
   const { fields = {}, update = {} } = asked.data;
-  if (call.deployment === 'data_center' && call.query.get('notifyUsers') === 'false' && !call.account.isAdmin) {
+  // Cloud's reference says that it ignores this wish; it does not.
+  if (call.query.get('notifyUsers') === 'false' && !call.account.isAdmin) {
     return refused(403, 'To discard the user notification either admin or project admin permissions are required.');
   }
   const named = [...Object.keys(fields), ...Object.keys(update)];

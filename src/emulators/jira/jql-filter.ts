@@ -8,8 +8,8 @@ import type { Issue, StatusCategory } from './state.ts';
 /** What a query is read against. */
 export interface FilterContext {
   readonly nowMs: number;
-  /** Whether a project of this key is there and may be browsed. */
-  knows(projectKey: string): boolean;
+  /** The present key of the project that has, or had, this one; undefined when it may not be browsed. */
+  presentKey(projectKey: string): string | undefined;
   /** An issue by its key or id, if it may be browsed. */
   find(idOrKey: string): Issue | undefined;
 }
@@ -105,8 +105,8 @@ function labels(clause: Comparison): Filter {
 }
 
 function project(clause: Comparison, context: FilterContext): Filter {
-  const keys = new Set(clause.values.map((value) => value.toUpperCase()));
-  const unknown = clause.values.find((value) => !context.knows(value));
+  const keys = new Set(clause.values.map((value) => context.presentKey(value)));
+  const unknown = clause.values.find((value) => context.presentKey(value) === undefined);
   if (unknown !== undefined) throw new JqlError(`The value '${unknown}' does not exist for the field 'project'.`);
   return either(clause, (entry) => keys.has(entry.project));
 }

@@ -34,6 +34,8 @@ export interface NewIssueByPerson {
 export interface People {
   /** A key such as `ABC`; throws when it exists. */
   addProject(key: string): void;
+  /** Gives the project another key; the former one goes on working. */
+  renameProject(projectKey: string, key: string): void;
   /** Takes labels off the screen for editing, or puts them there. */
   setLabelsOnEditScreen(projectKey: string, on: boolean): void;
   openIssue(projectKey: string, issue?: NewIssueByPerson): IssueView;
@@ -76,6 +78,7 @@ export function createPeople(state: State, deployment: Deployment, at: () => Add
 
   return {
     addProject: (key) => void state.addProject(key),
+    renameProject: (projectKey, key) => state.renameProject(projectOf(projectKey), key),
     setLabelsOnEditScreen(projectKey, on) {
       projectOf(projectKey).labelsOnEditScreen = on;
     },

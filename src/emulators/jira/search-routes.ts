@@ -157,7 +157,10 @@ function search(call: Call, query: Query, reconciled: ReadonlySet<number>): Entr
       ? () => true
       : filterOf(query.where, {
           nowMs: call.nowMs,
-          knows: (key) => state.project(key) !== undefined && account.sees(key.toUpperCase()),
+          presentKey(key) {
+            const present = state.project(key)?.key;
+            return present !== undefined && account.sees(present) ? present : undefined;
+          },
           find: (idOrKey) => visibleIssue(call, idOrKey),
         });
   return call.index

@@ -51,7 +51,7 @@ export interface Issue {
 
 export interface Project {
   readonly id: number;
-  readonly key: string;
+  key: string;
   /** Whether labels are on the screen for editing: without it nobody can change them through the API. */
   labelsOnEditScreen: boolean;
   lastNumber: number;
@@ -66,6 +66,7 @@ export interface NewIssue {
 export type State = ReturnType<typeof createState>;
 
 export function createState(ledger: Ledger, nowMs: () => number) {
+  /** By current and former keys. */
   const projects = new Map<string, Project>();
   const issues = new Map<number, Issue>();
   /** Current and former keys. */
@@ -120,6 +121,18 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       const project = { id: nextId(), key, labelsOnEditScreen: true, lastNumber: 0 };
       projects.set(key, project);
       return project;
+    },
+
+    /** Its issues get new keys; the former keys go on finding it and them. */
+    renameProject(project: Project, key: string): void {
+      if (projects.has(key)) throw new Error(`project ${key} exists already`);
+      project.key = key;
+      projects.set(key, project);
+      for (const issue of issues.values()) {
+        if (issue.project !== project) continue;
+        byKey.set(keyOf(issue), issue);
+        touch(issue);
+      }
     },
 
     openIssue(project: Project, fields: NewIssue, by: Actor): Issue {

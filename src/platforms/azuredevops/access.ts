@@ -11,7 +11,8 @@ import type { AzureDevOpsClient, AzureDevOpsSession } from './client.ts';
 import { askIdentity } from './identity.ts';
 import { readWorkItem } from './labels.ts';
 import { idsSchema } from './listing.ts';
-import { latestWiql } from './wiql.ts';
+import { askProject } from './project.ts';
+import { LATEST_WIQL } from './wiql.ts';
 
 /** A permission: a bit in a security namespace, both the same on every server. */
 interface Right {
@@ -24,7 +25,6 @@ const CREATE_TAGS: Right = { namespace: 'bb50f182-8e5e-40b8-bc21-e8752a1e7ae2', 
 
 const TRY_IT = 'agent-smith doctor --write-test TICKET tries it on one of your tickets';
 
-const projectSchema = z.object({ id: z.string() });
 const areasSchema = z.array(z.object({ structureType: z.unknown(), identifier: z.string() }));
 const permissionsSchema = z.object({ value: z.array(z.boolean()) });
 const tagNamesSchema = z.array(z.object({ name: z.string() }));
@@ -58,7 +58,7 @@ async function checkReading(
   azure: AzureDevOpsSession,
 ): Promise<{ readonly fact: AccessFact; readonly latest?: number | undefined }> {
   const right = 'read-tickets';
-  const found = await unlessRefused(() => azure.api.queryByWiql({ query: latestWiql(project) }, { project }, false, 1));
+  const found = await unlessRefused(() => azure.api.queryByWiql({ query: LATEST_WIQL }, { project }, false, 1));
   if (found === undefined) {
     const advice = `make the account a member of ${project}, and the token one with the scope Work Items`;
     return { fact: { right, granted: 'no', evidence: `${project} is not visible, or not its work items`, advice } };
@@ -100,7 +100,7 @@ async function checkWriting(
 /** A tag that exists nowhere in the project yet has to be created, which is a right of its own. */
 async function checkTagging({ project }: AzureDevOpsClient, azure: AzureDevOpsSession): Promise<Finding | undefined> {
   const permitted = await unlessRefused(async () => {
-    const { id } = azure.read(projectSchema, await azure.ask(`_apis/projects/${encodeURIComponent(project)}`));
+    const { id } = await askProject(azure, project);
     return isGranted(azure, CREATE_TAGS, `/${id}`);
   });
   if (permitted !== false) return undefined;

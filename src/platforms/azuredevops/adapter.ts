@@ -5,6 +5,7 @@ import { checkAccess } from './access.ts';
 import { createAzureDevOpsClient } from './client.ts';
 import { moveLifecycle, readWorkItem } from './labels.ts';
 import { listTickets } from './listing.ts';
+import { inProject } from './project.ts';
 import { labelActor, postComment } from './thread.ts';
 import { openStatesSchema } from './tickets-schema.ts';
 import { toTicket } from './work-item.ts';
@@ -20,7 +21,7 @@ export function connectAzureDevOps(options: ConnectOptions): TicketPlatform {
     readTicket: (id, call) =>
       client.ask(`read work item ${id}`, call, async (azure) => {
         const item = await readWorkItem(azure, id);
-        const ticket = toTicket(client, item, openStates);
+        const ticket = await inProject(client, azure, toTicket(client, item, openStates));
         client.readFrom.set(ticket, item);
         return ticket;
       }),

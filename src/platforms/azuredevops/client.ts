@@ -47,36 +47,40 @@ const routesSchema = z.object({ value: z.array(z.object({ id: z.string(), routeT
 /** By URL: which routes a server has, in which versions. The library asks for them before everything else. */
 const createKnownRoutes = (): Map<string, string> => new Map();
 
+type Send = (url: string, init: RequestInit) => Promise<string>;
+
 /** @throws PlatformError `unsupported` for a credential that Azure DevOps does not take. */
 export function createAzureDevOpsClient(options: Omit<ConnectOptions, 'tickets'>): AzureDevOpsClient {
   const { source, transport } = options;
   const signIn = createSignIn(options);
   const knownRoutes = transport.shared(createKnownRoutes);
 
-  /** @returns the text of a usable answer */
-  const send = async (session: Session, url: string, init: RequestInit): Promise<string> => {
-    const headers = { ...(init.headers as Record<string, string>), authorization: await signIn.header(session) };
-    try {
-      const response = await session.fetch(url, { ...init, headers });
-      signIn.heard('accepted');
-      return await response.text();
-    } catch (error) {
-      if (error instanceof PlatformError && error.kind === 'auth' && isSignInStatus(error.status))
-        signIn.heard('refused');
-      throw error;
-    }
-  };
+  /** Sends with the credential; answers the text of a usable answer. */
+  const senderOn =
+    (session: Session, call: Call): Send =>
+    async (url, init) => {
+      const authorization = await signIn.header(session, call);
+      const headers = { ...(init.headers as Record<string, string>), authorization };
+      try {
+        const response = await session.fetch(url, { ...init, headers });
+        return await response.text();
+      } catch (error) {
+        const refused = error instanceof PlatformError && error.kind === 'auth' && isSignInStatus(error.status);
+        if (refused) signIn.refused(authorization);
+        throw error;
+      }
+    };
 
-  const routesAt = async (session: Session, url: string, init: RequestInit): Promise<string> => {
+  const routesAt = async (session: Session, send: Send, url: string, init: RequestInit): Promise<string> => {
     const known = knownRoutes.get(url);
     if (known !== undefined) return known;
-    const routes = await send(session, url, init);
+    const routes = await send(url, init);
     session.read(routesSchema, parse(routes));
     knownRoutes.set(url, routes);
     return routes;
   };
 
-  const apiOn = (session: Session): WorkItemTrackingApi => {
+  const apiOn = (session: Session, send: Send): WorkItemTrackingApi => {
     const api = new WorkItemTrackingApi(source.apiUrl, [], undefined, 'agent-smith');
     // Everything that the library sends goes through this one public method of its HTTP client.
     api.rest.client.request = async (method, url, data, headers) => {
@@ -85,7 +89,7 @@ export function createAzureDevOpsClient(options: Omit<ConnectOptions, 'tickets'>
         headers: { ...headers, 'user-agent': 'agent-smith' },
         ...(isText(data) && { body: data }),
       };
-      const text = method === 'OPTIONS' ? await routesAt(session, url, init) : await send(session, url, init);
+      const text = method === 'OPTIONS' ? await routesAt(session, send, url, init) : await send(url, init);
       return { message: okMessage(), readBody: () => Promise.resolve(text) };
     };
     return api;
@@ -95,19 +99,20 @@ export function createAzureDevOpsClient(options: Omit<ConnectOptions, 'tickets'>
     (changesNothing: boolean): RunOperation =>
     (name, call, work) => {
       const operation = { name: `${name} of ${source.container}`, call, dialect: azureDevOpsDialect, changesNothing };
-      return transport.run(operation, (session) =>
-        work({
+      return transport.run(operation, (session) => {
+        const send = senderOn(session, call);
+        return work({
           ...session,
-          api: apiOn(session),
-          ask: async (path) => parse(await send(session, `${source.apiUrl}/${path}`, { headers: PLAIN_HEADERS })),
+          api: apiOn(session, send),
+          ask: async (path) => parse(await send(`${source.apiUrl}/${path}`, { headers: PLAIN_HEADERS })),
           workItem(id) {
             if (/^[1-9]\d{0,9}$/.test(id) && Number(id) <= MAX_ID) return Number(id);
             throw session.error('not-found', 'that is no id of a work item');
           },
         }).catch((error: unknown) => {
           throw isMissingRoute(error) ? session.error('unsupported', 'this server has no such route') : error;
-        }),
-      );
+        });
+      });
     };
 
   return {

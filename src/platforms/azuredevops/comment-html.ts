@@ -33,7 +33,11 @@ function proseHtml(markdown: string): string {
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-const CHARACTERS = new Map(Object.entries(ENTITIES).map(([character, entity]) => [entity, character]));
+/** A rich-text editor may leave one at the end. */
+const CHARACTERS = new Map([
+  ['&nbsp;', ' '],
+  ...Object.entries(ENTITIES).map(([to, from]): [string, string] => [from, to]),
+]);
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '');
 
@@ -41,6 +45,6 @@ const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) =>
 function textOf(html: string): string {
   return html
     .replace(/<[^>]*>/g, '')
-    .replace(/&(?:amp|lt|gt|quot);/g, (entity) => CHARACTERS.get(entity) ?? entity)
+    .replace(/&(?:amp|lt|gt|quot|nbsp);/g, (entity) => CHARACTERS.get(entity) ?? entity)
     .trim();
 }

@@ -61,8 +61,12 @@ async function writeTags(
 ): Promise<string[]> {
   const patch = [
     { op: 'test', path: '/rev', value: item.rev },
-    // Adding to this field appends; only a replacement can take a tag away.
-    { op: 'replace', path: '/fields/System.Tags', value: tags.join('; ') },
+    // Adding appends, so only a replacement can take a tag away; a field without a value is not there to be replaced.
+    {
+      op: item.fields['System.Tags'].length === 0 ? 'add' : 'replace',
+      path: '/fields/System.Tags',
+      value: tags.join('; '),
+    },
   ];
   const written = await api.updateWorkItem({}, patch, item.id);
   return read(workItemSchema, written).fields['System.Tags'];

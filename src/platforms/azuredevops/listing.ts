@@ -7,8 +7,10 @@
 import { WorkItemErrorPolicy } from 'azure-devops-node-api/interfaces/WorkItemTrackingInterfaces.js';
 import { z } from 'zod';
 import { hasLabel } from '../../domain/lifecycle.ts';
+import type { Ticket } from '../../domain/ticket.ts';
 import type { Call, TicketPage, TicketQuery } from '../contract.ts';
 import type { AzureDevOpsClient, AzureDevOpsSession } from './client.ts';
+import { inProject } from './project.ts';
 import { listingWiql, MOST_LABELS } from './wiql.ts';
 import { LISTED_FIELDS, toTicket, type WorkItem, workItemSchema } from './work-item.ts';
 
@@ -48,12 +50,14 @@ export async function listTickets(
   const states = query.state === 'open' ? openStates : undefined;
   const { project } = client;
   return client.ask(`list tickets of ${project} labelled "${labels.join('" or "')}"`, call, async (azure) => {
-    const wiql = listingWiql({ project, labels, states, after: at.after });
+    const wiql = listingWiql({ labels, states, after: at.after });
     const found = await azure.api.queryByWiql({ query: wiql }, { project }, false, PAGE_SIZE);
     const ids = azure.read(idsSchema, found).workItems.map(({ id }) => id);
-    const tickets = (await workItems(azure, ids))
-      .filter(({ fields }) => labels.some((label) => hasLabel(fields['System.Tags'], label)))
-      .map((item) => toTicket(client, item, openStates));
+    const tickets: Ticket[] = [];
+    for (const item of await workItems(azure, ids)) {
+      if (!labels.some((label) => hasLabel(item.fields['System.Tags'], label))) continue;
+      tickets.push(await inProject(client, azure, toTicket(client, item, openStates)));
+    }
     const last = ids.length < PAGE_SIZE ? undefined : ids.at(-1);
     const next = query.labels[start + MOST_LABELS];
     if (last !== undefined) return { tickets, next: cursorAt({ label: at.label, after: last }) };

@@ -1,22 +1,27 @@
 /** The `Authorization` header of a credential: a personal access token, a bearer token as it is, or one from Entra. */
-import { PlatformError } from '../contract.ts';
+import { type Call, PlatformError } from '../contract.ts';
 import type { ConnectOptions, Credential } from '../descriptor.ts';
 import type { Session } from '../session.ts';
-import { createEntraSignIn } from './entra.ts';
+import { createEntraToken } from './entra.ts';
 
 export interface SignIn {
-  header(session: Session): Promise<string>;
-  /** What became of a request with the current header: an adapter tells, so that a revoked token is replaced. */
-  heard(outcome: 'accepted' | 'refused'): void;
+  header(session: Session, call: Call): Promise<string>;
+  /** Azure DevOps has refused a request with this header. */
+  refused(header: string): void;
 }
 
 /** @throws PlatformError `unsupported` for a credential that Azure DevOps does not take. */
 export function createSignIn({ credential, transport, source }: Omit<ConnectOptions, 'tickets'>): SignIn {
   switch (credential.kind) {
     case 'token':
-      return { header: () => Promise.resolve(headerOf(credential)), heard() {} };
-    case 'entra':
-      return createEntraSignIn(credential, transport);
+      return { header: () => Promise.resolve(headerOf(credential)), refused() {} };
+    case 'entra': {
+      const token = createEntraToken(credential, transport);
+      return {
+        header: async (session, call) => `Bearer ${await token.get(session, call)}`,
+        refused: (header) => token.drop(header.slice('Bearer '.length)),
+      };
+    }
     case 'basic':
     case 'app':
       throw new PlatformError('unsupported', `connect ${source.container}: Azure DevOps takes a token or Entra`, {

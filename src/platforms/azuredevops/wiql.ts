@@ -3,8 +3,10 @@
 /** Tag clauses in one query: beyond about 25 of them it is likely to time out. */
 export const MOST_LABELS = 25;
 
+/** The project that the query is sent to: by its present name, also where the address has a former one. */
+const IN_PROJECT = '[System.TeamProject] = @project';
+
 export interface ListingQuery {
-  readonly project: string;
   readonly labels: readonly string[];
   /** The states of tickets that are listed; undefined lists all. */
   readonly states?: readonly string[] | undefined;
@@ -13,9 +15,9 @@ export interface ListingQuery {
 }
 
 /** Ids of tickets with any of the labels, in ascending order. */
-export function listingWiql({ project, labels, states, after }: ListingQuery): string {
+export function listingWiql({ labels, states, after }: ListingQuery): string {
   const clauses = [
-    `[System.TeamProject] = ${quoted(project)}`,
+    IN_PROJECT,
     // In parentheses: AND binds tighter than OR.
     `(${labels.map((label) => `[System.Tags] CONTAINS ${quoted(label)}`).join(' OR ')})`,
     ...(states === undefined ? [] : [`[System.State] IN (${states.map(quoted).join(', ')})`]),
@@ -24,10 +26,8 @@ export function listingWiql({ project, labels, states, after }: ListingQuery): s
   return `SELECT [System.Id] FROM WorkItems WHERE ${clauses.join(' AND ')} ORDER BY [System.Id]`;
 }
 
-/** All tickets of a project, the latest first. */
-export function latestWiql(project: string): string {
-  return `SELECT [System.Id] FROM WorkItems WHERE [System.TeamProject] = ${quoted(project)} ORDER BY [System.Id] DESC`;
-}
+/** All tickets of the project, the latest first. */
+export const LATEST_WIQL = `SELECT [System.Id] FROM WorkItems WHERE ${IN_PROJECT} ORDER BY [System.Id] DESC`;
 
 /** There is one rule in this language: a quote inside a text is doubled. */
 function quoted(text: string): string {

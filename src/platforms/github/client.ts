@@ -68,7 +68,8 @@ function signing(
   { credential, source }: Pick<ConnectOptions, 'credential' | 'source'>,
   app: GitHubApp | undefined,
 ): (session: Session, call: Call) => Signature {
-  if (app !== undefined) return (session, call) => ({ token: () => app.token(session, call), refused: app.drop });
+  if (app !== undefined)
+    return (session, call) => ({ token: () => app.token.get(session, call), refused: app.token.drop });
   if (credential.kind === 'token') return () => ({ token: async () => credential.token });
   throw new PlatformError('unsupported', `connect ${source.container}: GitHub takes a token or a GitHub App`, {
     effect: 'none',

@@ -3,6 +3,9 @@ import { z } from 'zod';
 import type { Dialect } from '../error-kinds.ts';
 import { numberIn, serverTimeMs } from '../limit-headers.ts';
 
+/** Said to the slower of two who create a label at once; whoever comes later is told 409. */
+const TAKEN = /has already been taken/;
+
 /** Whatever the window of the server's own settings is: the numbers are given for a minute. */
 const WINDOW_MS = 60_000;
 
@@ -27,6 +30,8 @@ export const gitlabDialect: Dialect = {
       ...(remaining === 0 && { waitMs: resetMs ?? WINDOW_MS }),
     };
   },
+  kind: (status, data) =>
+    status === 400 && TAKEN.test(JSON.stringify(refusal.safeParse(data).data?.message) ?? '') ? 'conflict' : undefined,
   /** `{message}` by GitLab itself, text or field by field; `{error, error_description}` by what stands before it. */
   words(data) {
     const said = refusal.safeParse(data).data;

@@ -4,7 +4,7 @@ import type { Call, TicketPlatform } from '../contract.ts';
 import type { ConnectOptions } from '../descriptor.ts';
 import { checkAccess } from './access.ts';
 import { createJiraClient, type JiraClient } from './client.ts';
-import { issueSchema, LISTED_FIELDS, toTicket } from './issue.ts';
+import { issueSchema, LISTED_FIELDS, ticketOf } from './issue.ts';
 import { labelActor } from './label-actor.ts';
 import { moveLifecycle } from './labels.ts';
 import { listTickets } from './listing.ts';
@@ -31,6 +31,6 @@ export function connectJira(options: ConnectOptions): TicketPlatform {
 function readTicket(client: JiraClient, id: string, call: Call): Promise<Ticket> {
   return client.ask(`read ticket ${id}`, call, async (jira) => {
     const data = await jira.cloud.getIssue(jira.api, { ...jira.issue(id), fields: [...LISTED_FIELDS, 'description'] });
-    return toTicket(client, jira.read(issueSchema, data));
+    return ticketOf(client, jira, jira.read(issueSchema, data));
   });
 }

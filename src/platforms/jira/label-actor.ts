@@ -25,6 +25,8 @@ const changeSchema = z.object({
     .array(
       z.object({
         field: z.string(),
+        /** `custom` for a field of the site's own, which may be called as one of Jira's. */
+        fieldtype: z.string().optional(),
         fromString: z.string().nullish(),
         // Where it is missing, every object has a function of this name.
         toString: z.string().nullish().catch(undefined),
@@ -71,8 +73,8 @@ async function* settersOf(
   /** The labels before the oldest change of labels. */
   let first: readonly string[] | undefined;
   for await (const { author, items } of client.isCloud ? cloudChanges(jira, id) : serverChanges(jira, id)) {
-    for (const { field, fromString, toString: to } of items) {
-      if (field !== 'labels') continue;
+    for (const { field, fieldtype, fromString, toString: to } of items) {
+      if (field !== 'labels' || fieldtype === 'custom') continue;
       first = labelsIn(fromString);
       if (hasLabel(labelsIn(to), label) && !hasLabel(first, label)) yield loginOf(client, author);
     }

@@ -70,8 +70,8 @@ async function editLabels(
   const others = new Set([...LIFECYCLES.map(lifecycleLabel), ...shown].filter((label) => isStray(label, target)));
   const added = target === undefined ? [] : [target];
   const labels = [...added.map((label) => ({ add: label })), ...[...others].map((label) => ({ remove: label }))];
-  // Nobody wants mail about our labels. Cloud ignores the wish of who may not make it; Data Center refuses the edit.
-  const wishes = isCloud ? { notifyUsers: false, returnIssue: true } : {};
+  // Not `notifyUsers: false`: whatever Cloud documents, it refuses the whole edit of who is no administrator.
+  const wishes = isCloud ? { returnIssue: true } : {};
   const data: unknown = await jira.cloud.editIssue(jira.api, { ...jira.issue(id), ...wishes, update: { labels } });
   if (data !== undefined) return jira.read(issueSchema, data).fields.labels;
   // Data Center answers without a body. The edit was taken as a whole and named every label of ours, so what they are

@@ -8,9 +8,10 @@
  */
 import { z } from 'zod';
 import { hasLabel } from '../../domain/lifecycle.ts';
+import type { Ticket } from '../../domain/ticket.ts';
 import type { Call, TicketPage, TicketQuery } from '../contract.ts';
 import type { JiraClient, JiraSession } from './client.ts';
-import { type Issue, issueSchema, LISTED_FIELDS, toTicket } from './issue.ts';
+import { type Issue, issueSchema, LISTED_FIELDS, ticketOf } from './issue.ts';
 import { listingJql } from './jql.ts';
 
 /** As much as either gives with fields. */
@@ -64,9 +65,11 @@ export async function listTickets(
     call,
     async (jira) => {
       const { issues, next } = await (client.isCloud ? cloudSearch(jira, at) : serverSearch(jira, at));
-      const tickets = issues
-        .map((issue) => toTicket(client, issue))
-        .filter((ticket) => query.labels.some((label) => hasLabel(ticket.labels, label)));
+      const tickets: Ticket[] = [];
+      for (const issue of issues) {
+        if (query.labels.some((label) => hasLabel(issue.fields.labels, label)))
+          tickets.push(await ticketOf(client, jira, issue));
+      }
       return next === undefined ? { tickets } : { tickets, next: cursorAt(next) };
     },
   );

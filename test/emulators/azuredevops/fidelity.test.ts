@@ -97,7 +97,8 @@ test('the revision decides, adding a tag appends, replacing writes over', async 
   });
   expect(tagsOf(await patch('replace', 'tag1; Tag9', 2))).toBe('Tag1; Tag9');
   expect(tagsOf(await patch('remove', undefined))).toBeUndefined();
-  await expect(patch('replace', Array.from({ length: 101 }, (_, n) => `t${n}`).join(';'))).rejects.toThrow('100 tags');
+  await expect(patch('replace', 'x')).rejects.toMatchObject({ statusCode: 400 });
+  await expect(patch('add', Array.from({ length: 101 }, (_, n) => `t${n}`).join(';'))).rejects.toThrow('100 tags');
   expect(await wit.getWorkItem(1)).toMatchObject({ rev: 4 });
 
   await wit.updateWorkItem({}, [{ op: 'add', path: '/fields/System.Tags', value: 'x' }], 1, undefined, true);

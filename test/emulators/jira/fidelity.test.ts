@@ -38,7 +38,7 @@ test('every answer that clients of labels need is as the library describes it', 
   expect(last.nextPageToken).toBeUndefined();
 
   const labels = [{ add: 'agent-smith:enqueued' }, { remove: 'fix' }, { remove: 'absent' }];
-  expect(await editIssue(client, { issueIdOrKey: 'ABC-1', notifyUsers: false, update: { labels } })).toBeUndefined();
+  expect(await editIssue(client, { issueIdOrKey: 'ABC-1', update: { labels } })).toBeUndefined();
   const edited: unknown = await editIssue(client, { issueIdOrKey: 'ABC-1', returnIssue: true, update: { labels } });
   expect(edited).toMatchObject({ key: 'ABC-1', fields: { labels: ['agent-smith:enqueued'] } });
   expect(await getIssue(client, { issueIdOrKey: 'ABC-1', fields: ['*all'], expand: 'changelog' })).toMatchObject({

@@ -40,6 +40,7 @@ export const openStage: OpenStage = async (transport = {}) => {
     labelRules: { hostile: "x') OR 1=1 OR [System.Title] <> ''", caseSensitive: false },
     move: (ticket) => server.moveWorkItem(ticket, ELSEWHERE),
     afterMove: 'other-scope',
+    rename: () => server.renameProject(ORGANIZATION, PROJECT, 'Renamed Shop'),
     limit: (limit) => void server.block({ token: 'smith', times: 1, ...limit }),
     [Symbol.asyncDispose]: () => server.close(),
   };

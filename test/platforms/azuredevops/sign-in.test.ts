@@ -89,15 +89,19 @@ test('it is renewed five minutes before its end', async () => {
   expect(at.asked()).toBe(2);
 });
 
-test('one that was revoked is replaced by the next operation, once', async () => {
+test('one that was revoked is replaced by the next operation, and no more than once a minute', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
   await using at = await withApplication();
   await at.read();
   at.server.tokens.remove('smith');
   expect(await failure(at.read(), SECRET)).toMatchObject({ kind: 'auth', status: 401 });
   expect(await at.read()).toMatchObject({ id: '1' });
   expect(at.asked()).toBe(2);
-  // A fresh token that is refused as well is not at fault.
+  // Where the fresh one is refused as well, the token is not at fault.
   at.server.faults.inject({ path: /workItems/ }, { kind: 'answer', status: 401 });
+  for (let n = 0; n < 4; n += 1) await failure(at.read(), SECRET);
+  expect(at.asked()).toBe(2);
+  passMs(61_000);
   for (let n = 0; n < 4; n += 1) await failure(at.read(), SECRET);
   expect(at.asked()).toBe(3);
 });

@@ -101,6 +101,41 @@ test('the late 401 of an old token does not drop the new one', async () => {
   expect(minted()).toBe(2);
 });
 
+test('a GitHub that refuses every token is not asked for one after the other, and is believed again when it takes them', async () => {
+  const move = moveClock();
+  const { hub, github, minted } = await startAppHub();
+  hub.openIssue('org/repo');
+  const refusing = hub.faults.inject({ path: /issues/ }, { kind: 'answer', status: 401, body: { message: 'no' } });
+  for (let read = 0; read < 10; read += 1) {
+    expect(await failure(github.readTicket('1', callOf()))).toMatchObject({ kind: 'auth', status: 401 });
+  }
+  expect(minted()).toBe(2);
+  move(MINUTE_MS);
+  expect(await failure(github.readTicket('1', callOf()))).toMatchObject({ status: 401 });
+  expect(await failure(github.readTicket('1', callOf()))).toMatchObject({ status: 401 });
+  expect(minted()).toBe(3);
+  refusing.remove();
+  expect(await github.readTicket('1', callOf())).toMatchObject({ id: '1' });
+  expect(minted()).toBe(3);
+});
+
+test('a token that is over by the clock of whoever stands before GitHub is used all the same', async () => {
+  const { hub, github } = await startAppHub();
+  hub.openIssue('org/repo');
+  hub.tokens.add('odd', { token: 'ghs_of-another-time', login: 'agent-smith[bot]' });
+  hub.faults.inject(
+    { path: /access_tokens/ },
+    {
+      kind: 'answer',
+      status: 201,
+      headers: { date: new Date(Date.now() + 3 * 60 * MINUTE_MS).toUTCString() },
+      body: { token: 'ghs_of-another-time', expires_at: new Date(Date.now() + 60 * MINUTE_MS).toISOString() },
+    },
+  );
+  for (let read = 0; read < 3; read += 1) await github.readTicket('1', callOf());
+  expect(hub.ledger.requests({ path: /access_tokens/ })).toHaveLength(1);
+});
+
 test.each([
   ['missing', async (file: string) => rm(file), 'cannot be read: ENOENT'],
   ['no PEM', async (file: string) => writeFile(file, 'secret-but-no-key'), 'holds no RSA private key'],

@@ -47,6 +47,7 @@ async function openOn(deployment: Deployment, transport: Partial<TransportOption
     labelRules: { hostile: 'x")\\OR(labels="y', caseSensitive: true },
     move: (ticket) => void server.moveIssue(ticket, 'XYZ'),
     afterMove: 'other-scope',
+    rename: () => server.renameProject('ABC', 'RENAMED'),
     limit: (limit) => void server.imposeLimit({ reason: 'jira-burst-based', account: 'smith', times: 1, ...limit }),
     [Symbol.asyncDispose]: () => server.close(),
   };

@@ -7,7 +7,7 @@ async function opened({ site, jira }: Connected, labels: readonly string[]) {
 }
 
 test.each([
-  ['cloud', '?notifyUsers=false&returnIssue=true'],
+  ['cloud', '?returnIssue=true'],
   ['data_center', ''],
 ] as const)('one request changes all labels at once, on %s', async (deployment, query) => {
   await using at = await connected({ deployment });

@@ -46,6 +46,14 @@ test('our Markdown becomes wiki markup, in which nothing else is markup and no c
   );
 });
 
+test('Data Center: nobody is mentioned by a text, in code or not', () => {
+  // How Jira finds mentions: in the markup itself, whatever is around them.
+  const mentions = /\[[~@][^\\,]+?\]/;
+  const named = '[~admin] [@admin] [~accountid:7]';
+  expect(named).toMatch(mentions);
+  expect(wikiOf(`${named} **${named}** \`${named}\`\n\n\`\`\`\n${named}\n\`\`\``, MARKER)).not.toMatch(mentions);
+});
+
 test('what we write is read back with the marker at its end', () => {
   expect(adfToMarkdown(adfOf(OURS, MARKER))).toBe(`${OURS}\n\n${MARKER}`);
 });

@@ -73,3 +73,17 @@ test('whoever labelled last and is not told any more is unknown, not the one bef
   at.site.faults.inject({ path: /changelog/ }, { kind: 'answer', status: 200, body: { values, startAt: 0, total: 2 } });
   expect(await at.jira.labelActor(id, 'fix', callOf())).toBeUndefined();
 });
+
+test('a field of the site’s own that is called labels says nothing about who labelled', async () => {
+  await using at = await connected();
+  const { id } = at.site.openIssue('ABC', { labels: ['fix'], by: 'alice' });
+  const values = [
+    {
+      author: { accountId: 'mallory' },
+      created: '2026-11-20T10:00:00.000+0000',
+      items: [{ field: 'labels', fieldtype: 'custom', fromString: '', toString: 'fix' }],
+    },
+  ];
+  at.site.faults.inject({ path: /changelog/ }, { kind: 'answer', status: 200, body: { values, startAt: 0, total: 1 } });
+  expect(await at.jira.labelActor(id, 'fix', callOf())).toBe('alice');
+});
