@@ -103,7 +103,7 @@ export function createApp(options: AppOptions): App {
   const metrics = createMetrics(readGauges);
   const stores = openStores({ ...options, config: () => config });
   const projects = createKnownProjects({
-    learnSecret: (secret) => options.redactor.add([secret]),
+    learnSecret: options.redactor.learn,
     limitsOf: stores?.limitsOf,
     onRequest: (platform, { purpose, status, kind, durationMs, credentialId, remaining }) => {
       metrics.platformRequest({ platform, purpose, status: String(status ?? kind ?? 'none'), durationMs });

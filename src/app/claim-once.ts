@@ -22,7 +22,7 @@ export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome
   const { redis, queue, limitsOf } = stores;
   const projects = createKnownProjects({
     onRequest: () => {},
-    learnSecret: (secret) => options.redactor.add([secret]),
+    learnSecret: options.redactor.learn,
     limitsOf,
   });
   const claims = openClaims({ projects, stores, timing, log, onOutcome: undefined });

@@ -13,6 +13,8 @@ import type { KnownProjects } from './known-projects.ts';
 
 /** Enough to be quick with a thousand projects, and no burst that a platform would punish. */
 const AT_ONCE_PER_CREDENTIAL = 4;
+/** Questions in a row that nobody answered before the rest is left out: a thousand deadlines would take hours. */
+const ENOUGH_SILENCE = 4;
 
 export interface AccessDeps {
   readonly projects: Pick<KnownProjects, 'current' | 'platformOf' | 'credentialOf'>;
@@ -29,21 +31,29 @@ interface Group {
 
 export async function checkAccess(deps: AccessDeps): Promise<DoctorCheck[]> {
   const groups = groupsOf(deps.projects);
-  const queues = Map.groupBy(groups, ({ credential }) => credential);
-  const answers = new Map<Group, readonly DoctorCheck[]>();
-  const work = async (queue: IterableIterator<Group>): Promise<void> => {
-    for (const group of queue) {
-      answers.set(group, await askFor(group, deps));
-      deps.onProgress(answers.size, groups.length);
-    }
+  const checks = new Map<Group, readonly DoctorCheck[]>();
+  const askAll = async (queue: readonly Group[]): Promise<void> => {
+    // One iterator for all workers: each group is taken once.
+    const left = queue.values();
+    let silent = 0;
+    const work = async (): Promise<void> => {
+      for (const group of left) {
+        const answer = silent < ENOUGH_SILENCE ? await askFor(group, deps) : notAsked(group);
+        silent = answer.heard ? 0 : silent + 1;
+        checks.set(group, answer.checks);
+        deps.onProgress(checks.size, groups.length);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE_PER_CREDENTIAL }, work));
   };
-  const workers = [...queues.values()].flatMap((queue) => {
-    // One iterator for all of them: each group is taken once.
-    const shared = queue.values();
-    return Array.from({ length: AT_ONCE_PER_CREDENTIAL }, () => work(shared));
-  });
-  await Promise.all(workers);
-  return groups.flatMap((group) => answers.get(group) ?? []);
+  await Promise.all([...Map.groupBy(groups, ({ credential }) => credential).values()].map(askAll));
+  return groups.flatMap((group) => checks.get(group) ?? []);
+}
+
+interface Answer {
+  readonly checks: readonly DoctorCheck[];
+  /** Anybody answered, whatever it was. */
+  readonly heard: boolean;
 }
 
 function groupsOf(projects: AccessDeps['projects']): Group[] {
@@ -59,18 +69,29 @@ function groupsOf(projects: AccessDeps['projects']): Group[] {
   return [...groups.values()];
 }
 
-async function askFor(group: Group, { projects, call }: AccessDeps): Promise<DoctorCheck[]> {
+async function askFor(group: Group, { projects, call }: AccessDeps): Promise<Answer> {
   const [first] = group.projects;
   const platform = first === undefined ? undefined : projects.platformOf(first);
-  const subject = group.projects.map(({ name }) => name).join(', ');
+  const subject = subjectOf(group);
   try {
     const facts = (await platform?.checkAccess(call)) ?? [];
-    return facts.map((fact) => checkOf(subject, fact));
+    return { checks: facts.map((fact) => checkOf(subject, fact)), heard: true };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     const state = error.kind === 'rate-limited' ? 'warning' : 'problem';
-    return [{ subject, check: 'reachable', state, text: messageOf(error), advice: adviceFor(error) }];
+    const check = { subject, check: 'reachable', state, text: messageOf(error), advice: adviceFor(error) } as const;
+    return { checks: [check], heard: error.kind !== 'unavailable' || error.status !== undefined };
   }
+}
+
+function notAsked(group: Group): Answer {
+  const text = `not asked: of ${ENOUGH_SILENCE} others with its credential none was answered`;
+  const advice = 'Put those right first, and ask again.';
+  return { checks: [{ subject: subjectOf(group), check: 'reachable', state: 'unknown', text, advice }], heard: false };
+}
+
+function subjectOf({ projects }: Group): string {
+  return projects.map(({ name }) => name).join(', ');
 }
 
 function checkOf(subject: string, { right, granted, evidence, advice }: AccessFact): DoctorCheck {

@@ -1,5 +1,5 @@
 /** Whether the Redis of the replicas can be reached, keeps what it is given and lets us do our work. Reads only. */
-import { messageOf } from '../foundation/errors.ts';
+import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { judgeSettings } from '../redis/server-settings.ts';
 import type { CheckState, DoctorCheck } from './doctor-check.ts';
@@ -20,14 +20,21 @@ export interface RedisFacts {
 
 export async function checkRedis(redis: Redis | undefined, patienceMs: number): Promise<DoctorCheck[]> {
   if (redis === undefined) {
-    const advice = 'Set it to the Redis that all replicas share, redis://user:password@host:port for example.';
+    const advice =
+      'Set it to the Redis that all replicas share, redis://user:password@host:port for example. agent-smith dev brings one of its own.';
     return [finding('address', 'problem', 'REDIS_URL is not set', advice)];
   }
   if (!(await redis.whenUp(AbortSignal.timeout(patienceMs)))) {
     const { reason } = redis.status();
     return [finding('reachable', 'problem', `cannot be reached: ${reason}`, reachAdvice(reason))];
   }
-  return judgeRedis(await lookAt(redis));
+  try {
+    return judgeRedis(await lookAt(redis));
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    const reason = messageOf(error);
+    return [finding('reachable', 'problem', `took us, and then: ${reason}`, reachAdvice(reason))];
+  }
 }
 
 /** Pure. */

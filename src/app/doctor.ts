@@ -35,7 +35,7 @@ export async function examine(options: DoctorOptions): Promise<DoctorCheck[]> {
   const opened = openRedis(config, timing, log);
   const projects = createKnownProjects({
     onRequest: () => {},
-    learnSecret: (secret) => redactor.add([secret]),
+    learnSecret: redactor.learn,
     limitsOf: opened.stores?.limitsOf,
   });
   const unopened = projects.update(config).map(({ project, problem }): DoctorCheck => {

@@ -134,13 +134,15 @@ export function createDryRun(options: AppOptions): App {
       async () => {
         const plan = await inSlot(projects.credentialOf(project), () => planner.cycle(signal));
         if (signal.aborted) return;
-        failures = plan.result === 'ok' ? 0 : failures + 1;
+        // At the pace of a real replica: to be held back is no failure, and an outage puts nothing off.
+        if (!plan.heldBack) failures = plan.result === 'ok' || plan.result === 'unavailable' ? 0 : failures + 1;
         ({ retryAfterMs } = plan);
         const summary = summaryOf(plan, options.instance, effectiveIntervalMs(pace()));
         polls.set(project.name, summary);
         metrics.poll({ platform: plan.platform, result: plan.result, durationMs: plan.durationMs });
-        if (plan.problem !== undefined)
-          log.warn({ project: project.name, problem: plan.problem, failures }, 'poll failed');
+        const facts = { project: project.name, problem: plan.problem };
+        if (plan.heldBack) log.debug(facts, 'poll held back');
+        else if (plan.problem !== undefined) log.warn({ ...facts, failures }, 'poll failed');
         say(project, told, plan.tickets);
       },
     );

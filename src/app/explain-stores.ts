@@ -8,7 +8,7 @@ import { createLeases, type Leases } from '../coordination/lease.ts';
 import { createPollBoard, type PollBoard } from '../coordination/poll-board.ts';
 import type { Timing } from '../domain/timing.ts';
 import type { Log } from '../foundation/log.ts';
-import { type Budget, createRateLimits, type Hold, type RateLimits } from '../platforms/rate-limits.ts';
+import type { RateLimits } from '../platforms/rate-limits.ts';
 import { parseRedisUrl } from '../redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
@@ -46,27 +46,6 @@ export function openReadStores(config: () => Config, timing: Timing, log: Log): 
     decisions: createDecisionLog(redis),
     pollBoard: createPollBoard(redis),
     leases: createLeases(redis, timing),
-    limitsOf: (credential) => listening(createApiBudget({ redis, log }, credential)),
+    limitsOf: (credential) => createApiBudget({ redis, log, listensOnly: true }, credential),
   };
-}
-
-/** Heeds what is shared, and shares nothing. */
-function listening(shared: RateLimits): RateLimits {
-  const own = createRateLimits();
-  return {
-    async hold(purpose, place) {
-      const holds = await Promise.all([shared.hold(purpose, place), own.hold(purpose, place)]);
-      return holds.reduce<Hold | undefined>(
-        (longest, hold) => ((hold?.waitMs ?? 0) > (longest?.waitMs ?? 0) ? hold : longest),
-        undefined,
-      );
-    },
-    learn: own.learn,
-    look: async () => both(await shared.look(), own.budget()),
-    budget: () => both(shared.budget(), own.budget()),
-  };
-}
-
-function both(shared: Budget, own: Budget): Budget {
-  return { heldMs: Math.max(shared.heldMs, own.heldMs), window: own.window ?? shared.window };
 }

@@ -180,9 +180,16 @@ function pollingView(
   };
 }
 
+/** A poll that claims hundreds of tickets takes its time, and so does a change of the leader. */
+const LONG_CYCLE_MS = 120_000;
+const LATE_FACTOR = 2;
+
 function troubleOf(leader: string | undefined, last: PollSummary | undefined): string | undefined {
   if (leader === undefined) return 'no replica leads the polls at the moment';
   if (last === undefined) return 'it has not been polled yet, or not for a day';
+  const agoMs = Date.now() - last.atMs;
+  if (agoMs > LATE_FACTOR * last.effectiveIntervalMs + LONG_CYCLE_MS)
+    return `its last poll was ${Math.round(agoMs / 1000)} s ago, though one is due every ${Math.round(last.effectiveIntervalMs / 1000)} s: see the log of ${leader}`;
   if (last.heldBack)
     return 'its credential is held back: the platform asked to wait, or the rest of its budget is kept for work';
   if (last.result !== 'ok') return `its last poll failed (${last.result})`;

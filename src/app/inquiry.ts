@@ -26,7 +26,7 @@ export function openInquiry({ config, timing, log, redactor, onRequest = () => {
   const stores = openReadStores(config, timing, log);
   const projects = createKnownProjects({
     onRequest,
-    learnSecret: (secret) => redactor.add([secret]),
+    learnSecret: redactor.learn,
     limitsOf: stores?.limitsOf,
   });
   return {

@@ -21,7 +21,13 @@ export function createLog(options: LogOptions): Log {
   const out = options.destination ?? process.stderr;
   const shown =
     out.isTTY === true
-      ? pretty({ destination: out, colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+      ? pretty({
+          destination: out,
+          colorize: true,
+          ignore: 'pid,hostname',
+          translateTime: 'SYS:HH:MM:ss',
+          singleLine: true,
+        })
       : out;
   const redacting = new Writable({
     decodeStrings: false,

@@ -7,10 +7,13 @@ export const REDACTED = '[redacted]';
 
 /** Shorter values are not treated as secrets: replacing every "1" would destroy the text and protect nothing. */
 const SHORTEST_SECRET = 6;
+const A_DAY_MS = 86_400_000;
 
 export interface Redactor {
   /** Adds secrets. Values shorter than 6 characters are ignored. */
   add(secrets: Iterable<string>): void;
+  /** Adds a token that its issuer lets live for hours. A day later it is forgotten: there are many in the life of a process. */
+  learn(token: string): void;
   /** The text with every known secret replaced. */
   redact(text: string): string;
   /** The known secrets, longest first. */
@@ -19,16 +22,27 @@ export interface Redactor {
 
 export function createRedactor(initial: Iterable<string> = []): Redactor {
   const known = new Set<string>();
+  /** Tokens, and until when they are remembered: the oldest first. */
+  const passing = new Map<string, number>();
   let longestFirst: string[] = [];
   let pattern: RegExp | undefined;
+  const build = (): void => {
+    longestFirst = usable([...known, ...passing.keys()]);
+    pattern = patternOf(longestFirst);
+  };
   const add = (secrets: Iterable<string>): void => {
     for (const secret of secrets) known.add(secret);
-    longestFirst = usable(known);
-    pattern = patternOf(longestFirst);
+    build();
   };
   add(initial);
   return {
     add,
+    learn(token) {
+      const nowMs = performance.now();
+      for (const [old, untilMs] of passing) if (untilMs <= nowMs) passing.delete(old);
+      passing.set(token, nowMs + A_DAY_MS);
+      build();
+    },
     redact: (text) => (pattern === undefined ? text : text.replace(pattern, REDACTED)),
     secrets: () => longestFirst,
   };

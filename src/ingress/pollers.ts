@@ -87,7 +87,7 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
       {
         code: 'poll-failing',
         severity: 'error',
-        text: `Project ${result.project} cannot be polled (${result.result}), ${failures} times in a row: its tickets wait.`,
+        text: `Project ${result.project} cannot be polled (${result.result}), ${failures} times in a row: its tickets wait. agent-smith doctor says what to do.`,
       },
       result.project,
     );

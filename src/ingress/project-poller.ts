@@ -89,6 +89,8 @@ export function createProjectPoller(
   const warned = new Set<string>();
   let labelsReady = false;
   let failures = 0;
+  /** How the last cycle went, as the log knows it. */
+  let said: PollResult['result'] = 'ok';
   let retryAfterMs: number | undefined;
   let requests = 0;
   const onRequest = (): void => {
@@ -220,9 +222,12 @@ export function createProjectPoller(
       if (signal.aborted) return result;
       const { atMs: _, problem, ...facts } = result;
       if (result.heldBack) log.debug({ ...facts, problem }, 'poll held back');
-      else if (problem !== undefined) log.warn({ ...facts, problem, failures }, 'poll failed');
-      else if (result.discovered + result.pending > 0) log.info(facts, 'poll');
+      else if (problem !== undefined) {
+        // A thousand projects on one host that is down would say it a thousand times a minute.
+        log[result.result === said ? 'debug' : 'warn']({ ...facts, problem, failures }, 'poll failed');
+      } else if (result.discovered + result.pending > 0) log.info(facts, 'poll');
       else log.debug(facts, 'poll');
+      if (!result.heldBack) said = result.result;
       return result;
     },
     pauseMs: () => nextPauseMs(pace(), Math.random()),

@@ -148,7 +148,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       [server, ulid(), fresh ? '1' : '0', incarnation?.since ?? '0'],
     )) as string[];
     const [id = '', since = '0', ageMs = '0', what] = reply;
-    if (what === 'changed') log.warn({ incarnation: id, fresh }, 'redis is another server, or has lost its data');
+    if (what === 'changed' && !fresh) log.warn({ incarnation: id }, 'redis is new to us, or has lost its data');
     if (incarnation !== undefined && incarnation.id !== id) contacts += 1;
     incarnation = { id, since, ageMs: Number(ageMs), lookedAt: now() };
   };

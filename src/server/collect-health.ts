@@ -76,6 +76,7 @@ export function createHealthCollector(): (
       findings: [
         ...states.findings,
         ...states.credentials.flatMap(budgetFindings),
+        ...states.projects.flatMap(({ name }) => claimFindings(name, states.polls.get(name))),
         // Without Redis nobody can lead or recover: the subsystems say so already.
         ...(redis !== 'unset' && redis.state === 'up'
           ? [...leaderFindings(states.leaders), ...recoveryFindings(states.recoveringMs)]
@@ -112,6 +113,15 @@ function recoveryFindings(recoveringMs: number): Finding[] {
           text: `Redis lost data or was replaced: repair waits ${Math.ceil(recoveringMs / 1000)} s for live workers to report.`,
         },
       ];
+}
+
+/** The listing works and the label write does not, as with a token that may only read: nothing else would show it. */
+function claimFindings(project: string, poll: PollSummary | undefined): Finding[] {
+  const count = poll?.skipped['failed: backing-off'] ?? 0;
+  if (count === 0) return [];
+  const tickets = count === 1 ? '1 ticket' : `${count} tickets`;
+  const text = `Project ${project}: ${tickets} could not be claimed. agent-smith plan names them, agent-smith explain says why.`;
+  return [{ code: 'claims-failing', severity: 'warning', text }];
 }
 
 /** Waits up to a minute are every day's; a longer one leaves tickets lying. */

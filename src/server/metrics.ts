@@ -88,6 +88,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['platform', 'credential'],
     registers,
   });
+  const seenCredentials = new Map<string, { readonly platform: string; readonly credential: string }>();
   const perCredential = { labelNames: ['platform', 'credential'], registers };
   const budgetLimit = new Gauge({
     name: 'agentsmith_platform_budget_limit',
@@ -165,6 +166,13 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
 
   const setBudgets = (budgets: readonly BudgetView[]): void => {
     for (const gauge of [budgetLimit, budgetRemaining, budgetHeld]) gauge.reset();
+    // Credentials are rotated, and each has a new name.
+    const used = new Set(budgets.map(({ credential }) => credential));
+    for (const [credential, labels] of seenCredentials) {
+      if (used.has(credential)) continue;
+      seenCredentials.delete(credential);
+      headroom.remove(labels);
+    }
     for (const { platform, credential, limit, remaining, held_for_seconds } of budgets) {
       if (limit !== undefined) budgetLimit.set({ platform, credential }, limit);
       if (remaining !== undefined) budgetRemaining.set({ platform, credential }, remaining);
@@ -182,7 +190,10 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       requests.inc({ platform, purpose, status });
       requestSeconds.observe({ platform, purpose }, durationMs / 1000);
     },
-    rateLimit: ({ platform, credential, remaining }) => headroom.set({ platform, credential }, remaining),
+    rateLimit({ platform, credential, remaining }) {
+      seenCredentials.set(credential, { platform, credential });
+      headroom.set({ platform, credential }, remaining);
+    },
     runEnded({ project, pipeline, state, durationMs }) {
       runsEnded.inc({ project, pipeline, state });
       if (durationMs !== undefined) runSeconds.observe({ pipeline, state }, durationMs / 1000);

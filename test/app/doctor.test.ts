@@ -87,6 +87,50 @@ test('a budget: enough, nearly spent, held back, unknown', () => {
   expect(judgeBudget('bot', { heldMs: 0, window: undefined })).toEqual([]);
 });
 
+/** Asks about projects with a source each. */
+function ask(
+  names: readonly string[],
+  credentialOf: (project: Project) => string,
+  platformOf: (project: Project) => Pick<TicketPlatform, 'checkAccess'>,
+  onProgress: (answered: number) => void = () => {},
+): Promise<DoctorCheck[]> {
+  const projects = names.map((name) => ({
+    name,
+    source: { platform: 'github', host: 'host.test', container: `org/${name}`, apiUrl: 'https://host.test' },
+  })) as unknown as Project[];
+  return checkAccess({
+    projects: {
+      current: () => ({ hash: '', projects, pipelines: new Map() }),
+      platformOf: platformOf as (project: Project) => TicketPlatform,
+      credentialOf,
+    },
+    call: { purpose: 'inspect', deadlineMs: 1_000, signal: new AbortController().signal },
+    onProgress,
+  });
+}
+
+test('a host that hangs is not waited for a thousand times, and the other credentials are asked all the same', async () => {
+  const names = Array.from({ length: 1_000 }, (_, index) => `dead-${index}`);
+  let asked = 0;
+  const checks = await ask(
+    [...names, 'alive-1'],
+    ({ name }) => name.split('-')[0] ?? '',
+    ({ name }) => ({
+      async checkAccess() {
+        if (name === 'alive-1') return [{ right: 'sign-in', granted: 'yes', evidence: 'as somebody' }];
+        asked += 1;
+        // A refusal is an answer, and the host is there.
+        if (asked === 3) throw new PlatformError('unavailable', 'gateway', { status: 502 });
+        throw new PlatformError('unavailable', 'no answer within 20000 ms');
+      },
+    }),
+  );
+  expect(asked).toBeLessThan(12);
+  expect(bad(checks)).toHaveLength(1_000);
+  expect(bad(checks).filter((state) => state === 'reachable unknown')).toHaveLength(1_000 - asked);
+  expect(checks.at(-1)).toMatchObject({ subject: 'alive-1', state: 'ok' });
+});
+
 test('a credential is asked for few sources at once, several credentials at the same time; the order stays', async () => {
   const all = Array.from({ length: 24 }, (_, index) => `${index % 2 === 0 ? 'even' : 'odd'}-${index}`);
   const credentialOf = ({ name }: Pick<Project, 'name'>): string => name.split('-')[0] ?? '';
@@ -104,20 +148,8 @@ test('a credential is asked for few sources at once, several credentials at the 
       return [{ right: 'sign-in', granted: 'yes', evidence: 'as somebody' }];
     },
   });
-  const projects = all.map((name) => ({
-    name,
-    source: { platform: 'github', host: 'host.test', container: `org/${name}`, apiUrl: 'https://host.test' },
-  })) as unknown as Project[];
   const progress: number[] = [];
-  const checks = await checkAccess({
-    projects: {
-      current: () => ({ hash: '', projects, pipelines: new Map() }),
-      platformOf: platformOf as (project: Project) => TicketPlatform,
-      credentialOf,
-    },
-    call: { purpose: 'inspect', deadlineMs: 1_000, signal: new AbortController().signal },
-    onProgress: (answered) => progress.push(answered),
-  });
+  const checks = await ask(all, credentialOf, platformOf, (answered) => progress.push(answered));
   expect(checks.map(({ subject }) => subject)).toEqual(all);
   expect(bad(checks)).toEqual(['reachable problem']);
   expect(most).toEqual({ even: 4, odd: 4, both: 8 });

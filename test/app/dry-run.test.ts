@@ -14,9 +14,8 @@ async function configOf(yaml: string): Promise<Config> {
   return loaded.config;
 }
 
-test('a new configuration is polled from then on, and the old one no more', async () => {
-  const hub = await startHub();
-  const yaml = oneProject(hub.pageUrl(REPOSITORY));
+/** Runs until the test is over. */
+async function openDryRun(yaml: string) {
   const app = createDryRun({
     config: await configOf(yaml),
     instance: 'dry',
@@ -31,7 +30,13 @@ test('a new configuration is polled from then on, and the old one no more', asyn
     redactor: createRedactor(),
   });
   onTestFinished(() => app.stop());
-  const port = await app.start();
+  return { app, port: await app.start() };
+}
+
+test('a new configuration is polled from then on, and the old one no more', async () => {
+  const hub = await startHub();
+  const yaml = oneProject(hub.pageUrl(REPOSITORY));
+  const { app, port } = await openDryRun(yaml);
   const lastPoll = () => app.health().projects.find(({ name }) => name === 'api')?.last_poll;
   hub.openIssue(REPOSITORY, { labels: ['other'] });
   await until('the first poll', () => lastPoll()?.discovered === 0);
@@ -51,4 +56,13 @@ test('a new configuration is polled from then on, and the old one no more', asyn
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { connection: 'close' } })).text();
   expect(metrics).toMatch(/agentsmith_claims_total\{platform="github",outcome="would-claim",trigger="poll"\} 1/);
   expect(metrics).toMatch(/agentsmith_polls_total\{platform="github",result="ok"\} [2-9]/);
+});
+
+test('it keeps the pace of a real replica: an outage puts no poll off', async () => {
+  const hub = await startHub();
+  hub.faults.inject({ path: /issues/ }, { kind: 'answer', status: 503 });
+  const { app } = await openDryRun(oneProject(hub.pageUrl(REPOSITORY)));
+  const project = () => app.health().projects.find(({ name }) => name === 'api');
+  await until('a poll has failed', () => project()?.last_poll?.result === 'unavailable');
+  expect(project()?.effective_interval_seconds).toBe(1);
 });

@@ -1,6 +1,6 @@
 /** What `doctor` asks for, on an emulated GitHub and a real Redis: each thing that may be wrong, found and explained. */
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { examine } from '../../src/app/doctor.ts';
 import type { DoctorCheck } from '../../src/app/doctor-check.ts';
 import type { Environment } from '../../src/config/expand.ts';
@@ -164,4 +164,20 @@ test('the write test without the right to write, or on no ticket, says so', asyn
   ]);
   const missing = await doctor({}, { project: 'api', ticketId: '4711' });
   expect(found(missing, 'write-test')).toEqual([expect.stringMatching(/^api problem: .*404/)]);
+});
+
+test('a Redis that takes us and then hides what it is: a finding, and the rest is asked all the same', async () => {
+  const { doctor } = await open();
+  // ioredis says it on the console too.
+  vi.spyOn(console, 'warn').mockReturnValue(undefined);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await redis.client.acl('SETUSER', 'blind', 'on', '>blind-secret', '~agentsmith:*', '&*', '+@all', '-info');
+  const url = new URL(redis.url);
+  [url.username, url.password] = ['blind', 'blind-secret'];
+  const checks = await doctor({ REDIS_URL: url.href });
+  expect(found(checks, 'reachable')).toEqual([
+    expect.stringMatching(/^redis problem: took us, and then: .*NOPERM.* -> Grant its user/),
+  ]);
+  expect(found(checks, 'sign-in')).toHaveLength(1);
+  await redis.client.acl('DELUSER', 'blind');
 });

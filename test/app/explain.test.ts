@@ -64,6 +64,11 @@ const TROUBLES: readonly [string, Partial<PollSummary> | undefined, RegExp][] = 
   ['it was not polled yet', undefined, /not been polled yet/],
   ['the platform failed', { result: 'auth' }, /last poll failed \(auth\)/],
   ['its credential is held back', { result: 'rate-limited', heldBack: true }, /credential is held back/],
+  [
+    'it is long overdue',
+    { atMs: Date.now() - 600_000 },
+    /last poll was 60\d s ago, .* every 90 s: see the log of pod-1/,
+  ],
   ['the listing was cut', { truncated: true }, /longer than one cycle takes/],
 ];
 test.each(TROUBLES)('why the last cycle brought nothing: %s', async (_, facts, trouble) => {

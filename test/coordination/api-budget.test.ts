@@ -214,6 +214,61 @@ test('Redis away: what this replica saw counts, no call is stopped, it is said o
   expect(other.window).toMatchObject({ limit: 100, remaining: 7 });
 });
 
+test('Redis loses its data without a word: whoever still knows of a wait tells the others', async () => {
+  const connection = await connect();
+  const one = createApiBudget({ redis: connection, log: silentLog }, 'bot');
+  const other = createApiBudget({ redis: connection, log: silentLog }, 'bot');
+  await one.learn({ waitMs: 60_000, limit: 100, remaining: 7, resetMs: 90_000, windowMs: HOUR_MS }, 'GET /');
+  await redis.client.flushall();
+  expect(await one.hold('claim', 'GET /')).toMatchObject({ why: 'asked-to-wait' });
+  expect((await other.hold('claim', 'GET /'))?.waitMs).toBeGreaterThan(50_000);
+  expect(other.budget().window).toMatchObject({ limit: 100, remaining: 7 });
+});
+
+test('what a wait of one path told after an outage does not hide the wait of the credential', async () => {
+  const connection = await connect();
+  let away = true;
+  const flaky: Pick<RedisConnection, 'keys' | 'script'> = {
+    keys: connection.keys,
+    script: (...call) => (away ? Promise.reject(new Error('away')) : connection.script(...call)),
+  };
+  const limits = createApiBudget({ redis: flaky, log: silentLog }, 'bot');
+  await limits.learn({ waitMs: 60_000 }, 'GET /');
+  away = false;
+  await limits.learn({ waitMs: 5_000, only: 'path' }, 'PUT /issue/1');
+  expect((await createApiBudget({ redis: connection, log: silentLog }, 'bot').look()).heldMs).toBeGreaterThan(50_000);
+});
+
+test('whoever only looks heeds the others, keeps to itself what it is told, and writes nothing after an outage either', async () => {
+  const connection = await connect();
+  const replica = createApiBudget({ redis: connection, log: silentLog }, 'bot');
+  const onlooker = createApiBudget({ redis: connection, log: silentLog, listensOnly: true }, 'bot');
+  await replica.learn({ waitMs: 60_000 }, 'GET /');
+  expect(await onlooker.hold('inspect', 'GET /')).toMatchObject({ why: 'asked-to-wait' });
+  await onlooker.learn({ waitMs: 90_000, limit: 100, remaining: 7, resetMs: 90_000, windowMs: HOUR_MS }, 'GET /');
+  expect(onlooker.budget()).toMatchObject({ window: { remaining: 7 } });
+  expect((await replica.look()).window).toBeUndefined();
+  await redis.client.flushall();
+  await onlooker.look();
+  expect(await redis.client.exists('agentsmith:budget:bot')).toBe(0);
+});
+
+test('a clock of Redis that was corrected, or a failover to another one, holds nobody back for ever', async () => {
+  const limits = createApiBudget({ redis: await connect(), log: silentLog }, 'bot');
+  const tomorrow = Date.now() + 24 * HOUR_MS;
+  await redis.client.hset('agentsmith:budget:bot', {
+    until: tomorrow,
+    'only:GET /': tomorrow,
+    limit: 100,
+    remaining: 0,
+    resetAt: tomorrow,
+    windowMs: HOUR_MS,
+  });
+  expect(await limits.hold('discovery', 'GET /')).toBeUndefined();
+  await limits.learn({ limit: 100, remaining: 60, resetMs: 60_000, windowMs: 60_000 }, 'GET /');
+  expect((await limits.look()).window).toMatchObject({ remaining: 60 });
+});
+
 const observed: fc.Arbitrary<ObservedLimit> = fc.oneof(
   fc.record({
     limit: fc.constant(100),

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRedactor, createStreamRedactor, REDACTED } from '../../src/foundation/redactor.ts';
 
 const streamed = (secrets: readonly string[], chunks: readonly string[]): string => {
@@ -17,6 +17,18 @@ test('secrets that come later are known from then on', () => {
   expect(redactor.redact('token-of-a-project')).toBe('token-of-a-project');
   redactor.add(['token-of-a-project']);
   expect(redactor.redact('token-of-a-project')).toBe(REDACTED);
+});
+
+test('a token that was learned is forgotten after a day, unless it is a secret of the configuration too', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const redactor = createRedactor(['of-the-config']);
+  redactor.learn('token-of-an-hour');
+  redactor.learn('of-the-config');
+  expect(redactor.redact('token-of-an-hour')).toBe(REDACTED);
+  vi.advanceTimersByTime(86_400_000);
+  redactor.learn('the-next-token');
+  expect(redactor.secrets()).toEqual(['the-next-token', 'of-the-config']);
 });
 
 test('characters that mean something in a pattern mean nothing here', () => {

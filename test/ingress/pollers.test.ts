@@ -1,8 +1,11 @@
 /** Polling on real Redis and an emulated platform (DESIGN 4.1). */
+import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { Project } from '../../src/domain/project.ts';
 import type { Fault } from '../../src/emulators/faults.ts';
+import { createLog } from '../../src/foundation/log.ts';
 import { sleep } from '../../src/foundation/loop.ts';
+import { createRedactor } from '../../src/foundation/redactor.ts';
 import { openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -74,6 +77,20 @@ test('poller: three failures in a row are a finding, which a success clears', as
   fault.remove();
   await until('it is cleared', () => house.findings.all().length === 0);
   await polling.poll('api', ({ result }) => result === 'ok');
+});
+
+test('poller: what stops polls is told once in the log, and again when it is something else', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: quick });
+  const told: string[] = [];
+  const destination = new PassThrough();
+  destination.on('data', (line: Buffer) => told.push(line.toString()));
+  const down = house.hub.faults.inject({ path: LISTING }, { kind: 'answer', status: 502 });
+  startPolling(house, { log: createLog({ level: 'warn', redactor: createRedactor(), destination }) });
+  await down.hit({ count: 4 });
+  down.remove();
+  house.hub.faults.inject({ path: LISTING }, { kind: 'answer', status: 401 });
+  await until('it is told', () => told.length === 2);
+  expect(told).toEqual([expect.stringContaining('answered 502'), expect.stringContaining('answered 401')]);
 });
 
 test('poller: a term that ends takes its findings with it, since the next leader sees for itself', async () => {

@@ -5,6 +5,7 @@ import type { ClaimRequest } from '../../src/claims/claim-request.ts';
 import type { TicketClaimService } from '../../src/claims/ticket-claim-service.ts';
 import { type Term, TermLost } from '../../src/coordination/leader.ts';
 import type { Catalog } from '../../src/domain/project.ts';
+import type { Log } from '../../src/foundation/log.ts';
 import type { Sleep } from '../../src/foundation/loop.ts';
 import { createPollers, type Pollers, type PollersOptions } from '../../src/ingress/pollers.ts';
 import type { PollResult } from '../../src/ingress/project-poller.ts';
@@ -30,6 +31,7 @@ export interface PollingOptions extends Partial<PollersOptions> {
   readonly claim?: (request: ClaimRequest) => Promise<ClaimOutcome>;
   /** Instead of real time. */
   readonly sleep?: Sleep;
+  readonly log?: Log;
 }
 
 export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, options: PollingOptions = {}): Polling {
@@ -53,7 +55,7 @@ export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, opti
       claims,
       claimSignal: ending.signal,
       findings: house.findings,
-      log: silentLog,
+      log: options.log ?? silentLog,
       onPoll: (result) => polls.push(result),
       ...(options.sleep && { sleep: options.sleep }),
     },

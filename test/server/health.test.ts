@@ -1,5 +1,6 @@
 /** Every row of readiness (DESIGN 9), from what the rooms say of themselves to the answer. */
 import { expect, test } from 'vitest';
+import type { PollSummary } from '../../src/coordination/poll-board.ts';
 import type { Project } from '../../src/domain/project.ts';
 import { createRateLimits } from '../../src/platforms/rate-limits.ts';
 import { createHealthCollector, type RoomStates } from '../../src/server/collect-health.ts';
@@ -28,6 +29,23 @@ const good: RoomStates = {
   polls: new Map(),
   credentials: [],
   findings: [],
+};
+
+const lastPoll: PollSummary = {
+  project: project.name,
+  by: 'pod-1',
+  atMs: 0,
+  durationMs: 10,
+  result: 'ok',
+  heldBack: false,
+  retryAfterMs: undefined,
+  discovered: 2,
+  pending: 0,
+  claimed: 0,
+  skipped: {},
+  truncated: false,
+  requests: 1,
+  effectiveIntervalMs: 60_000,
 };
 
 function factsOf(states: Partial<RoomStates> = {}, more: Partial<HealthFacts> = {}): HealthFacts {
@@ -95,6 +113,14 @@ test.each<[string, Partial<RoomStates>, string[]]>([
   expect(bodyOf(facts).findings.map(({ code }) => code)).toEqual(findings);
   expect(bodyOf(facts).status).toBe(findings.length === 0 ? 'ok' : 'degraded');
   expect(JSON.stringify(healthBody(facts))).not.toContain('secret.example');
+});
+
+test('health: tickets that no claim gets through to are a finding, though the listing works', () => {
+  const polls = (skipped: Record<string, number>) => new Map([[project.name, { ...lastPoll, skipped }]]);
+  expect(bodyOf(factsOf({ polls: polls({ 'failed: contended': 1 }) })).findings).toEqual([]);
+  expect(bodyOf(factsOf({ polls: polls({ 'failed: backing-off': 2 }) })).findings).toMatchObject([
+    { code: 'claims-failing', text: expect.stringContaining('2 tickets could not be claimed') },
+  ]);
 });
 
 test('health: the configuration asks for no polling -> the poller is disabled, and that is fine', () => {

@@ -127,8 +127,13 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
 
 test('metrics: what is gone is not shown any more, and an unknown depth is no depth of 0', async () => {
   let read = gauges;
-  const { get } = await open(undefined, async () => read);
+  const { get, metrics } = await open(undefined, async () => read);
   const page = async (): Promise<string> => (await get('/metrics')).text();
+  metrics.rateLimit({ platform: 'github', credential: 'github~github.com~old', remaining: 7 });
+  metrics.rateLimit({ platform: 'github', credential: 'github~github.com~abc', remaining: 4_321 });
+  expect(await page()).toContain('rate_limit_remaining{platform="github",credential="github~github.com~abc"} 4321');
+  // A credential that was rotated: who watches for a low remainder must not be told of the last one for ever.
+  expect(await page()).not.toContain('github~github.com~old');
   expect(await page()).toContain('agentsmith_runs{state="queued"} 2');
   expect(await page()).not.toMatch(/budget_(limit|remaining)\{platform="jira"/);
   read = { ...gauges, runs: {}, findings: {}, budgets: [], pollIntervals: {}, queueDepth: undefined };

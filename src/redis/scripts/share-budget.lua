@@ -4,7 +4,7 @@
 -- KEYS  1 budget: until (of the wait), only:<method path> (of waits for one path), limit, remaining, resetAt, windowMs
 -- ARGV  1 method and path   2 wait in ms, 0 = none   3 `path` when the wait is for this path alone, or ''
 --       4 limit or ''   5 remaining, '' = nothing said about a window   6 ms until it begins anew   7 its length, ms, or ''
---       8 windows whose ends are this close, in ms, are one
+--       8 windows whose ends are this close, in ms, are one   9 the longest wait that anybody tells, ms
 -- Returns {'budget', wait ms, wait for the path ms, limit, remaining, ms until reset, window ms}; '' = unknown
 local now = now_ms()
 local only = 'only:' .. ARGV[1]
@@ -12,6 +12,12 @@ local seen = redis.call('HMGET', KEYS[1], 'until', only, 'limit', 'remaining', '
 local held, held_here, reset_at = tonumber(seen[1] or 0), tonumber(seen[2] or 0), tonumber(seen[5] or 0)
 local limit, remaining, window = seen[3] or '', seen[4] or '', seen[6] or ''
 local news, ends = {}, 0
+
+-- Farther away than anybody can have told: written under another clock, before a failover or a correction.
+local farthest = now + tonumber(ARGV[9]) + 1000
+if held > farthest then held = 0 end
+if held_here > farthest then held_here = 0 end
+if reset_at > farthest then reset_at = 0 end
 
 -- A shorter wait never ends a longer one.
 local wait_until = now + tonumber(ARGV[2])
