@@ -36,7 +36,8 @@ const FAILED: Readonly<Record<ClaimFailure, string>> = {
   unsupported: 'nothing: the platform cannot do what a claim needs',
   contended: 'the other claim ends within half a minute; whoever comes next goes on if it fails',
   recovering: 'claims go on by themselves within half a minute',
-  'backing-off': 'nothing until that time; a person may claim it by hand',
+  'backing-off':
+    'tried again at that time: put right what failed, which the decisions name; a person may claim it by hand at once',
   'redis-unavailable': 'nothing until Redis is back; then by itself',
   'out-of-time': 'tried again in the next poll',
 };

@@ -1,6 +1,7 @@
 /** `agent-smith claim PROJECT TICKET`: the same claim as a poll or a webhook makes, by hand and at once. */
 
 import { claimOnce } from '../app/claim-once.ts';
+import { adviceOn } from '../claims/claim-advice.ts';
 import { type ClaimOutcome, describeOutcome } from '../claims/claim-outcome.ts';
 import type { Environment } from '../config/expand.ts';
 import { explainReason } from '../domain/eligibility.ts';
@@ -40,5 +41,9 @@ function asText(outcome: ClaimOutcome): string {
   const why =
     outcome.kind === 'not-eligible' ? explainReason(outcome.reason) : 'detail' in outcome ? outcome.detail : '';
   const run = 'run' in outcome ? ` (run ${outcome.run})` : '';
-  return printable(`${describeOutcome(outcome)}${run}${why === '' ? '' : `: ${why}`}`);
+  const lines = [
+    `${describeOutcome(outcome)}${run}${why === '' ? '' : `: ${why}`}`,
+    ...(outcome.kind === 'claimed' ? [] : [`next: ${adviceOn(outcome)}`]),
+  ];
+  return lines.map(printable).join('\n');
 }

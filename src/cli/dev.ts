@@ -41,6 +41,7 @@ export async function dev(options: DevOptions): Promise<ExitCode> {
   try {
     const redis = await openEmbeddedRedis(options.env, { dir: folder.path });
     try {
+      console.error(`for explain, plan and claim in another terminal: export REDIS_URL=${redis.url}`);
       return await serve({
         ...options,
         host: '127.0.0.1',

@@ -5,6 +5,7 @@ import { DEFAULT_TIMING } from '../domain/timing.ts';
 import { type ConfigPlace, openConfig } from './open-config.ts';
 import { pickTicket } from './pick-ticket.ts';
 import { type ExitCode, openLog, printable, UsageError, untilSignalled } from './process.ts';
+import { outputWidth, wrapLine } from './wrap.ts';
 
 export interface DoctorCommandOptions extends ConfigPlace {
   readonly json: boolean;
@@ -37,28 +38,29 @@ export async function doctor(options: DoctorCommandOptions): Promise<ExitCode> {
   const failed = checks.some(({ state }) => state === 'problem');
   const shown = options.json
     ? JSON.stringify({ ok: !failed, file, checks }, null, 2)
-    : [...doctorLines(checks), '', `doctor: ${summarise(checks)}`].join('\n');
+    : [...doctorLines(checks, outputWidth()), '', `doctor: ${summarise(checks)}`].join('\n');
   // What a platform answered is quoted, and may quote what it was sent.
   console.log(redactor.redact(shown));
   return failed ? 1 : 0;
 }
 
-/** One line for each check, and below it what to do. Pure. */
-export function doctorLines(checks: readonly DoctorCheck[]): string[] {
-  const width = (cell: (check: DoctorCheck) => string): number => Math.max(0, ...checks.map((c) => cell(c).length));
-  const subjects = Math.min(
-    MOST_SUBJECT,
-    width(({ subject }) => subject),
-  );
-  const names = width(({ check }) => check);
+/** One entry for each check, and below it what to do. Pure. */
+export function doctorLines(checks: readonly DoctorCheck[], width: number): string[] {
+  const longest = (texts: readonly string[]): number => Math.max(0, ...texts.map(({ length }) => length));
+  // Longer ones stand out, rather than push the text of all others off the terminal.
+  const subjects = longest(checks.map(({ subject }) => subject).filter(({ length }) => length <= MOST_SUBJECT));
+  const names = longest(checks.map(({ check }) => check));
+  const indent = MARK_WIDTH + subjects + 2 + names + 2;
   return checks.flatMap(({ subject, check, state, text, advice }) => {
-    const line = `${MARKS[state].padEnd(9)}${subject.padEnd(subjects)}  ${check.padEnd(names)}  ${text}`;
-    return [line, ...(advice === undefined ? [] : [`         -> ${advice}`])].map(printable);
+    const line = `${MARKS[state].padEnd(MARK_WIDTH)}${subject.padEnd(subjects)}  ${check.padEnd(names)}  ${text}`;
+    const todo = advice === undefined ? [] : wrapLine(`${' '.repeat(MARK_WIDTH)}-> ${advice}`, MARK_WIDTH + 3, width);
+    return [...wrapLine(line, indent, width), ...todo].map(printable);
   });
 }
 
-/** Many projects may share one source. */
-const MOST_SUBJECT = 40;
+/** A credential has a long name, and many projects may share one source. */
+const MOST_SUBJECT = 20;
+const MARK_WIDTH = 9;
 
 const MARKS: Readonly<Record<CheckState, string>> = {
   ok: 'ok',

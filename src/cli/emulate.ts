@@ -46,7 +46,8 @@ export async function emulate(options: EmulateOptions): Promise<ExitCode> {
     for (const site of sites) openSamples(site);
     const config = configOf(sites);
     if (options.configOut !== undefined) await writeConfig(path.resolve(options.cwd, options.configOut), config);
-    console.log(options.json ? JSON.stringify(asJson(sites, control, config)) : asText(sites, control, config));
+    const text = (): string => asText(sites, control, { config, file: options.configOut });
+    console.log(options.json ? JSON.stringify(asJson(sites, control, config)) : text());
     if (!asked.aborted) await new Promise((resolve) => asked.addEventListener('abort', resolve, { once: true }));
     return 0;
   } finally {
@@ -127,7 +128,11 @@ function asJson(sites: readonly Site[], control: ControlServer, config: object):
   };
 }
 
-function asText(sites: readonly Site[], control: ControlServer, config: object): string {
+function asText(
+  sites: readonly Site[],
+  control: ControlServer,
+  { config, file }: { readonly config: object; readonly file: string | undefined },
+): string {
   const blocks = sites.map((site) => {
     const { name, project } = site;
     const tickets = project
@@ -147,8 +152,15 @@ function asText(sites: readonly Site[], control: ControlServer, config: object):
     '',
     ...environment,
     '',
-    '# agentsmith.yml',
-    stringify(config),
+    // What is in a file need not be pasted from here.
+    ...(file === undefined
+      ? ['# agentsmith.yml', stringify(config)]
+      : [
+          `The configuration is in ${file}. In another terminal, after the exports above:`,
+          '',
+          `npm run dev -- --config ${file}`,
+          '',
+        ]),
     'Serving until Ctrl-C; all is forgotten then.',
   ].join('\n');
 }

@@ -1,23 +1,69 @@
-/** An explanation on a terminal: what was asked, the gates, the answer, and what is on record. */
+/** An explanation on a terminal: the answer first, then the gates that led to it, and what is on record. */
 import type { Explanation } from '../app/explain.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { PollSummary } from '../coordination/poll-board.ts';
 import type { Run } from '../domain/run.ts';
+import { wrapLine } from './wrap.ts';
+
+export interface ExplanationView {
+  readonly nowMs: number;
+  /** Of the terminal. */
+  readonly width: number;
+  /** Labels that start a run on the ticket's source. */
+  readonly startLabels: readonly string[];
+}
 
 /** Lines without regard to control characters in them: texts of platforms and files are shown as they came. */
-export function explanationLines(explanation: Explanation, nowMs: number): string[] {
-  const { ticket, gates, decided, run, decisions, polling, unseen } = explanation;
-  const widest = Math.max(...gates.map(({ gate }) => gate.length));
+export function explanationLines(explanation: Explanation, view: ExplanationView): string[] {
+  const { ticket } = explanation;
+  const wrapped = (lines: readonly string[]): string[] => lines.flatMap((line) => wrapLine(line, 2, view.width));
   return [
-    ticket === undefined
-      ? `ticket ${explanation.ticketId} of project ${explanation.project}`
-      : `${ticket.display}  ${ticket.url}`,
-    `asked as for a claim by ${explanation.trigger}, in the order of the claim:`,
+    ...wrapped([
+      ticket === undefined
+        ? `ticket ${explanation.ticketId} of project ${explanation.project}`
+        : `${ticket.display}  ${ticket.url}`,
+      ...(ticket === undefined ? [] : [`on it: ${ticket.labels.length === 0 ? 'no label' : ticket.labels.join(', ')}`]),
+      '',
+      `${headline(explanation)}: ${explanation.why}`,
+      `next: ${explanation.next}`,
+      ...missing(explanation, view.startLabels),
+    ]),
     '',
-    ...gates.map(({ gate, state, text }) => `  ${state.padEnd(11)}  ${gate.padEnd(widest)}  ${text}`.trimEnd()),
+    `the gates of a claim by ${explanation.trigger}, in its order:`,
+    ...gateLines(explanation.gates, view.width),
     '',
-    `${headline(explanation)}: ${explanation.why}`,
-    `next: ${explanation.next}`,
+    ...wrapped(recordLines(explanation, view.nowMs)),
+  ];
+}
+
+/** A label with a typo is the mistake that people make most. */
+function missing({ outcome }: Explanation, startLabels: readonly string[]): string[] {
+  const asked = outcome.kind === 'not-eligible' && outcome.reason === 'no-trigger-label';
+  return asked ? [`labels that start a run here: ${[...startLabels, 'agent-smith:pending'].join(', ')}`] : [];
+}
+
+function gateLines(gates: Explanation['gates'], width: number): string[] {
+  const reached = gates.filter(({ state }) => state !== 'not reached');
+  const rest = gates.filter(({ state }) => state === 'not reached').map(({ gate }) => gate);
+  const widest = Math.max(0, ...reached.map(({ gate }) => gate.length));
+  return [
+    ...reached.flatMap(({ gate, state, text }) =>
+      wrapLine(
+        `  ${state.padEnd(STATE_WIDTH)}  ${gate.padEnd(widest)}  ${text}`.trimEnd(),
+        STATE_WIDTH + widest + 6,
+        width,
+      ),
+    ),
+    ...(rest.length === 0
+      ? []
+      : wrapLine(`  ${'not reached'.padEnd(STATE_WIDTH)}  ${rest.join(', ')}`, STATE_WIDTH + 4, width)),
+  ];
+}
+
+const STATE_WIDTH = 11;
+
+function recordLines({ decided, run, decisions, polling, unseen }: Explanation, nowMs: number): string[] {
+  return [
     ...(decided === undefined ? [] : [`label: ${decidedText(decided)}`]),
     ...(run === undefined ? [] : [`run: ${runText(run, nowMs)}`]),
     ...(polling.last === undefined ? [] : [`last poll: ${pollText(polling.last, nowMs)}`]),

@@ -9,6 +9,7 @@ import { explanationLines } from './explain-text.ts';
 import { type ConfigPlace, openConfig } from './open-config.ts';
 import { pickTicket } from './pick-ticket.ts';
 import { type ExitCode, openLog, printable, UsageError } from './process.ts';
+import { outputWidth } from './wrap.ts';
 
 export interface ExplainCommandOptions extends ConfigPlace {
   /** PROJECT TICKET, or a URL. */
@@ -29,14 +30,23 @@ export async function explain(options: ExplainCommandOptions): Promise<ExitCode>
   );
   const shown = options.json
     ? JSON.stringify(explanations.length === 1 ? explanations[0] : explanations, null, 2)
-    : explanations.map(asText).join('\n\n');
+    : explanations.map((explanation) => asText(explanation, startLabels(config, explanation.project))).join('\n\n');
   // What a platform answered is quoted, and may quote what it was sent.
   console.log(redactor.redact(shown));
   return 0;
 }
 
-function asText(explanation: Explanation): string {
-  return explanationLines(explanation, Date.now()).map(printable).join('\n');
+function asText(explanation: Explanation, startLabels: readonly string[]): string {
+  const view = { nowMs: Date.now(), width: outputWidth(), startLabels };
+  return explanationLines(explanation, view).map(printable).join('\n').trimEnd();
+}
+
+/** Of all projects that watch the same tickets. */
+function startLabels({ catalog }: Config, name: string): string[] {
+  const asked = catalog.projects.find((project) => project.name === name);
+  return catalog.projects
+    .filter(({ source, disabled }) => disabled === undefined && asked && sourceKey(source) === sourceKey(asked.source))
+    .flatMap(({ routing }) => [...routing.pipelineFromLabel.keys()]);
 }
 
 function pickedTicket(config: Config, file: string, project: string, text: string): Question {
@@ -45,7 +55,10 @@ function pickedTicket(config: Config, file: string, project: string, text: strin
 
 /** A URL names its ticket alone: of each source that knows it, the first project that takes part. */
 function findTicket(config: Config, file: string, url: string): Question[] {
-  if (!url.includes('://')) throw new UsageError(`${printable(url)} is no URL: name the project before the ticket`);
+  if (!url.includes('://'))
+    throw new UsageError(
+      `${printable(url)} is no URL: name the project before the ticket, agent-smith explain PROJECT ${printable(url)}`,
+    );
   const found = new Map<string, Question>();
   const disabled = new Set(config.catalog.projects.flatMap((project) => (project.disabled ? [project.name] : [])));
   for (const { project, source, descriptor } of config.connections.values()) {

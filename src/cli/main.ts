@@ -76,7 +76,7 @@ program
 
 program
   .command('demo')
-  .description('watch sample tickets being worked off by two replicas on an emulated platform')
+  .description('watch sample tickets of four emulated platforms being worked off by two replicas')
   .option('--once', 'end when all sample tickets have ended; exit 0 only if none was lost or run twice')
   .option('--tickets <n>', 'how many tickets there are at the start', count)
   .action(async ({ once, tickets }: { once?: true; tickets?: number }) => {

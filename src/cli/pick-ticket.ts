@@ -19,7 +19,7 @@ export function pickTicket(
   }
   const ticketId = connection.descriptor.parseTicketId(ticketText, connection.source);
   if (ticketId === undefined) {
-    throw new UsageError(`${printable(ticketText)} is no ticket of project ${project}: give its number or its URL`);
+    throw new UsageError(`${printable(ticketText)} is no ticket of project ${project}: give its number, key or URL`);
   }
   return { connection, ticketId };
 }

@@ -4,30 +4,23 @@ import { describeOutcome } from '../claims/claim-outcome.ts';
 import { explainOutcome } from '../claims/explain-gates.ts';
 import { tableLines } from './table.ts';
 
-const HEADINGS = [
-  'project',
-  'platform',
-  'labels',
-  'found',
-  'pending',
-  'claims',
-  'pipelines',
-  'not, because',
-  'requests',
-  'per hour',
-  'every',
-];
-const COST_HEADINGS = ['credential', 'platform', 'projects', 'per hour', 'allowed', 'left now'];
+// Few and short: they fit on a terminal of 80 columns.
+const HEADINGS = ['project', 'found', 'pending', 'claims', 'requests', 'per hour', 'every', 'labels'];
+const COST_HEADINGS = ['credential', 'projects', 'per hour', 'allowed', 'left now'];
 
 /** Lines without regard to control characters in them. */
 export function planLines({ projects, left, credentials, unlooked }: PlanReport): string[] {
   const claims = projects.flatMap(claimLines);
+  const others = projects.flatMap(otherLines);
+  const notes = projects.flatMap(notesOf);
   return [
     ...(projects.length === 0 ? ['no project is polled'] : tableLines([HEADINGS, ...projects.map(rowOf)])),
     ...(claims.length === 0 ? [] : ['', 'would be claimed:', ...claims]),
+    ...(others.length === 0 ? [] : ['', 'would not be claimed (agent-smith explain says more):', ...others]),
     ...(credentials.length === 0 ? [] : ['', ...tableLines([COST_HEADINGS, ...credentials.map(costRow)])]),
     ...section(credentials.filter(({ tooMuch }) => tooMuch).map(warningOf)),
-    ...section(projects.flatMap(notesOf)),
+    ...section(notes),
+    ...(projects.some(({ plan }) => plan.problem !== undefined) ? ['  -> agent-smith doctor says what to do'] : []),
     ...section(left.map(({ project, why }) => `- ${project}: ${why}`)),
     ...section(unlooked === undefined ? [] : [`- runs and locks were not looked at: ${unlooked}`]),
   ];
@@ -36,40 +29,27 @@ export function planLines({ projects, left, credentials, unlooked }: PlanReport)
 const section = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : ['', ...lines]);
 
 function rowOf({ plan, ...project }: PlannedProject): string[] {
-  const claimed = plan.tickets.flatMap(({ foreseen: { outcome } }) =>
-    outcome.kind === 'would-claim' ? [outcome] : [],
-  );
   return [
     project.project,
-    project.platform,
-    project.triggerLabels.join(', '),
     plan.result === 'ok' ? String(plan.discovered) : '-',
     plan.result === 'ok' ? String(plan.pending) : '-',
-    String(claimed.length),
-    [...new Set(claimed.map(({ pipeline }) => pipeline))].join(', '),
-    whyNot(plan.tickets.map(({ foreseen }) => foreseen.outcome)),
+    String(plan.tickets.filter(({ foreseen }) => foreseen.outcome.kind === 'would-claim').length),
     String(plan.listingRequests),
     String(project.requestsPerHour),
     `${project.intervalMs / 1000} s`,
+    project.triggerLabels.join(', '),
   ];
 }
-
-/** `2 closed, 1 done`. */
-function whyNot(outcomes: readonly PlannedOutcome[]): string {
-  const counts = new Map<string, number>();
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'would-claim') continue;
-    const reason = describeOutcome(outcome).replace(/^.*: /, '');
-    counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  }
-  return [...counts].map(([reason, count]) => `${count} ${reason}`).join(', ');
-}
-
-type PlannedOutcome = PlannedProject['plan']['tickets'][number]['foreseen']['outcome'];
 
 function claimLines({ plan }: PlannedProject): string[] {
   return plan.tickets.flatMap(({ display, url, foreseen: { outcome } }) =>
     outcome.kind === 'would-claim' ? [`  ${display} -> ${outcome.pipeline} (${outcome.project})  ${url}`] : [],
+  );
+}
+
+function otherLines({ project, plan }: PlannedProject): string[] {
+  return plan.tickets.flatMap(({ display, foreseen: { outcome } }) =>
+    outcome.kind === 'would-claim' ? [] : [`  ${display} (${project})  ${describeOutcome(outcome)}`],
   );
 }
 
@@ -84,21 +64,13 @@ function notesOf({ project, plan }: PlannedProject): string[] {
   ];
 }
 
-function costRow({
-  credential,
-  platform,
-  projects,
-  requestsPerHour,
-  allowedPerHour,
-  window,
-}: CredentialCost): string[] {
+function costRow({ credential, projects, requestsPerHour, allowedPerHour, window }: CredentialCost): string[] {
   return [
     credential,
-    platform,
     String(projects),
     String(requestsPerHour),
     allowedPerHour === undefined ? 'not told' : String(allowedPerHour),
-    window === undefined ? 'not told' : `${window.remaining}${window.limit === undefined ? '' : ` of ${window.limit}`}`,
+    window === undefined ? 'not told' : String(window.remaining),
   ];
 }
 

@@ -4,6 +4,7 @@ import { DEFAULT_TIMING } from '../domain/timing.ts';
 import { type ConfigPlace, openConfig } from './open-config.ts';
 import { planJson, planLines } from './plan-text.ts';
 import { type ExitCode, openLog, printable, UsageError } from './process.ts';
+import { outputWidth, wrapLine } from './wrap.ts';
 
 export interface PlanCommandOptions extends ConfigPlace {
   /** Only this one. */
@@ -25,10 +26,16 @@ export async function plan(options: PlanCommandOptions): Promise<ExitCode> {
     { config, timing: DEFAULT_TIMING, log, redactor, project, mostJudged: MOST_JUDGED },
     new AbortController().signal,
   );
-  const shown = options.json ? JSON.stringify(planJson(report), null, 2) : planLines(report).map(printable).join('\n');
+  const shown = options.json ? JSON.stringify(planJson(report), null, 2) : asText(report);
   // What a platform answered is quoted, and may quote what it was sent.
   console.log(redactor.redact(shown));
   return isWhole(report) ? 0 : 1;
+}
+
+/** Notes are broken, rows are not: a broken table cannot be read. */
+function asText(report: PlanReport): string {
+  const lines = planLines(report).flatMap((line) => (/^[-!] /.test(line) ? wrapLine(line, 2, outputWidth()) : [line]));
+  return lines.map(printable).join('\n');
 }
 
 /** Whether every polled project could be asked. */

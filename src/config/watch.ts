@@ -72,7 +72,7 @@ function contentOf(read: ConfigText): string {
 export function badReloadFinding(problems: readonly Problem[]): ConfigFinding {
   return warning(
     'config-bad-reload',
-    `the changed config has ${problems.length} problem(s): the last good one stays in force`,
+    `the changed config has ${problems.length} problem(s): the last good one stays in force; agent-smith validate names them`,
   );
 }
 

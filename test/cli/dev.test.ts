@@ -16,14 +16,22 @@ test('dev works a ticket off without any Redis to set up, and leaves nothing run
   const port = await freePort();
   const child = spawn(process.execPath, [MAIN, 'dev', '--port', String(port)], {
     cwd: dir,
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], GITHUB_TOKEN: TOKEN, REDIS_URL: 'redis://not.used:1' },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stderr.on('data', (chunk) => {
+    said += String(chunk);
+  });
   const ticket = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket;
   await until('it is done', () => hub.issue(ticket).labels.includes('agent-smith:done'));
   const ready = await fetch(`http://127.0.0.1:${port}/health/ready`, { headers: { connection: 'close' } });
   expect(ready.status).toBe(200);
+  // Its Redis is on a port of its own: without being told it, nobody can ask about a run.
+  const REDIS_URL = /REDIS_URL=(\S+)/.exec(said)?.[1] ?? '';
+  const asked = await runCli(['explain', 'api', ticket], { dir, env: { GITHUB_TOKEN: TOKEN, REDIS_URL } });
+  expect(asked.stdout).toMatch(/^run: .*completed/m);
   const exit = once(child, 'exit');
   child.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);

@@ -85,7 +85,7 @@ test('lines cannot steer a terminal', () => {
     { subject: 'config', check: 'loads', state: 'ok', text: 'a\u001b[2Jb' },
     { subject: 'redis', check: 'rights', state: 'unknown', text: 'x', advice: 'Do this.' },
   ];
-  expect(doctorLines(checks)).toEqual([
+  expect(doctorLines(checks, Number.POSITIVE_INFINITY)).toEqual([
     expect.stringContaining('a [2Jb'),
     expect.stringMatching(/^\? +redis/),
     '         -> Do this.',

@@ -64,7 +64,7 @@ test('a ticket that stays as it is: which gate stops it, why, what was decided b
   const { code, stdout } = await ask(['api', '#1']);
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /ok +open +it is open\n +stops here +lifecycle +it is labelled agent-smith:done.*\n +not reached +label\n/,
+    /ok +open +it is open\n +stops here +lifecycle +it is labelled agent-smith:done.*\n +not reached +label, second look, actor, runner, time\n/,
   );
   expect(stdout).toMatch(/not claimed \(not-eligible: done\): /);
   expect(stdout).toMatch(/next: nothing until a person removes agent-smith:done/);
@@ -141,7 +141,11 @@ test('an explanation in lines: who set the label, the run, the last poll, decisi
       trigger: 'poll',
       outcome: { kind: 'not-eligible', reason: 'actor-not-allowed' },
       why: 'why',
-      gates: [{ gate: 'actor', state: 'stops here', text: 'text' }],
+      gates: [
+        { gate: 'actor', state: 'stops here', text: 'text' },
+        { gate: 'runner', state: 'not reached', text: '' },
+        { gate: 'time', state: 'not reached', text: '' },
+      ],
       decided: { label: 'agent-smith', by: 'mallory', project: 'api', pipeline: 'fix-bug' },
       decisions: [
         { ticket: 't', project: 'api', by: 'claim', outcome: 'claimed', detail: 'more', atMs: NOW - 600_000 },
@@ -169,16 +173,18 @@ test('an explanation in lines: who set the label, the run, the last poll, decisi
       next: 'next',
       unseen: ['its run: redis is away'],
     },
-    NOW,
+    { nowMs: NOW, width: Number.POSITIVE_INFINITY, startLabels: [] },
   );
   expect(lines).toEqual([
     'ticket 7 of project api',
-    'asked as for a claim by poll, in the order of the claim:',
-    '',
-    '  stops here   actor  text',
     '',
     'not claimed (not-eligible: actor-not-allowed): why',
     'next: next',
+    '',
+    'the gates of a claim by poll, in its order:',
+    '  stops here   actor  text',
+    '  not reached  runner, time',
+    '',
     'label: agent-smith, set by mallory, -> pipeline fix-bug of project api',
     'last poll: 5 s ago by pod-1: ok, 3 by label, 1 pending, 2 claimed, 2 not-eligible: closed, every 90 s',
     'polling: trouble',

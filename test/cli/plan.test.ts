@@ -27,8 +27,9 @@ pipelines:`;
 
   const text = await runCli(['plan'], { dir, env });
   expect(text).toMatchObject({ code: 0, stderr: '' });
-  expect(text.stdout).toMatch(/api +github +agent-smith +2 +1 +2 +fix-bug +1 closed +2 +\d+ +1 s/);
+  expect(text.stdout).toMatch(/api +2 +1 +2 +2 +\d+ +1 s +agent-smith\n/);
   expect(text.stdout).toContain(`${REPOSITORY}#1 -> fix-bug (api)`);
+  expect(text.stdout).toContain(`${closed.ticket} (api)  not-eligible: closed`);
   expect(text.stdout).toContain('- idle: it is not polled');
   expect(await dumpOf(redis.client)).toEqual(before);
   expect(hub.ledger.requests().filter(({ method }) => method !== 'GET')).toEqual([]);
@@ -83,6 +84,6 @@ test('a platform that cannot be asked: exit 1 and its words; an unknown project 
   hub.faults.inject({}, { kind: 'answer', status: 503 });
   const env = { GITHUB_TOKEN: TOKEN };
   const down = await captured(() => plan({ env, cwd: dir, json: false }));
-  expect(down).toMatchObject({ code: 1, stdout: expect.stringMatching(/! api: .*503/) });
+  expect(down).toMatchObject({ code: 1, stdout: expect.stringMatching(/! api: .*503.*\n +-> agent-smith doctor/) });
   await expect(plan({ project: 'apj', env, cwd: dir, json: false })).rejects.toThrow('no project apj');
 });
