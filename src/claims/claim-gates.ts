@@ -38,16 +38,16 @@ export interface Sight {
   readonly actor?: string;
 }
 
-export type Ruling =
-  | { readonly kind: 'stop'; readonly outcome: Unclaimed; readonly sight: Sight }
-  | {
-      readonly kind: 'pass';
-      readonly routed: RoutedTicket;
-      readonly pipeline: Pipeline;
-      /** What the ticket shows. */
-      readonly lifecycle: Lifecycle | undefined;
-      readonly sight: Sight;
-    };
+export type Ruling = { readonly kind: 'stop'; readonly outcome: Unclaimed; readonly sight: Sight } | Passed;
+
+export interface Passed {
+  readonly kind: 'pass';
+  readonly routed: RoutedTicket;
+  readonly pipeline: Pipeline;
+  /** What the ticket shows. */
+  readonly lifecycle: Lifecycle | undefined;
+  readonly sight: Sight;
+}
 
 export interface ClaimOptions {
   readonly claimDeadlineMs: number;

@@ -19,8 +19,7 @@
 import { randomUUID } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { lifecycleWithoutClaim } from '../domain/eligibility.ts';
-import { hasLabel, lifecycleLabel } from '../domain/lifecycle.ts';
-import type { RoutedTicket } from '../domain/routing.ts';
+import { hasLabel, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
@@ -34,6 +33,7 @@ import {
   knownClaim,
   mayWrite,
   outOfTime,
+  type Passed,
   questionOf,
   refusalOf,
   withoutRedis,
@@ -97,11 +97,10 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
     }
     const ruling = await gates.judgeTicket(held, ticket);
     if (ruling.kind === 'stop') return await withdraw(held, ticket, ruling.outcome);
-    if (ruling.lifecycle !== 'enqueued') {
-      if (!held.mayWrite()) return await giveBack(held);
-      await held.platform.moveLifecycle(ticket, 'enqueued', held.call('label'));
-    }
-    return await commit(held, ticket, ruling.routed, ruling.pipeline.policy);
+    if (ruling.lifecycle === 'enqueued') return await commit(held, ticket, ruling);
+    if (!held.mayWrite()) return await giveBack(held);
+    const labels = await held.platform.moveLifecycle(ticket, 'enqueued', held.call('label'));
+    return await commit(held, { ...ticket, labels }, ruling);
   };
 
   /** Step 3, the other end: the record goes, and first the `enqueued` that a dead claim has left. */
@@ -133,8 +132,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
   const commit = async (
     held: HeldClaim,
     ticket: Ticket,
-    { project, route }: RoutedTicket,
-    policy: string,
+    { routed: { project, route }, pipeline: { policy } }: Passed,
   ): Promise<ClaimOutcome> => {
     const { run: id, ticket: key } = held.hold;
     const { trigger } = held.request;
@@ -145,6 +143,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
       project: project.name,
       display: ticket.display,
       url: ticket.url,
+      labelShown: String(lifecyclesOf(ticket.labels)) === 'enqueued',
       decision: { ticket: key, project: project.name, by: 'claim', outcome: 'claimed', run: id, trigger },
     });
     if (turn === undefined) return failed('contended', 'another claim took this one over');

@@ -67,6 +67,8 @@ export interface CommitClaim {
   readonly policy: string;
   readonly display: string;
   readonly url: string;
+  /** The platform has shown `enqueued` as the only lifecycle label: nobody needs to look once more. */
+  readonly labelShown: boolean;
   /** Written with the run that it made. */
   readonly decision: Decision;
 }
@@ -165,7 +167,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
   return {
     begin: ({ newRun, token, ...claim }) => ask(claim, newRun, token),
     look: (claim) => ask(claim, '', ''),
-    async commit(hold, { decision, ...facts }) {
+    async commit(hold, { decision, labelShown, ...facts }) {
       const run = flatten(facts);
       const [kind, turn] = await redis.script(
         'commit-claim',
@@ -181,7 +183,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
         [
           hold.run,
           hold.fence,
-          options.projectionGraceMs,
+          labelShown ? '' : options.projectionGraceMs,
           hold.token,
           gistOf(decision),
           MOST_DECISIONS,

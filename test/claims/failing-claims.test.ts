@@ -342,6 +342,7 @@ const FACTS = {
   policy: '{}',
   display: 'org/api#1',
   url: '',
+  labelShown: false,
   decision: { ticket: 't', project: 'api', by: 'claim', outcome: 'claimed' },
 };
 

@@ -21,7 +21,8 @@ const isDue = async (house: House, run: Run): Promise<boolean> =>
 
 test('a run is on the list of unconfirmed labels exactly while its label is unconfirmed', async () => {
   const { house, run } = await queuedRun();
-  expect([run.labelState, await isDue(house, run)]).toEqual(['unconfirmed', true]);
+  // The claim has read its label back.
+  expect([run.labelState, await isDue(house, run)]).toEqual(['confirmed', false]);
   for (const [settlement, labelState] of [
     [{ kind: 'confirmed' }, 'confirmed'],
     [{ kind: 'doubt' }, 'unconfirmed'],
@@ -33,6 +34,19 @@ test('a run is on the list of unconfirmed labels exactly while its label is unco
     expect((await house.runs.get(run.id))?.labelState).toBe(labelState);
     expect(await isDue(house, run)).toBe(labelState === 'unconfirmed');
   }
+});
+
+test('a claim that saw another lifecycle beside its own leaves the label to the projection', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith', 'agent-smith:pending'] });
+  // A person is as fast as our two writes.
+  const body = ['agent-smith', 'agent-smith:enqueued', 'agent-smith:pending'].map((name) => ({ name }));
+  house.hub.faults.inject({ method: 'DELETE', times: 1 }, { kind: 'answer', status: 200, body });
+  await house.claims.claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
+  const run = await house.runs.ofTicket(house.keyOf(1));
+  expect(run).toMatchObject({ state: 'queued', labelState: 'unconfirmed' });
+  expect(await house.labelRecords.due(9)).toEqual([]);
+  expect(await redis.client.zrange(house.redis.keys.unconfirmed, '0', '-1')).toEqual([run?.id]);
 });
 
 test('a settlement of a state that has passed changes nothing', async () => {
@@ -69,6 +83,7 @@ test('a settlement of a run that is not the current one any more makes the label
 
 test('a settlement of the run before a claim that is at work leaves that claim alone', async () => {
   const { house, run } = await queuedRun();
+  await house.labelRecords.settle(run, { kind: 'doubt' });
   const ticket = house.redis.keys.ticket(run.ticket);
   await redis.client.hset(house.redis.keys.run('claimed-now'), { id: 'claimed-now', state: 'received' });
   await redis.client.hset(ticket, { run: 'claimed-now' });
