@@ -1,6 +1,7 @@
 /** `agent-smith doctor`: asks everything that a replica needs whether it is there, and says what to do where it is not. */
-import { examine } from '../app/doctor.ts';
-import { type CheckState, type DoctorCheck, summarise } from '../app/doctor-check.ts';
+
+import { type CheckState, type DoctorCheck, summarise } from '../app/doctor/check.ts';
+import { examine } from '../app/doctor/examine.ts';
 import { DEFAULT_TIMING } from '../domain/timing.ts';
 import { type ConfigPlace, openConfig } from './open-config.ts';
 import { pickTicket } from './pick-ticket.ts';

@@ -24,7 +24,6 @@ export interface EmulateOptions {
   readonly cwd: string;
 }
 
-export const DEFAULT_EMULATE_PORT = 8180;
 /** Behind the ports of the platforms, with room for more of them. */
 const CONTROL_OFFSET = 9;
 /** The last one is closed again at once: no integration should pick it up. */

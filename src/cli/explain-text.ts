@@ -1,5 +1,5 @@
 /** An explanation on a terminal: the answer first, then the gates that led to it, and what is on record. */
-import type { Explanation } from '../app/explain.ts';
+import type { Explanation } from '../app/inquiry/explain.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { PollSummary } from '../coordination/poll-board.ts';
 import type { Run } from '../domain/run.ts';
@@ -33,7 +33,17 @@ export function explanationLines(explanation: Explanation, view: ExplanationView
     ...gateLines(explanation.gates, view.width),
     '',
     ...wrapped(recordLines(explanation, view.nowMs)),
+    ...outputLines(explanation.output),
   ];
+}
+
+const MOST_OUTPUT_LINES = 20;
+
+function outputLines(output: string | undefined): string[] {
+  if (output === undefined) return [];
+  const lines = output.trimEnd().split('\n');
+  const all = lines.length <= MOST_OUTPUT_LINES ? '' : ` (the last ${MOST_OUTPUT_LINES} lines; --json has more)`;
+  return ['', `its pipeline wrote${all}:`, ...lines.slice(-MOST_OUTPUT_LINES).map((line) => `  | ${line}`)];
 }
 
 /** A label with a typo is the mistake that people make most. */

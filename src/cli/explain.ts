@@ -1,6 +1,6 @@
 /** `agent-smith explain PROJECT TICKET` or a ticket's URL alone: why it is claimed, or why it is not. Writes nothing. */
-import type { Explanation, Question } from '../app/explain.ts';
-import { explainOnce } from '../app/explain-once.ts';
+import type { Explanation, Question } from '../app/inquiry/explain.ts';
+import { explainOnce } from '../app/inquiry/explain-once.ts';
 import type { Config } from '../config/config.ts';
 import type { Trigger } from '../domain/project.ts';
 import { sourceKey } from '../domain/ticket.ts';

@@ -1,18 +1,12 @@
 #!/usr/bin/env node
-/** `agent-smith`: reads the command line and hands each command its options. */
+/**
+ * `agent-smith`: reads the command line and hands each command its options. A command is loaded when it is called: the
+ * whole house takes a second to come up, and `--help` needs none of it.
+ */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { TRIGGERS, type Trigger } from '../domain/project.ts';
 import { messageOf } from '../foundation/errors.ts';
-import { claim } from './claim.ts';
-import { demo } from './demo/demo.ts';
-import { dev } from './dev.ts';
-import { doctor } from './doctor.ts';
-import { DEFAULT_EMULATE_PORT, emulate } from './emulate.ts';
-import { explain } from './explain.ts';
-import { plan } from './plan.ts';
 import { type ExitCode, UsageError, version } from './process.ts';
-import { serve } from './serve.ts';
-import { validate } from './validate.ts';
 
 const port = (text: string): number => {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('expected 0 to 65535');
@@ -61,6 +55,7 @@ program
       dryRun?: true;
     }) => {
       const { config: file, port, host, timeScale, adopt: adoptOrphans, dryRun = false } = options;
+      const { serve } = await import('./serve.ts');
       exitCode = await serve({ ...here, file, port, host, timeScale, adoptOrphans, dryRun, freshRedis: false });
     },
   );
@@ -71,6 +66,7 @@ program
   .addOption(configOption())
   .option('--port <port>', 'port of /health (default: PORT, else 8081)', port)
   .action(async ({ config: file, port }: { config?: string; port?: number }) => {
+    const { dev } = await import('./dev.ts');
     exitCode = await dev({ ...here, file, port });
   });
 
@@ -80,6 +76,7 @@ program
   .option('--once', 'end when all sample tickets have ended; exit 0 only if none was lost or run twice')
   .option('--tickets <n>', 'how many tickets there are at the start', count)
   .action(async ({ once, tickets }: { once?: true; tickets?: number }) => {
+    const { demo } = await import('./demo/demo.ts');
     exitCode = await demo({ ...here, once: once === true, tickets });
   });
 
@@ -89,6 +86,7 @@ program
   .addOption(configOption())
   .option('--json', 'machine-readable output')
   .action(async ({ config: file, json }: { config?: string; json?: true }) => {
+    const { validate } = await import('./validate.ts');
     const report = await validate({ ...here, file });
     console.log(json === true ? JSON.stringify(report.json, null, 2) : report.lines.join('\n'));
     exitCode = report.exitCode;
@@ -113,6 +111,7 @@ program
       writeTest?: string;
       project?: string;
     }) => {
+      const { doctor } = await import('./doctor.ts');
       exitCode = await doctor({ ...here, file, json: json === true, ticket, project });
     },
   );
@@ -125,6 +124,7 @@ program
   .addOption(configOption())
   .option('--json', 'machine-readable output')
   .action(async (project: string, ticket: string, { config: file, json }: { config?: string; json?: true }) => {
+    const { claim } = await import('./claim.ts');
     exitCode = await claim({ ...here, file, project, ticket, json: json === true });
   });
 
@@ -147,6 +147,7 @@ program
       { config: file, trigger, json }: { config?: string; trigger?: Trigger; json?: true },
     ) => {
       const asked = ticket === undefined ? ([project] as const) : ([project, ticket] as const);
+      const { explain } = await import('./explain.ts');
       exitCode = await explain({ ...here, file, asked, trigger, json: json === true });
     },
   );
@@ -158,6 +159,7 @@ program
   .option('--project <name>', 'only this project')
   .option('--json', 'machine-readable output')
   .action(async ({ config: file, project, json }: { config?: string; project?: string; json?: true }) => {
+    const { plan } = await import('./plan.ts');
     exitCode = await plan({ ...here, file, project, json: json === true });
   });
 
@@ -169,11 +171,12 @@ program
       commaList,
     ),
   )
-  .addOption(new Option('--port <base>', 'the first of ten ports').argParser(port).default(DEFAULT_EMULATE_PORT))
+  .addOption(new Option('--port <base>', 'the first of ten ports').argParser(port).default(8180))
   .option('--config-out <file>', 'write a configuration for them, which must not be there yet')
   .option('--json', 'machine-readable output, one line')
   .action(async (options: { platform?: readonly string[]; port: number; configOut?: string; json?: true }) => {
     const { platform: platforms, port, configOut, json } = options;
+    const { emulate } = await import('./emulate.ts');
     exitCode = await emulate({ ...here, platforms, port, configOut, json: json === true });
   });
 

@@ -1,5 +1,5 @@
 /** A plan as a table and as JSON. */
-import type { CredentialCost, PlannedProject, PlanReport } from '../app/plan.ts';
+import type { CredentialCost, PlannedProject, PlanReport } from '../app/inquiry/plan.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import { explainOutcome } from '../claims/explain-gates.ts';
 import { tableLines } from './table.ts';

@@ -1,5 +1,5 @@
 /** `agent-smith plan`: one cycle of all polled projects without a write, as a table, and what polling costs. */
-import { type PlanReport, plan as planCycle } from '../app/plan.ts';
+import { type PlanReport, plan as planCycle } from '../app/inquiry/plan.ts';
 import { DEFAULT_TIMING } from '../domain/timing.ts';
 import { type ConfigPlace, openConfig } from './open-config.ts';
 import { planJson, planLines } from './plan-text.ts';

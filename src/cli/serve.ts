@@ -1,5 +1,5 @@
 /** Runs one replica until a signal: `agent-smith server`, and the second half of `dev`. */
-import { createDryRun } from '../app/dry-run.ts';
+import { createDryRun } from '../app/inquiry/dry-run.ts';
 import { createApp } from '../app.ts';
 import type { Environment } from '../config/expand.ts';
 import { formatProblem } from '../config/problems.ts';

@@ -1,10 +1,10 @@
 /** The pure parts of `doctor`: what each fact means, and what to do about it. */
 import { expect, test } from 'vitest';
-import { checkAccess } from '../../src/app/doctor-access.ts';
-import { judgeBudget } from '../../src/app/doctor-budget.ts';
-import { type DoctorCheck, summarise } from '../../src/app/doctor-check.ts';
-import { adviceFor, checkNetwork } from '../../src/app/doctor-network.ts';
-import { judgeRedis, type RedisFacts } from '../../src/app/doctor-redis.ts';
+import { checkAccess } from '../../src/app/doctor/access.ts';
+import { judgeBudget } from '../../src/app/doctor/budget.ts';
+import { type DoctorCheck, summarise } from '../../src/app/doctor/check.ts';
+import { adviceFor, checkNetwork } from '../../src/app/doctor/network.ts';
+import { judgeRedis, type RedisFacts } from '../../src/app/doctor/redis.ts';
 import type { Project } from '../../src/domain/project.ts';
 import { PLATFORM_ERROR_KINDS, PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';
 

@@ -1,6 +1,6 @@
 /** A dry run when its configuration changes, in this process. The process as a whole is in test/cli/dry-run.test.ts. */
 import { expect, onTestFinished, test } from 'vitest';
-import { createDryRun } from '../../src/app/dry-run.ts';
+import { createDryRun } from '../../src/app/inquiry/dry-run.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';

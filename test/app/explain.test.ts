@@ -1,6 +1,6 @@
 /** An explanation beyond the gates: what the last poll saw, who leads, and what happens next. */
 import { expect, test } from 'vitest';
-import { type ExplainDeps, explain } from '../../src/app/explain.ts';
+import { type ExplainDeps, explain } from '../../src/app/inquiry/explain.ts';
 import { createClaimForesight } from '../../src/claims/claim-foresight.ts';
 import { createLeases } from '../../src/coordination/lease.ts';
 import { createPollBoard, type PollSummary } from '../../src/coordination/poll-board.ts';
@@ -124,4 +124,18 @@ test('decisions are those of the ticket, newest first, out of thousands of other
   await Promise.all(Array.from({ length: 1_500 }, (_, i) => decide(house.keyOf(i + 2), 'other')));
   await decide(house.keyOf(1), 'second');
   expect((await ask()).decisions.map(({ outcome }) => outcome)).toEqual(['second', 'first']);
+});
+
+test('of a run that failed the end of its output is told, and of no other', async () => {
+  const { house, ask } = await openWith();
+  await house.claims.claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
+  expect((await ask()).output).toBeUndefined();
+  const queued = await house.runs.ofTicket(house.keyOf(1));
+  if (queued === undefined) throw new Error('the ticket has no run');
+  await house.attemptRecords.start(queued, 'worker');
+  const run = await house.runs.get(queued.id);
+  const name = { run: queued.id, ticket: queued.ticket, attempt: 1, fence: run?.attemptFence ?? 0 };
+  const output = 'cloning\nfatal: no such branch\n';
+  await house.attemptRecords.finish(name, { state: 'failed', reason: 'exit code 1', output, onlyIfDead: false });
+  expect(await ask()).toMatchObject({ run: { state: 'failed', reason: 'exit code 1' }, output });
 });

@@ -1,6 +1,6 @@
 /** `agent-smith doctor` as people run it, against an emulated GitHub and a real Redis. */
 import { expect, test } from 'vitest';
-import type { DoctorCheck } from '../../src/app/doctor-check.ts';
+import type { DoctorCheck } from '../../src/app/doctor/check.ts';
 import { doctor, doctorLines } from '../../src/cli/doctor.ts';
 import { UsageError } from '../../src/cli/process.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';

@@ -172,6 +172,7 @@ test('an explanation in lines: who set the label, the run, the last poll, decisi
       },
       next: 'next',
       unseen: ['its run: redis is away'],
+      output: 'cloning\nfatal: no such branch\n',
     },
     { nowMs: NOW, width: Number.POSITIVE_INFINITY, startLabels: [] },
   );
@@ -191,6 +192,10 @@ test('an explanation in lines: who set the label, the run, the last poll, decisi
     'decisions, newest first:',
     '  10 min ago   claim    claimed: more',
     'not seen: its run: redis is away',
+    '',
+    'its pipeline wrote:',
+    '  | cloning',
+    '  | fatal: no such branch',
   ]);
   expect([0, 999, 59_999, 3_600_000, 200_000_000].map(ago)).toEqual([
     'just now',

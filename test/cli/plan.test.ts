@@ -87,3 +87,19 @@ test('a platform that cannot be asked: exit 1 and its words; an unknown project 
   expect(down).toMatchObject({ code: 1, stdout: expect.stringMatching(/! api: .*503.*\n +-> agent-smith doctor/) });
   await expect(plan({ project: 'apj', env, cwd: dir, json: false })).rejects.toThrow('no project apj');
 });
+
+test('a platform that answers nobody is not asked for every project; the rest is named', async () => {
+  const hub = await startHub();
+  const url = hub.pageUrl(REPOSITORY);
+  await hub.close();
+  const project = (number: number): string =>
+    `  p${number}: { tickets: { type: GitHub, url: "${url}-${number}" }, polling: { enabled: true } }\n`;
+  const text = `projects:\n${Array.from({ length: 40 }, (_, index) => project(index)).join('')}`;
+  const dir = await openDir(text);
+  const { code, stdout } = await captured(() => plan({ env: { GITHUB_TOKEN: TOKEN }, cwd: dir, json: true }));
+  expect(code).toBe(1);
+  const { projects, left } = JSON.parse(stdout);
+  expect(projects.length).toBeLessThan(20);
+  expect(projects.length + left.length).toBe(40);
+  expect(left.at(-1).why).toMatch(/^not asked: /);
+});

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { DoctorCheck } from '../../src/app/doctor-check.ts';
+import type { DoctorCheck } from '../../src/app/doctor/check.ts';
 import { doctorLines } from '../../src/cli/doctor.ts';
 import { wrapLine } from '../../src/cli/wrap.ts';
 

@@ -1,20 +1,20 @@
 /** `agent-smith doctor`, as data: what is asked, in which order it is told. Nothing is written unless a ticket is named. */
-import type { Config } from '../config/config.ts';
-import type { Environment } from '../config/expand.ts';
-import type { Timing } from '../domain/timing.ts';
-import { messageOf } from '../foundation/errors.ts';
-import type { Log } from '../foundation/log.ts';
-import type { Redactor } from '../foundation/redactor.ts';
-import type { Call } from '../platforms/contract.ts';
-import { checkAccess } from './doctor-access.ts';
-import { checkBudgets } from './doctor-budget.ts';
-import type { DoctorCheck } from './doctor-check.ts';
-import { checkConfig } from './doctor-config.ts';
-import { checkNetwork } from './doctor-network.ts';
-import { checkRedis } from './doctor-redis.ts';
-import { testWriting } from './doctor-write-test.ts';
-import { openReadStores, type ReadStores } from './explain-stores.ts';
-import { createKnownProjects, type KnownProjects } from './known-projects.ts';
+import type { Config } from '../../config/config.ts';
+import type { Environment } from '../../config/expand.ts';
+import type { Timing } from '../../domain/timing.ts';
+import { messageOf } from '../../foundation/errors.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { Redactor } from '../../foundation/redactor.ts';
+import type { Call } from '../../platforms/contract.ts';
+import { openReadStores, type ReadStores } from '../inquiry/read-stores.ts';
+import { createKnownProjects, type KnownProjects } from '../known-projects.ts';
+import { checkAccess } from './access.ts';
+import { checkBudgets } from './budget.ts';
+import type { DoctorCheck } from './check.ts';
+import { checkConfig } from './config.ts';
+import { checkNetwork } from './network.ts';
+import { checkRedis } from './redis.ts';
+import { testWriting } from './write-test.ts';
 
 export interface DoctorOptions {
   readonly config: Config;

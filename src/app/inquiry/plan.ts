@@ -2,13 +2,13 @@
  * One cycle of all polled projects without a write: what would be claimed, what not and why, and what polling costs of the
  * API budget of each credential. For `agent-smith plan`.
  */
-import type { Project } from '../domain/project.ts';
-import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../ingress/project-plan.ts';
-import type { UsedCredential } from '../platforms/connections.ts';
-import { type BudgetWindow, RESERVE_SHARE } from '../platforms/rate-limits.ts';
+import type { Project } from '../../domain/project.ts';
+import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../../ingress/project-plan.ts';
+import type { UsedCredential } from '../../platforms/connections.ts';
+import { type BudgetWindow, RESERVE_SHARE } from '../../platforms/rate-limits.ts';
+import type { AppOptions } from '../options.ts';
 import { openInquiry } from './inquiry.ts';
-import type { AppOptions } from './options.ts';
-import { createPlanSlots } from './plan-slots.ts';
+import { createPlanSlots, ENOUGH_SILENCE } from './plan-slots.ts';
 
 /** What polling one project costs and brings. */
 export interface PlannedProject {
@@ -62,6 +62,8 @@ export async function plan(options: PlanOptions, signal: AbortSignal): Promise<P
   const inquiry = openInquiry({ ...options, config: () => config });
   const { projects, foresight, stores } = inquiry;
   const inSlot = createPlanSlots();
+  /** By credential, how many in a row were not answered. */
+  const silent = new Map<string, number>();
 
   const planOne = async (project: Project): Promise<PlannedProject | { readonly project: string; why: string }> => {
     const { name, disabled, polling } = project;
@@ -76,7 +78,15 @@ export async function plan(options: PlanOptions, signal: AbortSignal): Promise<P
       { platform, foresight },
       { ...timing, mostCandidates: MOST_CANDIDATES, mostJudged: options.mostJudged },
     );
-    const planned = await inSlot(credential, () => planner.cycle(signal));
+    const planned = await inSlot(credential, async () => {
+      if ((silent.get(credential) ?? 0) >= ENOUGH_SILENCE) return undefined;
+      const seen = await planner.cycle(signal);
+      silent.set(credential, seen.result === 'unavailable' ? (silent.get(credential) ?? 0) + 1 : 0);
+      return seen;
+    });
+    if (planned === undefined) {
+      return { project: name, why: `not asked: of ${ENOUGH_SILENCE} others with its credential none was answered` };
+    }
     const requestsPerCycle = planned.listingRequests + requestsOfStaying(planned.tickets);
     return {
       project: name,

@@ -2,18 +2,18 @@
  * Why a ticket was claimed, or why it was not: the gates of a claim as they stand now, what is on record of its run, what
  * was decided before, what the last poll saw, and what happens next. Nothing is written anywhere.
  */
-import { adviceOn } from '../claims/claim-advice.ts';
-import type { ClaimForesight, Foreseen, ForeseenOutcome } from '../claims/claim-foresight.ts';
-import { decidingLabel } from '../claims/claim-gates.ts';
-import { explainGates, explainOutcome, type GateView } from '../claims/explain-gates.ts';
-import { isTicketId } from '../claims/resolve-ticket.ts';
-import type { PollSummary } from '../coordination/poll-board.ts';
-import type { Catalog, Project, Trigger } from '../domain/project.ts';
-import type { Run } from '../domain/run.ts';
-import { sourceKey, ticketKey } from '../domain/ticket.ts';
-import { messageOf, OperationError } from '../foundation/errors.ts';
-import type { DatedDecision } from '../runs/decision-log.ts';
-import type { ReadStores } from './explain-stores.ts';
+import { adviceOn } from '../../claims/claim-advice.ts';
+import type { ClaimForesight, Foreseen, ForeseenOutcome } from '../../claims/claim-foresight.ts';
+import { decidingLabel } from '../../claims/claim-gates.ts';
+import { explainGates, explainOutcome, type GateView } from '../../claims/explain-gates.ts';
+import { isTicketId } from '../../claims/resolve-ticket.ts';
+import type { PollSummary } from '../../coordination/poll-board.ts';
+import type { Catalog, Project, Trigger } from '../../domain/project.ts';
+import type { Run } from '../../domain/run.ts';
+import { sourceKey, ticketKey } from '../../domain/ticket.ts';
+import { messageOf, OperationError } from '../../foundation/errors.ts';
+import type { DatedDecision } from '../../runs/decision-log.ts';
+import type { ReadStores } from './read-stores.ts';
 
 export interface Explanation {
   /** The project that was asked about; `decided.project` is the one that would take the ticket. */
@@ -43,6 +43,8 @@ export interface Explanation {
   };
   /** The ticket's current or last run. */
   readonly run?: Run;
+  /** The end of what its last attempt wrote, secrets redacted; only of a run that failed, and as long as it is kept. */
+  readonly output?: string;
   /** Newest first. */
   readonly decisions: readonly DatedDecision[];
   readonly polling: PollingView;
@@ -104,6 +106,7 @@ export async function explain(deps: ExplainDeps, question: Question, signal: Abo
     }
   };
   const run = key === undefined ? undefined : await seen('its run', ({ runs }) => runs.ofTicket(key));
+  const output = run?.state === 'failed' ? await seen('its output', ({ runs }) => runs.output(run.id)) : undefined;
   const decisions =
     key === undefined ? [] : await seen('its decisions', ({ decisions: log }) => log.ofTicket(key, MOST_DECISIONS));
   const polled = neighbours.find(({ polling }) => polling !== undefined);
@@ -125,6 +128,7 @@ export async function explain(deps: ExplainDeps, question: Question, signal: Abo
     gates: explainGates(foreseen),
     ...decided(foreseen),
     ...(run === undefined ? {} : { run }),
+    ...(output === undefined || output === '' ? {} : { output }),
     decisions: decisions ?? [],
     polling,
     next: whatNext(outcome, trigger, polling, question),

@@ -2,23 +2,23 @@
  * Redis as people look into it who only ask: read, never written, not even the note of whose data it is. What the
  * replicas have learned about a credential's budget holds these callers back too; what they learn stays with them.
  */
-import type { Config } from '../config/config.ts';
-import { createApiBudget } from '../coordination/api-budget.ts';
-import { createLeases, type Leases } from '../coordination/lease.ts';
-import { createPollBoard, type PollBoard } from '../coordination/poll-board.ts';
-import type { Timing } from '../domain/timing.ts';
-import type { Log } from '../foundation/log.ts';
-import type { RateLimits } from '../platforms/rate-limits.ts';
-import { parseRedisUrl } from '../redis/address.ts';
-import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
-import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
-import { createDecisionLog, type DecisionLog } from '../runs/decision-log.ts';
-import { createRunReader, type RunReader } from '../runs/run-reader.ts';
+import type { Config } from '../../config/config.ts';
+import { createApiBudget } from '../../coordination/api-budget.ts';
+import { createLeases, type Leases } from '../../coordination/lease.ts';
+import { createPollBoard, type PollBoard } from '../../coordination/poll-board.ts';
+import type { Timing } from '../../domain/timing.ts';
+import type { Log } from '../../foundation/log.ts';
+import type { RateLimits } from '../../platforms/rate-limits.ts';
+import { parseRedisUrl } from '../../redis/address.ts';
+import { createRedisConnection, type RedisConnection } from '../../redis/connection.ts';
+import { type ClaimRecords, createClaimRecords } from '../../runs/claim-records.ts';
+import { createDecisionLog, type DecisionLog } from '../../runs/decision-log.ts';
+import { createRunReader, type RunReader } from '../../runs/run-reader.ts';
 
 export interface ReadStores {
   readonly redis: Pick<RedisConnection, 'keys' | 'read' | 'timeMs' | 'whenUp' | 'status' | 'close'>;
   readonly claimRecords: Pick<ClaimRecords, 'look'>;
-  readonly runs: Pick<RunReader, 'ofTicket'>;
+  readonly runs: Pick<RunReader, 'ofTicket' | 'output'>;
   readonly decisions: Pick<DecisionLog, 'ofTicket'>;
   readonly pollBoard: Pick<PollBoard, 'read'>;
   readonly leases: Pick<Leases, 'holder'>;

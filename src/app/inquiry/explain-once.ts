@@ -1,7 +1,8 @@
 /** Explains tickets from outside of the replicas: `agent-smith explain`. Opened, asked and closed again. */
+
+import type { AppOptions } from '../options.ts';
 import { type Explanation, explain, type Question } from './explain.ts';
 import { openInquiry } from './inquiry.ts';
-import type { AppOptions } from './options.ts';
 
 /** Throws when the platform of a project cannot be opened; a platform or a Redis that is away is part of the answer. */
 export async function explainOnce(

@@ -1,8 +1,8 @@
 /** Whether the Redis of the replicas can be reached, keeps what it is given and lets us do our work. Reads only. */
-import { messageOf, OperationError } from '../foundation/errors.ts';
-import type { RedisConnection } from '../redis/connection.ts';
-import { judgeSettings } from '../redis/server-settings.ts';
-import type { CheckState, DoctorCheck } from './doctor-check.ts';
+import { messageOf, OperationError } from '../../foundation/errors.ts';
+import type { RedisConnection } from '../../redis/connection.ts';
+import { judgeSettings } from '../../redis/server-settings.ts';
+import type { CheckState, DoctorCheck } from './check.ts';
 
 type Redis = Pick<RedisConnection, 'keys' | 'read' | 'timeMs' | 'whenUp' | 'status'>;
 

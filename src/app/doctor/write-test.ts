@@ -3,13 +3,13 @@
  * nothing else of ours is at, and away again, each read back. Nothing starts because of it: a ticket that shows a
  * lifecycle or that a project would start is refused.
  */
-import { type Lifecycle, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
-import type { Catalog, Project } from '../domain/project.ts';
-import { routeTicket } from '../domain/routing.ts';
-import { sourceKey, type Ticket } from '../domain/ticket.ts';
-import { type Call, PlatformError, type TicketPlatform } from '../platforms/contract.ts';
-import type { DoctorCheck } from './doctor-check.ts';
-import { adviceFor } from './doctor-network.ts';
+import { type Lifecycle, lifecycleLabel, lifecyclesOf } from '../../domain/lifecycle.ts';
+import type { Catalog, Project } from '../../domain/project.ts';
+import { routeTicket } from '../../domain/routing.ts';
+import { sourceKey, type Ticket } from '../../domain/ticket.ts';
+import { type Call, PlatformError, type TicketPlatform } from '../../platforms/contract.ts';
+import type { DoctorCheck } from './check.ts';
+import { adviceFor } from './network.ts';
 
 const TEST_LABEL = lifecycleLabel('failed');
 

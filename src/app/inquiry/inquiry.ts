@@ -1,10 +1,10 @@
 /** What it takes to ask without being a replica: platforms and records, both only to be read. */
-import { type ClaimForesight, createClaimForesight } from '../claims/claim-foresight.ts';
-import type { Config } from '../config/config.ts';
-import type { ConnectionsOptions } from '../platforms/connections.ts';
-import { openReadStores, type ReadStores } from './explain-stores.ts';
-import { createKnownProjects, type KnownProjects } from './known-projects.ts';
-import type { AppOptions } from './options.ts';
+import { type ClaimForesight, createClaimForesight } from '../../claims/claim-foresight.ts';
+import type { Config } from '../../config/config.ts';
+import type { ConnectionsOptions } from '../../platforms/connections.ts';
+import { createKnownProjects, type KnownProjects } from '../known-projects.ts';
+import type { AppOptions } from '../options.ts';
+import { openReadStores, type ReadStores } from './read-stores.ts';
 
 export interface Inquiry {
   /** Not told of any configuration yet. */

@@ -1,8 +1,8 @@
 /** What the configuration says about itself: that it loads, and what `validate` finds worth saying. */
-import type { Config } from '../config/config.ts';
-import type { ConfigFinding } from '../config/findings.ts';
-import { unreachable } from '../foundation/errors.ts';
-import type { CheckState, DoctorCheck } from './doctor-check.ts';
+import type { Config } from '../../config/config.ts';
+import type { ConfigFinding } from '../../config/findings.ts';
+import { unreachable } from '../../foundation/errors.ts';
+import type { CheckState, DoctorCheck } from './check.ts';
 
 export function checkConfig(config: Config): DoctorCheck[] {
   const projects = config.catalog.projects.length;

@@ -3,18 +3,17 @@
  * same time but for a bound on each credential. Writes nothing.
  */
 
-import type { Project } from '../domain/project.ts';
-import { sourceKey } from '../domain/ticket.ts';
-import { messageOf, unreachable } from '../foundation/errors.ts';
-import { type AccessFact, type Call, PlatformError } from '../platforms/contract.ts';
-import type { CheckState, DoctorCheck } from './doctor-check.ts';
-import { adviceFor } from './doctor-network.ts';
-import type { KnownProjects } from './known-projects.ts';
+import type { Project } from '../../domain/project.ts';
+import { sourceKey } from '../../domain/ticket.ts';
+import { messageOf, unreachable } from '../../foundation/errors.ts';
+import { type AccessFact, type Call, PlatformError } from '../../platforms/contract.ts';
+import { ENOUGH_SILENCE } from '../inquiry/plan-slots.ts';
+import type { KnownProjects } from '../known-projects.ts';
+import type { CheckState, DoctorCheck } from './check.ts';
+import { adviceFor } from './network.ts';
 
 /** Enough to be quick with a thousand projects, and no burst that a platform would punish. */
 const AT_ONCE_PER_CREDENTIAL = 4;
-/** Questions in a row that nobody answered before the rest is left out: a thousand deadlines would take hours. */
-const ENOUGH_SILENCE = 4;
 
 export interface AccessDeps {
   readonly projects: Pick<KnownProjects, 'current' | 'platformOf' | 'credentialOf'>;

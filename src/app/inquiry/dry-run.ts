@@ -4,23 +4,23 @@
  *
  * It is never ready: it does no replica's share, and a load balancer that sent it a webhook would lose it.
  */
-import type { App } from '../app.ts';
-import { describeOutcome } from '../claims/claim-outcome.ts';
-import { explainOutcome } from '../claims/explain-gates.ts';
-import type { Config } from '../config/config.ts';
-import type { PollSummary } from '../coordination/poll-board.ts';
-import type { Polling, Project } from '../domain/project.ts';
-import { messageOf } from '../foundation/errors.ts';
-import { createFindings } from '../foundation/findings.ts';
-import { every } from '../foundation/loop.ts';
-import { effectiveIntervalMs, nextPauseMs, type PollPace } from '../ingress/poll-schedule.ts';
-import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../ingress/project-plan.ts';
-import { createHealthCollector } from '../server/collect-health.ts';
-import type { HealthFacts, Subsystem } from '../server/health.ts';
-import { createMetrics } from '../server/metrics.ts';
-import { createServer } from '../server/server.ts';
+import type { App } from '../../app.ts';
+import { describeOutcome } from '../../claims/claim-outcome.ts';
+import { explainOutcome } from '../../claims/explain-gates.ts';
+import type { Config } from '../../config/config.ts';
+import type { PollSummary } from '../../coordination/poll-board.ts';
+import type { Polling, Project } from '../../domain/project.ts';
+import { messageOf } from '../../foundation/errors.ts';
+import { createFindings } from '../../foundation/findings.ts';
+import { every } from '../../foundation/loop.ts';
+import { effectiveIntervalMs, nextPauseMs, type PollPace } from '../../ingress/poll-schedule.ts';
+import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../../ingress/project-plan.ts';
+import { createHealthCollector } from '../../server/collect-health.ts';
+import type { HealthFacts, Subsystem } from '../../server/health.ts';
+import { createMetrics } from '../../server/metrics.ts';
+import { createServer } from '../../server/server.ts';
+import type { AppOptions } from '../options.ts';
 import { openInquiry } from './inquiry.ts';
-import type { AppOptions } from './options.ts';
 import { createPlanSlots } from './plan-slots.ts';
 
 const MOST_CANDIDATES = 500;

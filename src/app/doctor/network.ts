@@ -1,9 +1,9 @@
 /** The way to the platforms: what a call that found none tells about it, and the variables of Node that change it. */
 import { existsSync } from 'node:fs';
-import type { Environment } from '../config/expand.ts';
-import { unreachable } from '../foundation/errors.ts';
-import type { PlatformError } from '../platforms/contract.ts';
-import type { DoctorCheck } from './doctor-check.ts';
+import type { Environment } from '../../config/expand.ts';
+import { unreachable } from '../../foundation/errors.ts';
+import type { PlatformError } from '../../platforms/contract.ts';
+import type { DoctorCheck } from './check.ts';
 
 const PROXIES = ['HTTPS_PROXY', 'HTTP_PROXY', 'https_proxy', 'http_proxy'];
 const SHOWN = [...PROXIES, 'NO_PROXY', 'no_proxy', 'NODE_USE_ENV_PROXY', 'NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'];

@@ -1,7 +1,7 @@
 /** What is left of the API budget of each credential, as the platforms said last: to this run or to a replica. */
-import type { UsedCredential } from '../platforms/connections.ts';
-import { type Budget, RESERVE_SHARE } from '../platforms/rate-limits.ts';
-import type { DoctorCheck } from './doctor-check.ts';
+import type { UsedCredential } from '../../platforms/connections.ts';
+import { type Budget, RESERVE_SHARE } from '../../platforms/rate-limits.ts';
+import type { DoctorCheck } from './check.ts';
 
 /** Credentials of which nothing is known are left out: their platform names no limit, or did not answer. */
 export async function checkBudgets(credentials: readonly UsedCredential[]): Promise<DoctorCheck[]> {
