@@ -47,7 +47,9 @@ const triggerSchema = z.strictObject({
   allowed_actors: z
     .array(text)
     .min(1)
-    .describe('Logins that may set the trigger label. Default: anyone who can write labels.')
+    .describe(
+      'Who may set the trigger label: logins; Azure DevOps: account names (email); Jira Cloud: account ids. Default: anyone who can write labels.',
+    )
     .optional(),
 });
 
