@@ -48,7 +48,7 @@ const triggerSchema = z.strictObject({
     .array(text)
     .min(1)
     .describe(
-      'Who may set the trigger label: logins; Azure DevOps: account names (email); Jira Cloud: account ids. Default: anyone who can write labels.',
+      'Accounts that may set the trigger label, named as in the profile of the platform. Default: anyone who can write labels.',
     )
     .optional(),
 });
