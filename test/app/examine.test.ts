@@ -1,8 +1,8 @@
 /** What `doctor` asks for, on an emulated GitHub and a real Redis: each thing that may be wrong, found and explained. */
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { examine } from '../../src/app/doctor/examine.ts';
 import type { DoctorCheck } from '../../src/app/doctor/check.ts';
+import { examine } from '../../src/app/doctor/examine.ts';
 import type { Environment } from '../../src/config/expand.ts';
 import { DEFAULT_TIMING } from '../../src/domain/timing.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';
