@@ -24,7 +24,7 @@ export function createMemoryPlatform(source: TicketSource): MemoryPlatform {
 
   return {
     slug: source.platform,
-    capabilities: { labelActors: false },
+    capabilities: { labelActors: false, catchupState: 'all' },
     open(labels) {
       const id = String(tickets.size + 1);
       tickets.set(id, {

@@ -118,7 +118,7 @@ export function createProjectPlanner(
         found.problem === undefined
           ? await walkListing(
               platform,
-              { labels: [lifecycleLabel('pending')], state: 'all' },
+              { labels: [lifecycleLabel('pending')], state: platform.capabilities.catchupState },
               'inspect',
               catchup,
               limits,

@@ -180,7 +180,7 @@ export function createProjectPoller(
     // A platform that has just failed is not asked once more; what it had shown before is claimed all the same.
     const pending =
       found.problem === undefined
-        ? await list([lifecycleLabel('pending')], 'all', 'catchup', catchup, signal)
+        ? await list([lifecycleLabel('pending')], platform.capabilities.catchupState, 'catchup', catchup, signal)
         : NOTHING;
     const candidates = new Map([...found.candidates, ...pending.candidates].map((t) => [t.key, t]));
     const outcomes = await claimAll([...candidates.values()], signal);

@@ -44,6 +44,8 @@ export interface TicketPage {
 export interface Capabilities {
   /** Can say who set a label last. Without it a project with `allowed_actors` refuses every ticket. */
   readonly labelActors: boolean;
+  /** In which states catchup looks for `agent-smith:pending` here: DESIGN 4.1 says so for each platform. */
+  readonly catchupState: TicketQuery['state'];
 }
 
 export interface MarkedComment {

@@ -57,38 +57,54 @@ export function createRunQueue({ redis, log }: RunQueueOptions): RunQueue {
     strategy: TimeoutStrategy.Aggressive,
     abortOnReturn: false,
   });
-  const queue = new Queue<Turn>(QUEUE, {
-    connection: client,
-    prefix: redis.keys.queuePrefix,
-    skipMetasUpdate: true,
-    defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
-  });
-  queue.on('error', (error) => log.debug({ error: messageOf(error) }, 'queue client error'));
-  const guarded = async <T>(operation: string, act: () => Promise<T>): Promise<T> => {
+  const open = (): Queue<Turn> => {
+    const opened = new Queue<Turn>(QUEUE, {
+      connection: client,
+      prefix: redis.keys.queuePrefix,
+      skipMetasUpdate: true,
+      defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+    });
+    return opened.on('error', (error) => log.debug({ error: messageOf(error) }, 'queue client error'));
+  };
+  let queue = open();
+  /** BullMQ asks the server for its version once; if that has failed, so does every later act of the same queue. */
+  const ready = async (): Promise<Queue<Turn>> => {
+    const current = queue;
+    try {
+      await current.waitUntilReady();
+      return current;
+    } catch (error) {
+      if (queue === current) queue = open();
+      // The client is not its own, so that one stays open.
+      await current.close();
+      throw error;
+    }
+  };
+  const guarded = async <T>(operation: string, act: (jobs: Queue<Turn>) => Promise<T>): Promise<T> => {
     if (redis.status().state !== 'up') throw new OperationError(operation, new Error('redis is unreachable'));
     try {
-      return await bounded.execute(act);
+      return await bounded.execute(async () => await act(await ready()));
     } catch (error) {
       throw new OperationError(operation, error);
     }
   };
   const add = (turn: Turn, options: { readonly delayMs?: number } = {}): Promise<void> =>
-    guarded('add job', async () => {
-      await queue.add('turn', turn, { jobId: jobId(turn), delay: options.delayMs ?? 0 });
+    guarded('add job', async (jobs) => {
+      await jobs.add('turn', turn, { jobId: jobId(turn), delay: options.delayMs ?? 0 });
     });
   return {
     add,
-    isQueued: (turn) => guarded('look for job', async () => LIVE_STATES.has(await queue.getJobState(jobId(turn)))),
+    isQueued: (turn) => guarded('look for job', async (jobs) => LIVE_STATES.has(await jobs.getJobState(jobId(turn)))),
     async repair(turn) {
-      await guarded('remove dead job', async () => {
-        const job = await queue.getJob(jobId(turn));
+      await guarded('remove dead job', async (jobs) => {
+        const job = await jobs.getJob(jobId(turn));
         if (job !== undefined && !LIVE_STATES.has(await job.getState())) await job.remove();
       });
       await add(turn);
     },
     depth: () =>
-      guarded('count jobs', async () => {
-        const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed');
+      guarded('count jobs', async (jobs) => {
+        const counts = await jobs.getJobCounts('waiting', 'prioritized', 'delayed');
         return Object.values(counts).reduce((sum, count) => sum + count, 0);
       }),
     close: () => queue.close(),

@@ -16,7 +16,7 @@ export function connectAzureDevOps(options: ConnectOptions): TicketPlatform {
   const openStates = openStatesSchema.parse(options.tickets.open_states);
   return {
     slug: 'azuredevops',
-    capabilities: { labelActors: true },
+    capabilities: { labelActors: true, catchupState: 'open' },
     listTickets: (query, cursor, call) => listTickets(client, openStates, query, cursor, call),
     readTicket: (id, call) =>
       client.ask(`read work item ${id}`, call, async (azure) => {

@@ -14,7 +14,7 @@ export function connectGitHub(options: Omit<ConnectOptions, 'tickets'>): TicketP
   const client = createGitHubClient(options);
   return {
     slug: 'github',
-    capabilities: { labelActors: true },
+    capabilities: { labelActors: true, catchupState: 'all' },
     listTickets: (query, cursor, call) => listTickets(client, query, cursor, call),
     readTicket: (id, call) => readTicket(client, id, call),
     moveLifecycle: (ticket, to, call) => moveLifecycle(client, ticket, to, call),

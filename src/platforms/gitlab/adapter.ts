@@ -14,7 +14,7 @@ export function connectGitLab(options: Omit<ConnectOptions, 'tickets'>): TicketP
   const client = createGitLabClient(options);
   return {
     slug: 'gitlab',
-    capabilities: { labelActors: true },
+    capabilities: { labelActors: true, catchupState: 'open' },
     listTickets: (query, cursor, call) => listTickets(client, query, cursor, call),
     readTicket: (id, call) => readTicket(client, id, call),
     moveLifecycle: (ticket, to, call) => moveLifecycle(client, ticket, to, call),

@@ -15,7 +15,7 @@ export function connectJira(options: ConnectOptions): TicketPlatform {
   const client = createJiraClient(options);
   return {
     slug: 'jira',
-    capabilities: { labelActors: true },
+    capabilities: { labelActors: true, catchupState: 'all' },
     listTickets: (query, cursor, call) => listTickets(client, query, cursor, call),
     readTicket: (id, call) => readTicket(client, id, call),
     moveLifecycle: (ticket, to, call) => moveLifecycle(client, ticket, to, call),

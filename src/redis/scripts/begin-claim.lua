@@ -11,7 +11,10 @@
 --       | {'already-claimed', state or 'unconfirmed', run id} | {'contended', run id or ''}
 --       | {'recovering', ms} | {'backing-off', until} | {'too-many-runs', count}
 local now = now_ms()
+local looking = ARGV[2] == ''
 local wait = recovering_ms(KEYS[3], tonumber(ARGV[4]), now)
+-- Who only looks never ends the wait for a first replica, and asks what comes after it.
+if looking and wait == -1 then wait = 0 end
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
 
 local ticket = redis.call('HMGET', KEYS[1], 'run', 'previous', 'fence', 'starts', 'backoffUntil')
@@ -36,7 +39,7 @@ for start in string.gmatch(ticket[4] or '', '%d+') do
 end
 if not insist and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end
 
-if ARGV[2] == '' then
+if looking then
   if redis.call('EXISTS', KEYS[2]) == 1 then return {'contended', takeover and current or ''} end
   local asked = takeover and redis.call('HMGET', ARGV[5] .. current, 'trigger', 'createdAtMs') or {'', int(now)}
   return {takeover and 'taken-over' or 'begun', '', 0, previous and record(ARGV[5] .. previous) or {}, int(now),
