@@ -81,8 +81,8 @@ export function createProjectPoller(
   const catchup: ListingCursor = { next: undefined };
   const triggerLabels = [...project.routing.pipelineFromLabel.keys()];
   /**
-   * Tickets that this configuration can never run, as they were seen: asking again would cost a read each cycle and
-   * answer the same. A changed configuration makes a new poller, a changed label a new sight. Made when first needed,
+   * Tickets that this configuration can never run, or that are closed, as they were seen: asking again would cost a read
+   * each cycle and answer the same. A changed configuration makes a new poller, a changed label a new sight. Made when first needed,
    * because it takes its whole memory at once.
    */
   let hopeless: LRUCache<string, ClaimOutcome> | undefined;
@@ -154,16 +154,16 @@ export function createProjectPoller(
     const outcomes = await Promise.all(
       candidates.map((ticket) =>
         deps.inClaimSlot(async () => {
-          const sight = [ticket.key, ...ticket.labels].join('\n');
+          const sight = [ticket.key, ticket.open, ...ticket.labels].join('\n');
           const known = hopeless?.get(sight);
           if (known !== undefined) return known;
           if (signal.aborted || !deps.mayClaim()) return undefined;
           const request = { project: project.name, ticketId: ticket.id, trigger: 'poll' } as const;
           const outcome = await deps.claims.claim(request, deps.claimSignal);
-          if (outcome.kind === 'rejected') {
+          if (outcome.kind === 'rejected') warnOnce(outcome.detail, outcome.detail, 'tickets are not claimed');
+          if (outcome.kind === 'rejected' || (isClosed(outcome) && !ticket.open)) {
             hopeless ??= new LRUCache({ max: MOST_HOPELESS });
             hopeless.set(sight, outcome);
-            warnOnce(outcome.detail, outcome.detail, 'tickets are not claimed');
           }
           return outcome;
         }),
@@ -233,6 +233,8 @@ export function createProjectPoller(
     pauseMs: () => nextPauseMs(pace(), Math.random()),
   };
 }
+
+const isClosed = (outcome: ClaimOutcome): boolean => outcome.kind === 'not-eligible' && outcome.reason === 'closed';
 
 /** How a cycle went, by what stopped it. */
 function resultOf(error: unknown): Pick<PollResult, 'result' | 'problem' | 'heldBack' | 'retryAfterMs'> {

@@ -265,6 +265,17 @@ test('poller: a ticket whose pipeline has no runner is read once, and counted in
   expect(house.hub.ledger.requests({ method: 'GET', path: /\/issues\/1$/ })).toHaveLength(1);
 });
 
+test('poller: a closed ticket that is still pending is read once, and taken up when it is opened again', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: quick });
+  const { ticket } = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith:pending'] });
+  house.hub.closeIssue(ticket);
+  const polling = startPolling(house);
+  await until('three cycles', () => polling.polls.length >= 3);
+  expect(house.hub.ledger.requests({ method: 'GET', path: /\/issues\/1$/ })).toHaveLength(1);
+  house.hub.reopenIssue(ticket);
+  await polling.poll('api', ({ claimed }) => claimed === 1);
+});
+
 test('poller: such a ticket is asked about again when its labels or the configuration change', async () => {
   const toNowhere = new Map([['agent-smith', 'no-such-pipeline']]);
   const house = await openHouse({
