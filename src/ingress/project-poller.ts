@@ -90,7 +90,7 @@ export function createProjectPoller(
   let labelsReady = false;
   let failures = 0;
   /** How the last cycle went, as the log knows it. */
-  let said: PollResult['result'] = 'ok';
+  let said = '';
   let retryAfterMs: number | undefined;
   let requests = 0;
   const onRequest = (): void => {
@@ -200,6 +200,19 @@ export function createProjectPoller(
     };
   };
 
+  /** What is the same in cycle after cycle is news in the first: a thousand projects would say it a thousand times a minute. */
+  const tell = ({ atMs: _, problem, ...facts }: PollResult): void => {
+    if (facts.heldBack) {
+      log.debug({ ...facts, problem }, 'poll held back');
+      return;
+    }
+    const gist = facts.result === 'ok' ? JSON.stringify(facts.skipped) : facts.result;
+    const news = facts.claimed > 0 || gist !== said;
+    said = gist;
+    if (problem !== undefined) log[news ? 'warn' : 'debug']({ ...facts, problem, failures }, 'poll failed');
+    else log[news && facts.discovered + facts.pending > 0 ? 'info' : 'debug'](facts, 'poll');
+  };
+
   return {
     async poll(signal) {
       const startedAt = now();
@@ -219,15 +232,7 @@ export function createProjectPoller(
         durationMs: Math.round(elapsedMs(startedAt)),
         atMs: Date.now(),
       };
-      if (signal.aborted) return result;
-      const { atMs: _, problem, ...facts } = result;
-      if (result.heldBack) log.debug({ ...facts, problem }, 'poll held back');
-      else if (problem !== undefined) {
-        // A thousand projects on one host that is down would say it a thousand times a minute.
-        log[result.result === said ? 'debug' : 'warn']({ ...facts, problem, failures }, 'poll failed');
-      } else if (result.discovered + result.pending > 0) log.info(facts, 'poll');
-      else log.debug(facts, 'poll');
-      if (!result.heldBack) said = result.result;
+      if (!signal.aborted) tell(result);
       return result;
     },
     pauseMs: () => nextPauseMs(pace(), Math.random()),

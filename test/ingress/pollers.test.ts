@@ -93,6 +93,22 @@ test('poller: what stops polls is told once in the log, and again when it is som
   expect(told).toEqual([expect.stringContaining('answered 502'), expect.stringContaining('answered 401')]);
 });
 
+test('poller: tickets that stay where they are are told of once, and again when that changes', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: quick });
+  const { ticket } = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith:pending'] });
+  house.hub.closeIssue(ticket);
+  const told: string[] = [];
+  const destination = new PassThrough();
+  destination.on('data', (line: Buffer) => told.push(line.toString()));
+  const polling = startPolling(house, { log: createLog({ level: 'info', redactor: createRedactor(), destination }) });
+  const polls = (): string[] => told.filter((line) => line.includes('"poll"'));
+  await until('four cycles', () => polling.polls.length >= 4);
+  expect(polls()).toEqual([expect.stringContaining('not-eligible: closed')]);
+  house.hub.reopenIssue(ticket);
+  await polling.poll('api', ({ claimed }) => claimed === 1);
+  await until('it is told', () => polls().length === 2);
+});
+
 test('poller: a term that ends takes its findings with it, since the next leader sees for itself', async () => {
   const house = await openHouse({ redisUrl: redis.url, projects: quick });
   house.hub.faults.inject({ path: LISTING }, { kind: 'answer', status: 502 });
