@@ -201,7 +201,7 @@ export function createProjectPoller(
   };
 
   /** What is the same in cycle after cycle is news in the first: a thousand projects would say it a thousand times a minute. */
-  const tell = ({ atMs: _, problem, ...facts }: PollResult): void => {
+  const tell = ({ problem, ...facts }: Omit<PollResult, 'atMs'>): void => {
     if (facts.heldBack) {
       log.debug({ ...facts, problem }, 'poll held back');
       return;
