@@ -1,16 +1,17 @@
 /** The test runner's own plumbing, seen from outside: small suites that go wrong, run by a vitest of their own. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { expect, type TestContext, test } from 'vitest';
+import { SLOW_FILES } from './support/slow-first-sequencer.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const CONFIG = `
 import { createClosingLineReporter } from '${ROOT}test/support/closing-line-reporter.ts';
 export default { test: {
-  include: ['*.test.ts'], pool: 'forks', maxWorkers: 2,
+  include: ['*.test.ts'], pool: 'forks', isolate: false, maxWorkers: 2,
   setupFiles: ['${ROOT}test/support/leak-check.ts'],
   reporters: ['default', createClosingLineReporter()],
 } };`;
@@ -50,7 +51,7 @@ test.concurrent('failed tests, files that do not load, broken hooks and unhandle
   expect(exitCode).toBe(1);
 });
 
-test.concurrent('a timer, a server and a child left behind fail the file that left them', async (context) => {
+test.concurrent('a timer, a server, a child and a change to the process fail the file that left them, and no other', async (context) => {
   const { exitCode, lastLine, output } = await runSuite(context, {
     'clean.test.ts': `test('passes', () => {});`,
     'timer.test.ts': `test('passes', () => { setInterval(() => {}, 1_000); });`,
@@ -58,11 +59,15 @@ test.concurrent('a timer, a server and a child left behind fail the file that le
       test('passes', async () => { await once(createServer().listen(0, '127.0.0.1'), 'listening'); });`,
     'child.test.ts': `import { spawn } from 'node:child_process';
       test('passes', () => { spawn(process.execPath, ['-e', 'process.stdin.resume()']); });`,
+    'process.test.ts': `import { vi } from 'vitest';
+      test('passes', () => { vi.useFakeTimers(); process.env.LEFT = 'yes'; process.on('SIGTERM', () => {}); });`,
+    'z-clean.test.ts': `test('passes', () => {});`,
   });
-  expect(output).toContain('left open by this file: 1 Timeout');
-  expect(output).toContain('left open by this file: 1 TCPServerWrap');
-  expect(output).toContain('left open by this file: 1 ProcessWrap');
-  expect(lastLine).toBe('4 passed, 3 failed');
+  expect(output).toContain('left behind by this file: 1 Timeout');
+  expect(output).toContain('left behind by this file: 1 TCPServerWrap');
+  expect(output).toContain('left behind by this file: 1 ProcessWrap');
+  expect(output).toContain('left behind by this file: a faked clock, a changed environment, signal listeners');
+  expect(lastLine).toBe('6 passed, 4 failed');
   expect(exitCode).toBe(1);
 });
 
@@ -70,4 +75,8 @@ test.concurrent('a run without any test is a failure', async (context) => {
   const { exitCode, lastLine } = await runSuite(context, {});
   expect(lastLine).toBe('0 passed, 1 failed');
   expect(exitCode).toBe(1);
+});
+
+test('each file that is to start early is there', async () => {
+  await Promise.all(SLOW_FILES.map((name) => access(path.join(ROOT, 'test', `${name}.test.ts`))));
 });

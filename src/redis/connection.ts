@@ -106,6 +106,11 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       lastError = messageOf(error);
       log.debug({ client: name, error: lastError }, 'redis client error');
     });
+    // ioredis gives up for good when Sentinel tells of a failover while it is asking Sentinel for the master.
+    client.on('end', () => {
+      if (stopped.signal.aborted || !clients.has(client)) return;
+      client.connect().catch((error: unknown) => log.debug({ client: name, error: messageOf(error) }, 'not connected'));
+    });
     clients.add(client);
     return client;
   };

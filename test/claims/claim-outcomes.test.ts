@@ -123,7 +123,8 @@ describe('allowed_actors', () => {
 
   test('a platform that cannot tell who labelled refuses every ticket', async () => {
     const house = await houseWithTicket({ routing: { allowedActors: ['octocat'] } });
-    const blind = claimsOn(house, { platform: { ...house.platform, capabilities: { labelActors: false } } });
+    const capabilities = { ...house.platform.capabilities, labelActors: false };
+    const blind = claimsOn(house, { platform: { ...house.platform, capabilities } });
     const outcome = await blind.claims.claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
     expect(outcome).toEqual({ kind: 'not-eligible', reason: 'actor-unknown' });
   });

@@ -58,6 +58,16 @@ pipelines:`;
   expect(json.left).toEqual([]);
 });
 
+test('before the first start, on a Redis that no replica has used: what would be claimed after it', async () => {
+  const hub = await startHub();
+  hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const dir = await openDir(oneProject(hub.pageUrl(REPOSITORY)));
+  const env = { GITHUB_TOKEN: TOKEN, REDIS_URL: redis.url };
+  const { stdout } = await captured(() => plan({ env, cwd: dir, json: false }));
+  expect(stdout).toContain(`${REPOSITORY}#1 -> fix-bug (api)`);
+  expect(await redis.client.dbsize()).toBe(0);
+});
+
 test('an interval that asks for more than the budget is told, and so is where the reading of candidates stopped', async () => {
   const hub = createGitHubEmulator({
     tokens: { bot: { token: TOKEN, login: 'smith-bot' } },

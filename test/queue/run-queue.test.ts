@@ -1,5 +1,5 @@
 /** What we rely on in BullMQ, on a real Redis: one job per turn, nothing lost while the consumer or Redis goes away. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Log } from '../../src/foundation/log.ts';
 import {
   createRunConsumer,
@@ -223,6 +223,27 @@ test('while Redis is away adding fails at once, with the operation in words', as
   await expect(queue.add(TURN)).rejects.toThrow(/^add job: /);
   await expect(queue.isQueued(TURN)).rejects.toThrow(/^look for job: /);
   await proxy.set('pass');
+});
+
+test('a first contact that fails spoils nothing: the queue works as soon as Redis answers', async () => {
+  // ioredis says it on the console too.
+  vi.spyOn(console, 'warn').mockReturnValue(undefined);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await redis.client.acl('SETUSER', 'adder', 'on', '>secret', '~*', '&*', '+@all');
+  onTestFinished(async () => void (await redis.client.acl('DELUSER', 'adder')));
+  const connection = await connect(`redis://adder:secret@127.0.0.1:${redis.port}`);
+  await redis.client.acl('SETUSER', 'adder', '-info');
+  const queue = createRunQueue({ redis: connection, log: silentLog });
+  onTestFinished(() => queue.close());
+  await expect(queue.add(TURN)).rejects.toThrow(/add job: NOPERM/);
+  await redis.client.acl('SETUSER', 'adder', '+info');
+  await until('it is added', () =>
+    queue.add(TURN).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(await queue.isQueued(TURN)).toBe(true);
 });
 
 test('a paused consumer takes nothing more, and its jobs at work go on', async () => {

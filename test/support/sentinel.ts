@@ -15,13 +15,19 @@ const MASTER = 'agentsmith';
 export interface SentinelSetup {
   /** For `REDIS_URL`. */
   readonly url: string;
+  /** Of the Sentinel itself. */
+  readonly port: number;
   readonly first: EmbeddedRedis;
   readonly second: EmbeddedRedis;
   /** Port of the server that Sentinel names as master. */
   masterPort(): Promise<number>;
+  /** How many connections want to hear of a failover. */
+  listeners(): Promise<number>;
+  /** Makes the second one master although the first is well; resolves when that is known. */
+  failOver(): Promise<void>;
 }
 
-/** Resolves when the replica is in step and the Sentinel knows it. A dead master is replaced after about a second. */
+/** Resolves when the replica is in step and the Sentinel knows it. A dead master is replaced after about three seconds. */
 export async function startSentinel(): Promise<SentinelSetup> {
   // By default a master waits five seconds for further replicas before it sends its data.
   const first = await startTestRedis({ settings: ['repl-diskless-sync-delay 0'] });
@@ -40,8 +46,9 @@ export async function startSentinel(): Promise<SentinelSetup> {
       'bind 127.0.0.1',
       `port ${port}`,
       `sentinel monitor ${MASTER} 127.0.0.1 ${first.port} 1`,
-      `sentinel down-after-milliseconds ${MASTER} 500`,
-      `sentinel failover-timeout ${MASTER} 2000`,
+      // Less, and a busy machine looks like a dead master: it is deposed before the test begins.
+      `sentinel down-after-milliseconds ${MASTER} 2000`,
+      `sentinel failover-timeout ${MASTER} 4000`,
     ].join('\n'),
   );
   const { program, env } = testRedisServer();
@@ -63,13 +70,23 @@ export async function startSentinel(): Promise<SentinelSetup> {
     const known = (await client.call('SENTINEL', 'REPLICAS', MASTER)) as readonly unknown[];
     return known.length === 1;
   });
+  const masterPort = async (): Promise<number> => {
+    const [, found] = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string];
+    return Number(found);
+  };
   return {
+    port,
     url: `redis+sentinel://127.0.0.1:${port}/${MASTER}`,
     first,
     second,
-    async masterPort() {
-      const [, found] = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string];
-      return Number(found);
+    masterPort,
+    async listeners() {
+      const list = (await client.call('CLIENT', 'LIST', 'TYPE', 'pubsub')) as string;
+      return list.split('\n').filter((line) => line !== '').length;
+    },
+    async failOver() {
+      await client.call('SENTINEL', 'FAILOVER', MASTER);
+      await until('the second is master', async () => (await masterPort()) === second.port);
     },
   };
 }

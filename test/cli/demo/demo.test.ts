@@ -9,10 +9,12 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa, type Options } from 'execa';
 import { describe, expect, type TestContext, test } from 'vitest';
+import { until } from '../../support/until.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 const SABOTAGE = pathToFileURL(fileURLToPath(new URL('../../support/sabotage.mjs', import.meta.url))).href;
-const TIMEOUT_MS = 60_000;
+/** More than the demo gives itself: when a ticket is lost, its verdict says which one. */
+const TIMEOUT_MS = 90_000;
 
 const SUMMARY = /^demo: (\d+) tickets, (\d+) done, (\d+) failed, (\d+) lost, (\d+) doubled$/;
 
@@ -32,7 +34,7 @@ function startDemo({ onTestFinished }: TestContext, args: readonly string[], env
 function summaryOf(output: string) {
   const last = output.trimEnd().split('\n').at(-1) ?? '';
   const [tickets, done, failed, lost, doubled] = (SUMMARY.exec(last) ?? []).slice(1).map(Number);
-  return { last, tickets, done, failed, lost, doubled };
+  return { tickets, done, failed, lost, doubled };
 }
 
 /** Command lines of this machine that name the folder. */
@@ -41,20 +43,25 @@ async function processesWith(folder: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => line.includes(folder));
 }
 
+async function noneIsLeft(folder: string): Promise<void> {
+  // Right after the end the watcher of a leash may still be on its way out: it notices that its pipe was closed.
+  await until('no process is left', async () => (await processesWith(folder)).length === 0, 8_000);
+}
+
 describe.concurrent('demo', () => {
   test('--once loses and doubles nothing although a replica is killed, and leaves nothing behind', {
     timeout: TIMEOUT_MS,
   }, async (context) => {
     const folder = await temporaryFolder(context);
     const { exitCode, stdout } = await startDemo(context, ['--once', '--tickets', '4'], { TMPDIR: folder });
-    expect(summaryOf(stdout).last).toBe('demo: 4 tickets, 3 done, 1 failed, 0 lost, 0 doubled');
+    expect(stdout.trimEnd()).toMatch(/\ndemo: 4 tickets, 3 done, 1 failed, 0 lost, 0 doubled$/);
     expect(exitCode).toBe(0);
     for (const name of ['GitHub shop#1', 'GitLab web#1', 'Azure DevOps acme#1', 'Jira DESK-1']) {
       expect(stdout).toMatch(new RegExp(`${name} (is done|has failed)`));
     }
     expect(stdout).toMatch(/puts the label customer on[^]*takes the label triage off/);
     expect(stdout).toContain('is killed (SIGKILL)');
-    expect(await processesWith(folder)).toEqual([]);
+    await noneIsLeft(folder);
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -78,7 +85,7 @@ describe.concurrent('demo', () => {
     demo.kill('SIGINT');
     const { exitCode } = await demo;
     expect(exitCode).toBe(0);
-    expect(await processesWith(folder)).toEqual([]);
+    await noneIsLeft(folder);
     expect(await readdir(folder)).toEqual([]);
   });
 });
