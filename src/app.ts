@@ -105,9 +105,8 @@ export function createApp(options: AppOptions): App {
   const projects = createKnownProjects({
     learnSecret: options.redactor.learn,
     limitsOf: stores?.limitsOf,
-    onRequest: (platform, { purpose, status, kind, durationMs, credentialId, remaining }) => {
+    onRequest: (platform, { purpose, status, kind, durationMs }) => {
       metrics.platformRequest({ platform, purpose, status: String(status ?? kind ?? 'none'), durationMs });
-      if (remaining !== undefined) metrics.rateLimit({ platform, credential: credentialId, remaining });
     },
   });
   const server = createServer({ health, freshen: async () => side?.view.freshen(), metrics, log });

@@ -7,13 +7,13 @@ import type { Log } from '../foundation/log.ts';
 import type { Redactor } from '../foundation/redactor.ts';
 import type { RateLimits } from '../platforms/rate-limits.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
-import { parseRedisUrl } from '../redis/address.ts';
-import { createRedisConnection, type RedisConnection } from '../redis/connection.ts';
+import type { RedisConnection } from '../redis/connection.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
 import { createDecisionLog } from '../runs/decision-log.ts';
 import { createLabelRecords } from '../runs/label-records.ts';
 import { createRunReader, type RunReader } from '../runs/run-reader.ts';
+import { connectRedis } from './connect-redis.ts';
 import { type QuotingRecords, withoutSecrets } from './without-secrets.ts';
 
 export interface Stores extends QuotingRecords {
@@ -36,18 +36,9 @@ export interface StoresOptions {
 
 /** Undefined without `REDIS_URL`. Connects in the background; throws when the URL itself is wrong. */
 export function openStores({ config, timing, freshRedis, log, redactor }: StoresOptions): Stores | undefined {
-  const url = config().secrets.redisUrl();
-  if (url === undefined) return undefined;
-  const address = parseRedisUrl(url);
-  if (!address.ok) throw new Error(address.problem);
-  const redis = createRedisConnection({
-    address: address.options,
-    namespace: config().redis.namespace,
-    timing,
-    blockMs: config().agent.consumeBlockSeconds * 1000,
-    freshServer: freshRedis,
-    log,
-  });
+  const blockMs = config().agent.consumeBlockSeconds * 1000;
+  const redis = connectRedis(config(), { timing, blockMs, freshServer: freshRedis, log });
+  if (redis === undefined) return undefined;
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),

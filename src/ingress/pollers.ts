@@ -57,7 +57,6 @@ const FIRST_POLLS_APART_MS = 130;
 export const CLAIMS_PER_PROJECT = 4;
 /** GitHub allows a hundred requests of one credential at a time, for everything. */
 const CLAIMS_PER_CREDENTIAL = 32;
-const MOST_CANDIDATES = 500;
 /** Failed polls in a row before they become a finding. */
 const FAILURES_TO_REPORT = 3;
 
@@ -113,7 +112,7 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
         claimSignal: deps.claimSignal,
         log,
       },
-      { ...options, mostCandidates: MOST_CANDIDATES },
+      options,
     );
     await every(
       {

@@ -6,11 +6,10 @@
  * not read again: a dry run would otherwise read every ticket in every cycle.
  */
 import type { ClaimForesight, Foreseen } from '../claims/claim-foresight.ts';
-import { lifecycleLabel } from '../domain/lifecycle.ts';
 import type { Project } from '../domain/project.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import type { PlatformErrorKind, TicketPlatform } from '../platforms/contract.ts';
-import { type Listing, type ListingCursor, walkListing } from './listing.ts';
+import { createCandidateListing, isHeldBack } from './listing.ts';
 
 /** What a claim of this ticket would answer. */
 export interface PlannedTicket {
@@ -53,8 +52,6 @@ export interface ProjectPlannerDeps {
 
 export interface ProjectPlannerOptions {
   readonly listingDeadlineMs: number;
-  /** Candidates taken in one cycle. */
-  readonly mostCandidates: number;
   /** Candidates read in one cycle. */
   readonly mostJudged: number;
 }
@@ -64,16 +61,12 @@ export interface ProjectPlanner {
   cycle(signal: AbortSignal): Promise<ProjectPlan>;
 }
 
-const NOTHING: Listing = { candidates: [], seen: 0, truncated: false, problem: undefined };
-
 export function createProjectPlanner(
   project: Project,
   { platform, foresight }: ProjectPlannerDeps,
   options: ProjectPlannerOptions,
 ): ProjectPlanner {
-  const discovery: ListingCursor = { next: undefined };
-  const catchup: ListingCursor = { next: undefined };
-  const triggerLabels = [...project.routing.pipelineFromLabel.keys()];
+  const list = createCandidateListing(project, platform);
   let settled: ReadonlyMap<string, Foreseen> = new Map();
 
   const judgeAll = async (candidates: readonly Ticket[], signal: AbortSignal): Promise<PlannedTicket[]> => {
@@ -104,40 +97,25 @@ export function createProjectPlanner(
       let listingRequests = 0;
       const limits = {
         deadlineMs: options.listingDeadlineMs,
-        mostCandidates: options.mostCandidates,
         signal,
         onRequest: (): void => {
           listingRequests += 1;
         },
       };
-      const found =
-        triggerLabels.length === 0
-          ? NOTHING
-          : await walkListing(platform, { labels: triggerLabels, state: 'open' }, 'inspect', discovery, limits);
-      const pending =
-        found.problem === undefined
-          ? await walkListing(
-              platform,
-              { labels: [lifecycleLabel('pending')], state: platform.capabilities.catchupState },
-              'inspect',
-              catchup,
-              limits,
-            )
-          : NOTHING;
-      const problem = found.problem ?? pending.problem;
-      const candidates = new Map([...found.candidates, ...pending.candidates].map((ticket) => [ticket.key, ticket]));
+      const found = await list(limits, { purpose: 'inspect' });
+      const { problem } = found;
       return {
         project: project.name,
         platform: platform.slug,
         result: problem === undefined ? 'ok' : problem.kind,
         problem: problem?.message,
-        heldBack: problem?.kind === 'rate-limited' && problem.status === undefined,
+        heldBack: isHeldBack(problem),
         retryAfterMs: problem?.retryAfterMs,
-        discovered: found.candidates.length,
-        pending: pending.candidates.length,
-        candidates: candidates.size,
-        truncated: found.truncated || pending.truncated,
-        tickets: await judgeAll([...candidates.values()], signal),
+        discovered: found.discovered,
+        pending: found.pending,
+        candidates: found.tickets.length,
+        truncated: found.truncated,
+        tickets: await judgeAll(found.tickets, signal),
         listingRequests,
         durationMs: Math.round(performance.now() - startedMs),
       };

@@ -8,16 +8,15 @@ import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { PollSummary } from '../coordination/poll-board.ts';
-import { lifecycleLabel } from '../domain/lifecycle.ts';
 import type { Polling, Project } from '../domain/project.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import { type CallPurpose, PlatformError, type PlatformErrorKind, type TicketPlatform } from '../platforms/contract.ts';
+import { PlatformError, type PlatformErrorKind, type TicketPlatform } from '../platforms/contract.ts';
 import type { BudgetWindow } from '../platforms/rate-limits.ts';
-import { type Listing, type ListingCursor, walkListing } from './listing.ts';
-import { effectiveIntervalMs, nextPauseMs, type PollPace } from './poll-schedule.ts';
+import { createCandidateListing, isHeldBack } from './listing.ts';
+import { createPollPacer } from './poll-pacer.ts';
 
 /** What everybody may see of a poll, and what only this replica and its log know. */
 export interface PollResult extends Omit<PollSummary, 'by'> {
@@ -47,8 +46,6 @@ export interface ProjectPollerOptions {
   readonly listingDeadlineMs: number;
   readonly claimCallMs: number;
   readonly pollBackoffMaxMs: number;
-  /** Candidates taken in one cycle; the rest is the next cycle's. */
-  readonly mostCandidates: number;
 }
 
 export interface ProjectPoller {
@@ -59,15 +56,12 @@ export interface ProjectPoller {
 }
 
 const MOST_HOPELESS = 10_000;
-/** A cycle that claimed what it could and left more behind is followed by the next one this soon. */
-const GO_ON_MS = 1_000;
 
 type CycleResult = Omit<
   PollResult,
   'project' | 'platform' | 'durationMs' | 'atMs' | 'requests' | 'effectiveIntervalMs'
 >;
 
-const NOTHING: Listing = { candidates: [], seen: 0, truncated: false, problem: undefined };
 const NOTHING_DONE = { discovered: 0, pending: 0, claimed: 0, skipped: {}, truncated: false };
 
 export function createProjectPoller(
@@ -77,37 +71,22 @@ export function createProjectPoller(
   options: ProjectPollerOptions,
 ): ProjectPoller {
   const { platform, log } = deps;
-  const discovery: ListingCursor = { next: undefined };
-  const catchup: ListingCursor = { next: undefined };
-  const triggerLabels = [...project.routing.pipelineFromLabel.keys()];
+  const list = createCandidateListing(project, platform);
   /**
    * Tickets that this configuration can never run, or that are closed, as they were seen: asking again would cost a read
-   * each cycle and answer the same. A changed configuration makes a new poller, a changed label a new sight. Made when first needed,
-   * because it takes its whole memory at once.
+   * each cycle and answer the same. A changed configuration makes a new poller, a changed label a new sight. Made when
+   * first needed, because it takes its whole memory at once.
    */
   let hopeless: LRUCache<string, ClaimOutcome> | undefined;
   const warned = new Set<string>();
   let labelsReady = false;
-  let failures = 0;
   /** How the last cycle went, as the log knows it. */
   let said = '';
-  let retryAfterMs: number | undefined;
   let requests = 0;
   const onRequest = (): void => {
     requests += 1;
   };
-  /** The platform is down: that ends by itself, and each poll that finds it so costs one request, so none is put off. */
-  let outage = false;
-  /** There is more work of which we know: it need not wait for the next look. */
-  let backlog = false;
-  const pace = (): PollPace => ({
-    ...polling,
-    intervalMs: backlog ? Math.min(GO_ON_MS, polling.intervalMs) : polling.intervalMs,
-    failures: outage ? 0 : failures,
-    retryAfterMs,
-    backoffMaxMs: options.pollBackoffMaxMs,
-    window: deps.window(),
-  });
+  const pacer = createPollPacer({ ...polling, backoffMaxMs: options.pollBackoffMaxMs, window: deps.window });
 
   /** What stays wrong for many cycles is said in one of them. */
   const warnOnce = (about: string, problem: string, message: string): void => {
@@ -115,22 +94,6 @@ export function createProjectPoller(
     warned.add(about);
     log.warn({ project: project.name, problem }, message);
   };
-
-  const list = (
-    labels: readonly string[],
-    state: 'open' | 'all',
-    purpose: CallPurpose,
-    cursor: ListingCursor,
-    signal: AbortSignal,
-  ) =>
-    deps.inListingSlot(() =>
-      walkListing(platform, { labels, state }, purpose, cursor, {
-        deadlineMs: options.listingDeadlineMs,
-        mostCandidates: options.mostCandidates,
-        signal,
-        onRequest,
-      }),
-    );
 
   /**
    * The lifecycle labels get their colours once. A platform that is slow or refuses still creates them on first use, so
@@ -174,16 +137,11 @@ export function createProjectPoller(
 
   const cycle = async (signal: AbortSignal): Promise<CycleResult> => {
     await prepareLabels(signal);
-    // An empty map turns discovery off: then only `pending` starts a run.
-    const found =
-      triggerLabels.length === 0 ? NOTHING : await list(triggerLabels, 'open', 'discovery', discovery, signal);
-    // A platform that has just failed is not asked once more; what it had shown before is claimed all the same.
-    const pending =
-      found.problem === undefined
-        ? await list([lifecycleLabel('pending')], platform.capabilities.catchupState, 'catchup', catchup, signal)
-        : NOTHING;
-    const candidates = new Map([...found.candidates, ...pending.candidates].map((t) => [t.key, t]));
-    const outcomes = await claimAll([...candidates.values()], signal);
+    const found = await list(
+      { deadlineMs: options.listingDeadlineMs, signal, onRequest },
+      { inSlot: deps.inListingSlot },
+    );
+    const outcomes = await claimAll(found.tickets, signal);
     const skipped: Record<string, number> = {};
     for (const outcome of outcomes) {
       if (outcome.kind === 'claimed') continue;
@@ -191,12 +149,12 @@ export function createProjectPoller(
       skipped[reason] = (skipped[reason] ?? 0) + 1;
     }
     return {
-      ...resultOf(found.problem ?? pending.problem),
-      discovered: found.candidates.length,
-      pending: pending.candidates.length,
+      ...resultOf(found.problem),
+      discovered: found.discovered,
+      pending: found.pending,
       claimed: outcomes.filter(({ kind }) => kind === 'claimed').length,
       skipped,
-      truncated: pending.truncated || found.truncated,
+      truncated: found.truncated,
     };
   };
 
@@ -209,7 +167,8 @@ export function createProjectPoller(
     const gist = facts.result === 'ok' ? JSON.stringify(facts.skipped) : facts.result;
     const news = facts.claimed > 0 || gist !== said;
     said = gist;
-    if (problem !== undefined) log[news ? 'warn' : 'debug']({ ...facts, problem, failures }, 'poll failed');
+    if (problem !== undefined)
+      log[news ? 'warn' : 'debug']({ ...facts, problem, failures: pacer.failures() }, 'poll failed');
     else log[news && facts.discovered + facts.pending > 0 ? 'info' : 'debug'](facts, 'poll');
   };
 
@@ -218,24 +177,20 @@ export function createProjectPoller(
       const startedAt = now();
       requests = 0;
       const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
-      // To be held back is no failure: nobody was asked, and the wait is known.
-      if (!outcome.heldBack) failures = outcome.result === 'ok' ? 0 : failures + 1;
-      outage = outcome.result === 'unavailable';
-      backlog = outcome.result === 'ok' && outcome.truncated && outcome.claimed > 0;
-      retryAfterMs = outcome.retryAfterMs;
+      pacer.note(outcome);
       const result: PollResult = {
         project: project.name,
         platform: platform.slug,
         ...outcome,
         requests,
-        effectiveIntervalMs: effectiveIntervalMs(pace()),
+        effectiveIntervalMs: pacer.effectiveIntervalMs(),
         durationMs: Math.round(elapsedMs(startedAt)),
         atMs: Date.now(),
       };
       if (!signal.aborted) tell(result);
       return result;
     },
-    pauseMs: () => nextPauseMs(pace(), Math.random()),
+    pauseMs: pacer.pauseMs,
   };
 }
 
@@ -249,9 +204,4 @@ function resultOf(error: unknown): Pick<PollResult, 'result' | 'problem' | 'held
   }
   const { kind, message, retryAfterMs } = error;
   return { result: kind, problem: message, heldBack: isHeldBack(error), retryAfterMs };
-}
-
-/** A limit that no answer spoke of: the transport did not ask. */
-function isHeldBack({ kind, status }: PlatformError): boolean {
-  return kind === 'rate-limited' && status === undefined;
 }

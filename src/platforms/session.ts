@@ -51,8 +51,6 @@ export interface RequestFacts {
   /** Missing when the answer was usable. */
   readonly kind?: PlatformErrorKind;
   readonly notModified: boolean;
-  /** Requests left in the platform's window, where it says so. */
-  readonly remaining?: number;
 }
 
 /** What all sessions of one transport share. */
@@ -128,7 +126,7 @@ export function openSession(connection: Connection, operation: Operation, signal
   const exchange = async (url: URL, init: RequestInit & { method: string }): Promise<Answer> => {
     const request = `${init.method} ${url.pathname}`;
     const startedMs = performance.now();
-    const report = (facts: Pick<RequestFacts, 'status' | 'kind' | 'remaining'>): void => {
+    const report = (facts: Pick<RequestFacts, 'status' | 'kind'>): void => {
       call.onRequest?.();
       connection.onRequest({
         credentialId: connection.credentialId,
@@ -153,7 +151,6 @@ export function openSession(connection: Connection, operation: Operation, signal
     report({
       status,
       ...(refusal && { kind: refusal.kind }),
-      ...(budget.remaining !== undefined && { remaining: budget.remaining }),
     });
     const resetMs = boundedWaitMs(budget.resetMs ?? 0);
     // Also when the answer is a refusal: nobody else may run into it.

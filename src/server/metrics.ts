@@ -28,8 +28,6 @@ export interface Metrics {
   claim(facts: { readonly platform: string; readonly outcome: string; readonly trigger: string }): void;
   poll(facts: { readonly platform: string; readonly result: string; readonly durationMs: number }): void;
   platformRequest(facts: PlatformRequestFacts): void;
-  /** Requests left in the platform's window, as it said last. */
-  rateLimit(facts: { readonly platform: string; readonly credential: string; readonly remaining: number }): void;
   runEnded(facts: {
     readonly project: string;
     readonly pipeline: string;
@@ -82,13 +80,6 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     buckets: SECONDS,
     registers,
   });
-  const headroom = new Gauge({
-    name: 'agentsmith_platform_rate_limit_remaining',
-    help: 'Requests left in the window of a credential, as the platform said last',
-    labelNames: ['platform', 'credential'],
-    registers,
-  });
-  const seenCredentials = new Map<string, { readonly platform: string; readonly credential: string }>();
   const perCredential = { labelNames: ['platform', 'credential'], registers };
   const budgetLimit = new Gauge({
     name: 'agentsmith_platform_budget_limit',
@@ -96,8 +87,8 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     ...perCredential,
   });
   const budgetRemaining = new Gauge({
-    name: 'agentsmith_platform_budget_remaining',
-    help: 'What is left of that window, as any replica was told last',
+    name: 'agentsmith_platform_rate_limit_remaining',
+    help: 'How much of that window remains, as any replica was told last',
     ...perCredential,
   });
   const budgetHeld = new Gauge({
@@ -166,13 +157,6 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
 
   const setBudgets = (budgets: readonly BudgetView[]): void => {
     for (const gauge of [budgetLimit, budgetRemaining, budgetHeld]) gauge.reset();
-    // Credentials are rotated, and each has a new name.
-    const used = new Set(budgets.map(({ credential }) => credential));
-    for (const [credential, labels] of seenCredentials) {
-      if (used.has(credential)) continue;
-      seenCredentials.delete(credential);
-      headroom.remove(labels);
-    }
     for (const { platform, credential, limit, remaining, held_for_seconds } of budgets) {
       if (limit !== undefined) budgetLimit.set({ platform, credential }, limit);
       if (remaining !== undefined) budgetRemaining.set({ platform, credential }, remaining);
@@ -189,10 +173,6 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     platformRequest({ platform, purpose, status, durationMs }) {
       requests.inc({ platform, purpose, status });
       requestSeconds.observe({ platform, purpose }, durationMs / 1000);
-    },
-    rateLimit({ platform, credential, remaining }) {
-      seenCredentials.set(credential, { platform, credential });
-      headroom.set({ platform, credential }, remaining);
     },
     runEnded({ project, pipeline, state, durationMs }) {
       runsEnded.inc({ project, pipeline, state });

@@ -90,7 +90,6 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
   metrics.claim({ platform: 'github', outcome: 'claimed', trigger: 'poll' });
   metrics.poll({ platform: 'github', result: 'auth', durationMs: 1_500 });
   metrics.platformRequest({ platform: 'github', purpose: 'discovery', status: '304', durationMs: 20 });
-  metrics.rateLimit({ platform: 'github', credential: 'github~github.com~abc', remaining: 4_321 });
   metrics.runEnded({ project: 'api', pipeline: 'fix-bug', state: 'completed', durationMs: 2_000 });
   metrics.labelConfirmed({ state: 'completed', lagMs: 300 });
   metrics.repair({ kind: 'dead-attempt' });
@@ -103,9 +102,8 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
     'agentsmith_polls_total{platform="github",result="auth"} 1',
     'agentsmith_poll_duration_seconds_sum{platform="github"} 1.5',
     'agentsmith_platform_requests_total{platform="github",purpose="discovery",status="304"} 1',
-    'agentsmith_platform_rate_limit_remaining{platform="github",credential="github~github.com~abc"} 4321',
     'agentsmith_platform_budget_limit{platform="github",credential="github~github.com~abc"} 5000',
-    'agentsmith_platform_budget_remaining{platform="github",credential="github~github.com~abc"} 4320',
+    'agentsmith_platform_rate_limit_remaining{platform="github",credential="github~github.com~abc"} 4320',
     'agentsmith_platform_budget_held_seconds{platform="github",credential="github~github.com~abc"} 7',
     'agentsmith_platform_budget_held_seconds{platform="jira",credential="jira~jira.corp~def"} 0',
     'agentsmith_poll_effective_interval_seconds{project="api"} 90',
@@ -127,15 +125,18 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
 
 test('metrics: what is gone is not shown any more, and an unknown depth is no depth of 0', async () => {
   let read = gauges;
-  const { get, metrics } = await open(undefined, async () => read);
+  const { get } = await open(undefined, async () => read);
   const page = async (): Promise<string> => (await get('/metrics')).text();
-  metrics.rateLimit({ platform: 'github', credential: 'github~github.com~old', remaining: 7 });
-  metrics.rateLimit({ platform: 'github', credential: 'github~github.com~abc', remaining: 4_321 });
-  expect(await page()).toContain('rate_limit_remaining{platform="github",credential="github~github.com~abc"} 4321');
+  const [budget] = gauges.budgets;
+  if (budget === undefined) throw new Error('no budget');
+  read = { ...gauges, budgets: [...gauges.budgets, { ...budget, credential: 'github~github.com~old' }] };
+  expect(await page()).toContain('rate_limit_remaining{platform="github",credential="github~github.com~old"} 4320');
+  read = gauges;
+  expect(await page()).toContain('rate_limit_remaining{platform="github",credential="github~github.com~abc"} 4320');
   // A credential that was rotated: who watches for a low remainder must not be told of the last one for ever.
   expect(await page()).not.toContain('github~github.com~old');
   expect(await page()).toContain('agentsmith_runs{state="queued"} 2');
-  expect(await page()).not.toMatch(/budget_(limit|remaining)\{platform="jira"/);
+  expect(await page()).not.toMatch(/(budget_limit|rate_limit_remaining)\{platform="jira"/);
   read = { ...gauges, runs: {}, findings: {}, budgets: [], pollIntervals: {}, queueDepth: undefined };
   const later = await page();
   expect(later).not.toContain('agentsmith_runs{');

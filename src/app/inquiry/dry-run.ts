@@ -13,7 +13,7 @@ import type { Polling, Project } from '../../domain/project.ts';
 import { messageOf } from '../../foundation/errors.ts';
 import { createFindings } from '../../foundation/findings.ts';
 import { every } from '../../foundation/loop.ts';
-import { effectiveIntervalMs, nextPauseMs, type PollPace } from '../../ingress/poll-schedule.ts';
+import { createPollPacer } from '../../ingress/poll-pacer.ts';
 import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../../ingress/project-plan.ts';
 import { createHealthCollector } from '../../server/collect-health.ts';
 import type { HealthFacts, Subsystem } from '../../server/health.ts';
@@ -23,7 +23,6 @@ import type { AppOptions } from '../options.ts';
 import { openInquiry } from './inquiry.ts';
 import { createPlanSlots } from './plan-slots.ts';
 
-const MOST_CANDIDATES = 500;
 /** Candidates read in one cycle; those whose answer cannot change are not read again, so all of them get their turn. */
 const MOST_JUDGED = 20;
 
@@ -77,9 +76,8 @@ export function createDryRun(options: AppOptions): App {
   const inquiry = openInquiry({
     ...options,
     config: () => config,
-    onRequest: (platform, { purpose, status, kind, durationMs, credentialId, remaining }) => {
+    onRequest: (platform, { purpose, status, kind, durationMs }) => {
       metrics.platformRequest({ platform, purpose, status: String(status ?? kind ?? 'none'), durationMs });
-      if (remaining !== undefined) metrics.rateLimit({ platform, credential: credentialId, remaining });
     },
   });
   const server = createServer({ health, metrics, log });
@@ -108,41 +106,32 @@ export function createDryRun(options: AppOptions): App {
     const { projects, foresight } = inquiry;
     const platform = projects.platformOf(project);
     if (platform === undefined) return;
-    const planner = createProjectPlanner(
-      project,
-      { platform, foresight },
-      { ...timing, mostCandidates: MOST_CANDIDATES, mostJudged: MOST_JUDGED },
-    );
+    const planner = createProjectPlanner(project, { platform, foresight }, { ...timing, mostJudged: MOST_JUDGED });
     const told = new Map<string, string>();
     // What Redis knows is asked from the first cycle on; one that is away is part of the answer.
     await settled;
-    let failures = 0;
-    let retryAfterMs: number | undefined;
-    const pace = (): PollPace => ({
+    const pacer = createPollPacer({
       ...polling,
-      failures,
-      retryAfterMs,
       backoffMaxMs: timing.pollBackoffMaxMs,
-      window: projects.budgetOf(project)?.window,
+      window: () => projects.budgetOf(project)?.window,
     });
     await every(
       {
-        intervalMs: () => nextPauseMs(pace(), Math.random()),
+        intervalMs: pacer.pauseMs,
         signal,
         onError: (error) => log.error({ project: project.name, error: messageOf(error) }, 'poll loop failed'),
       },
       async () => {
         const plan = await inSlot(projects.credentialOf(project), () => planner.cycle(signal));
         if (signal.aborted) return;
-        // At the pace of a real replica: to be held back is no failure, and an outage puts nothing off.
-        if (!plan.heldBack) failures = plan.result === 'ok' || plan.result === 'unavailable' ? 0 : failures + 1;
-        ({ retryAfterMs } = plan);
-        const summary = summaryOf(plan, options.instance, effectiveIntervalMs(pace()));
+        // Nothing is claimed, so a backlog does not hurry it.
+        pacer.note({ ...plan, claimed: 0 });
+        const summary = summaryOf(plan, options.instance, pacer.effectiveIntervalMs());
         polls.set(project.name, summary);
         metrics.poll({ platform: plan.platform, result: plan.result, durationMs: plan.durationMs });
         const facts = { project: project.name, problem: plan.problem };
         if (plan.heldBack) log.debug(facts, 'poll held back');
-        else if (plan.problem !== undefined) log.warn({ ...facts, failures }, 'poll failed');
+        else if (plan.problem !== undefined) log.warn({ ...facts, failures: pacer.failures() }, 'poll failed');
         say(project, told, plan.tickets);
       },
     );

@@ -53,7 +53,6 @@ export interface PlanOptions extends Pick<AppOptions, 'config' | 'timing' | 'log
   readonly mostJudged: number;
 }
 
-const MOST_CANDIDATES = 500;
 const HOUR_MS = 3_600_000;
 
 export async function plan(options: PlanOptions, signal: AbortSignal): Promise<PlanReport> {
@@ -76,7 +75,7 @@ export async function plan(options: PlanOptions, signal: AbortSignal): Promise<P
     const planner = createProjectPlanner(
       project,
       { platform, foresight },
-      { ...timing, mostCandidates: MOST_CANDIDATES, mostJudged: options.mostJudged },
+      { ...timing, mostJudged: options.mostJudged },
     );
     const planned = await inSlot(credential, async () => {
       if ((silent.get(credential) ?? 0) >= ENOUGH_SILENCE) return undefined;

@@ -9,11 +9,11 @@ import { createPollBoard, type PollBoard } from '../../coordination/poll-board.t
 import type { Timing } from '../../domain/timing.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { RateLimits } from '../../platforms/rate-limits.ts';
-import { parseRedisUrl } from '../../redis/address.ts';
-import { createRedisConnection, type RedisConnection } from '../../redis/connection.ts';
+import type { RedisConnection } from '../../redis/connection.ts';
 import { type ClaimRecords, createClaimRecords } from '../../runs/claim-records.ts';
 import { createDecisionLog, type DecisionLog } from '../../runs/decision-log.ts';
 import { createRunReader, type RunReader } from '../../runs/run-reader.ts';
+import { connectRedis } from '../connect-redis.ts';
 
 export interface ReadStores {
   readonly redis: Pick<RedisConnection, 'keys' | 'read' | 'timeMs' | 'whenUp' | 'status' | 'close'>;
@@ -27,18 +27,8 @@ export interface ReadStores {
 
 /** Undefined without `REDIS_URL`. Connects in the background; throws when the URL itself is wrong. */
 export function openReadStores(config: () => Config, timing: Timing, log: Log): ReadStores | undefined {
-  const url = config().secrets.redisUrl();
-  if (url === undefined) return undefined;
-  const address = parseRedisUrl(url);
-  if (!address.ok) throw new Error(address.problem);
-  const redis = createRedisConnection({
-    address: address.options,
-    namespace: config().redis.namespace,
-    timing,
-    blockMs: 0,
-    readOnly: true,
-    log,
-  });
+  const redis = connectRedis(config(), { timing, blockMs: 0, readOnly: true, log });
+  if (redis === undefined) return undefined;
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),

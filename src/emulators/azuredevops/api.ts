@@ -5,6 +5,7 @@
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Answer } from '../faults.ts';
 import type { HttpRequest } from '../http-server.ts';
+import { parseJson } from '../json-body.ts';
 import type { Limits } from './limits.ts';
 import { noPage, type Reply, refused, signInPage } from './replies.ts';
 import { projectOf, type Route } from './routes.ts';
@@ -108,13 +109,4 @@ function versionProblem(route: Route, { method, headers }: HttpRequest, query: U
   if (route.preview !== true || version.includes('-preview')) return undefined;
   const message = `The requested version "${version}" of the resource is under preview. The -preview flag must be supplied in the api-version for such requests. For example: "${version}-preview"`;
   return refused(400, message, 'VssInvalidPreviewVersionException');
-}
-
-function parseJson(text: string): { readonly value: unknown } | 'broken' {
-  if (text === '') return { value: undefined };
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    return 'broken';
-  }
 }

@@ -5,6 +5,7 @@
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Answer } from '../faults.ts';
 import type { HttpRequest } from '../http-server.ts';
+import { parseJson } from '../json-body.ts';
 import type { IdentifiedApp } from './apps.ts';
 import { createETags, namesETag } from './etags.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -178,13 +179,4 @@ function findRepository(state: State, at: Addresses, request: HttpRequest, token
 /** A 304 carries the ETag again, and neither a body nor `Link`. */
 function notModified(etag: string): Reply {
   return { status: 304, headers: { etag, 'cache-control': 'private, max-age=60, s-maxage=60' } };
-}
-
-function parseJson(text: string): { readonly value: unknown } | 'broken' {
-  if (text === '') return { value: undefined };
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    return 'broken';
-  }
 }

@@ -5,6 +5,7 @@
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Answer } from '../faults.ts';
 import type { HttpRequest } from '../http-server.ts';
+import { parseJson } from '../json-body.ts';
 import { type Account, ANONYMOUS, type Identified } from './accounts.ts';
 import { type Reply, refused, unauthenticated } from './replies.ts';
 import type { Call, Route } from './routes.ts';
@@ -88,13 +89,4 @@ export function createApi({ surroundings, buckets, failedLogin, nowMs }: ApiDeps
       }
     },
   };
-}
-
-function parseJson(text: string): { readonly value: unknown } | 'broken' {
-  if (text === '') return { value: undefined };
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch {
-    return 'broken';
-  }
 }

@@ -1,8 +1,9 @@
 /** What is written under a work item and what has happened to it. */
 import { CommentSortOrder } from 'azure-devops-node-api/interfaces/WorkItemTrackingInterfaces.js';
 import { z } from 'zod';
-import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
+import { hasLabel } from '../../domain/lifecycle.ts';
 import type { Call, MarkedComment } from '../contract.ts';
+import { lastSetter } from '../last-setter.ts';
 import type { AzureDevOpsClient, AzureDevOpsSession } from './client.ts';
 import { commentHtml, endsWithMarker } from './comment-html.ts';
 import { ownIdentity } from './identity.ts';
@@ -49,13 +50,7 @@ async function* comments({ api, read }: AzureDevOpsSession, project: string, id:
   } while (next !== undefined);
 }
 
-/**
- * Login of whoever set the tag last; undefined when no update shows it, or when that account is gone: an earlier one is
- * never taken for it.
- *
- * A lifecycle label is also written by us: repair puts a wish back that it cannot find the run of. That is still the
- * wish of the person before us, so our own account counts only when nobody else ever set the label.
- */
+/** Login of whoever set the label last, by the rule of `lastSetter`. */
 export function labelActor(
   client: AzureDevOpsClient,
   id: string,
@@ -69,10 +64,9 @@ export function labelActor(
       if (tags !== undefined && hasLabel(tags.newValue, label) && !hasLabel(tags.oldValue, label))
         setters.push(revisedBy);
     }
-    const last = setters.at(-1);
-    if (!isOurs(label) || setters.every((setter) => setter?.id === last?.id)) return last?.uniqueName ?? undefined;
-    const own = await ownIdentity(client, azure);
-    return setters.findLast((setter) => setter?.id !== own.id)?.uniqueName ?? undefined;
+    const ids = setters.map((setter) => setter?.id);
+    const last = await lastSetter(label, ids, async () => (await ownIdentity(client, azure)).id);
+    return setters.findLast((setter) => setter?.id === last)?.uniqueName ?? undefined;
   });
 }
 

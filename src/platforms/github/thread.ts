@@ -1,7 +1,8 @@
 /** What is written under a ticket and what has happened to it: comments and events, all pages, oldest first. */
 import { z } from 'zod';
-import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
+import { hasLabel } from '../../domain/lifecycle.ts';
 import type { Call, MarkedComment } from '../contract.ts';
+import { lastSetter } from '../last-setter.ts';
 import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
 import { accountSchema, botLogin, userLogin } from './identity.ts';
 
@@ -32,13 +33,7 @@ export function postComment(
   });
 }
 
-/**
- * Login of whoever set the label last; undefined when no event shows it, or when that account is gone: an earlier one
- * is never taken for it.
- *
- * A lifecycle label is also written by us: repair puts a wish back that it cannot find the run of. That is still the
- * wish of the person before us, so our own account counts only when nobody else ever set the label.
- */
+/** Login of whoever set the label last, by the rule of `lastSetter`. */
 export function labelActor(client: GitHubClient, id: string, label: string, call: Call): Promise<string | undefined> {
   return client.run(`read who labelled #${id}`, call, async (github) => {
     const { url } = github.octokit.rest.issues.listEvents.endpoint({ ...github.issue(id), per_page: 100 });
@@ -48,10 +43,7 @@ export function labelActor(client: GitHubClient, id: string, label: string, call
         if (event === 'labeled' && hasLabel([set?.name ?? ''], label)) setters.push(actor?.login);
       }
     }
-    const last = setters.at(-1);
-    if (!isOurs(label) || last === undefined || setters.every((login) => login === last)) return last;
-    const own = await ownLogin(client, github);
-    return setters.findLast((login) => login !== own);
+    return lastSetter(label, setters, () => ownLogin(client, github));
   });
 }
 

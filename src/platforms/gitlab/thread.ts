@@ -1,7 +1,8 @@
 /** What is written under a ticket, and who set its labels. */
 import { z } from 'zod';
-import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
+import { hasLabel } from '../../domain/lifecycle.ts';
 import type { Call, MarkedComment } from '../contract.ts';
+import { lastSetter } from '../last-setter.ts';
 import { type GitLabClient, type GitLabSession, pagesOf } from './client.ts';
 
 const noteSchema = z.object({ body: z.string(), created_at: z.string() });
@@ -38,13 +39,7 @@ export function postComment(
   });
 }
 
-/**
- * Login of whoever set the label last; undefined when no event shows it, or when that account is gone: an earlier one
- * is never taken for it.
- *
- * A lifecycle label is also written by us: repair puts a wish back that it cannot find the run of. That is still the
- * wish of the person before us, so our own account counts only when nobody else ever set the label.
- */
+/** Login of whoever set the label last, by the rule of `lastSetter`. */
 export function labelActor(client: GitLabClient, id: string, label: string, call: Call): Promise<string | undefined> {
   return client.run(`read who labelled #${id}`, call, async (gitlab) => {
     const iid = gitlab.iid(id);
@@ -55,10 +50,7 @@ export function labelActor(client: GitLabClient, id: string, label: string, call
     }
     // The order of the list is promised nowhere; the numbers grow.
     const setters = added.toSorted((a, b) => a.id - b.id).map(({ user }) => user?.username);
-    const last = setters.at(-1);
-    if (!isOurs(label) || last === undefined || setters.every((login) => login === last)) return last;
-    const own = await ownLogin(client, gitlab);
-    return setters.findLast((login) => login !== own);
+    return lastSetter(label, setters, () => ownLogin(client, gitlab));
   });
 }
 

@@ -45,12 +45,7 @@ const originSchema = z.object({
   fields: z.object({ creator: accountSchema.nullish(), labels: z.array(z.string()).default([]) }),
 });
 
-/**
- * Undefined when nothing shows it, or when that account is not told: an earlier one is never taken for it.
- *
- * A lifecycle label is also written by us: repair puts a wish back that it cannot find the run of. That is still the
- * wish of the person before us, so our own account counts only when nobody else ever set the label.
- */
+/** The rule of `../last-setter.ts`, from the newest change backwards: a long history need not be read to its beginning. */
 export function labelActor(client: JiraClient, id: string, label: string, call: Call): Promise<string | undefined> {
   return client.ask(`read who labelled ${id}`, call, async (jira) => {
     const own = isOurs(label) ? await ownLogin(client, jira) : undefined;
