@@ -30,19 +30,44 @@ export interface Polling {
   readonly jitterPercent: number;
 }
 
+/** An event engine: what wakes the ingress of a project, the clock or what its platform sends. */
+export type EngineKind = 'polling' | 'streaming';
+
+/** Why `auto` polls. */
+export type FallbackReason =
+  /** There is none by which a delivery could be proven. */
+  | 'no-secret'
+  /** The listener for webhooks could not be opened. */
+  | 'listener-down'
+  /** Listings find what no delivery has told of. */
+  | 'deliveries-stopped';
+
+/** What `event_engine` means for a project, narrowed by its sync policy. */
+export type ProjectEngine =
+  | { readonly mode: EngineKind }
+  /** Streaming while it works, and listed at `reconcile` then; else polling, listed as `Project.polling` says. */
+  | { readonly mode: 'auto'; readonly reconcile: Polling };
+
 export interface Project {
   readonly name: string;
   readonly source: TicketSource;
   readonly code: CodeSource;
   readonly routing: Routing;
-  /** Undefined when the project is not polled. */
+  /** How it is listed; undefined when it is not. */
   readonly polling?: Polling;
+  /** Undefined without `event_engine`: polls and webhooks go side by side then. */
+  readonly engine?: ProjectEngine;
   /** Triggers that the ingress policy allows; `manual` and `reconcile` are always among them. */
   readonly triggers: ReadonlySet<Trigger>;
   /** Cap of this project across all replicas. */
   readonly maxParallelJobs?: number;
   /** Why the project takes no part (its credential is missing); undefined when all is well. */
   readonly disabled?: string;
+}
+
+/** How a project is listed while this engine works; undefined when it is not. */
+export function listingPace({ polling, engine }: Project, kind: EngineKind): Polling | undefined {
+  return kind === 'streaming' && engine?.mode === 'auto' ? engine.reconcile : polling;
 }
 
 /** How a pipeline runs. `policy` is what a run keeps of it: JSON text from before `${}` expansion, so no secret is in it. */

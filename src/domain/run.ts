@@ -1,5 +1,6 @@
 /** A run: one decision to work on a ticket. */
 import { unreachable } from '../foundation/errors.ts';
+import type { DeliveryName } from './delivery.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Trigger } from './project.ts';
 import type { TicketKey } from './ticket.ts';
@@ -48,6 +49,9 @@ export interface Run {
   readonly labelRefusedMs?: number;
   readonly reason?: string;
   readonly cancelRequested?: string;
+  /** The delivery that asked for it, and when that was received. */
+  readonly delivery?: DeliveryName;
+  readonly deliveredAtMs?: number;
   readonly createdAtMs: number;
   readonly queuedAtMs?: number;
   readonly startedAtMs?: number;
@@ -55,6 +59,22 @@ export interface Run {
   /** Since when the run is in its state. */
   readonly sinceMs: number;
   readonly confirmedAtMs?: number;
+}
+
+/**
+ * How an attempt ended: as its run did; interrupted, because its worker died, drained or lost trust; or superseded by a
+ * later one, when Redis has lost how. `failed` with another attempt after it: the runner could not be started.
+ */
+export type AttemptEnding = Extract<RunState, 'completed' | 'failed' | 'cancelled'> | 'interrupted' | 'superseded';
+
+/** One attempt of a run, as the run's record shows it. Times are Redis TIME in ms. */
+export interface AttemptRecord {
+  /** 1, 2, ... */
+  readonly number: number;
+  readonly worker: string;
+  readonly startedAtMs: number;
+  /** Missing while it is at work. */
+  readonly end?: { readonly atMs: number; readonly how: AttemptEnding; readonly reason: string };
 }
 
 /** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */

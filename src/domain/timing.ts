@@ -23,6 +23,32 @@ export interface Timing {
   /** Back-off of a failing project. */
   readonly pollBackoffMaxMs: number;
 
+  /**
+   * Webhooks: how long a delivery may take to be written before it is refused; how long a ticket of the inbox is one
+   * taker's; how often a replica looks for tickets that are due.
+   */
+  readonly deliveryWriteMs: number;
+  /** A replica that ends goes on to take deliveries for so long; a listener whose port is taken is tried again so often. */
+  readonly lingerMs: number;
+  readonly listenAgainMs: number;
+  readonly inboxLeaseMs: number;
+  readonly inboxScanMs: number;
+  /** The inbox again: after another claim of the same ticket; after a failure, growing with its age up to the maximum; never again. */
+  readonly inboxContendedMs: number;
+  readonly inboxRetryMs: number;
+  readonly inboxRetryMaxMs: number;
+  readonly inboxGiveUpMs: number;
+  /**
+   * How often platforms are asked for what they could not deliver; how far apart they are asked to send again; how long
+   * that may take to arrive. How often a replica notes that it can take deliveries.
+   */
+  readonly missedScanMs: number;
+  readonly redeliveryPauseMs: number;
+  readonly redeliveryWaitMs: number;
+  readonly listeningMs: number;
+  /** So long a change that a listing found may wait for its delivery before deliveries count as stopped. */
+  readonly engineDoubtMs: number;
+
   /** The attempt: heartbeat and what its absence means. Trust runs from the sending time of the last accepted beat. */
   readonly heartbeatMs: number;
   readonly heartbeatTtlMs: number;
@@ -82,6 +108,20 @@ export const DEFAULT_TIMING: Timing = {
   claimBackoffMaxMs: 3_600_000,
   listingDeadlineMs: 20_000,
   pollBackoffMaxMs: 600_000,
+  deliveryWriteMs: 1_500,
+  lingerMs: 5_000,
+  listenAgainMs: 10_000,
+  inboxLeaseMs: 30_000,
+  inboxScanMs: 500,
+  inboxContendedMs: 2_000,
+  inboxRetryMs: 5_000,
+  inboxRetryMaxMs: 300_000,
+  inboxGiveUpMs: 86_400_000,
+  missedScanMs: 600_000,
+  redeliveryPauseMs: 1_000,
+  redeliveryWaitMs: 20_000,
+  listeningMs: 5_000,
+  engineDoubtMs: 30_000,
   heartbeatMs: 5_000,
   heartbeatTtlMs: 35_000,
   trustTermMs: 20_000,

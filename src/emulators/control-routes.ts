@@ -1,6 +1,7 @@
 /** What the control server offers for one platform: see control-server.ts for the list. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { controlWebhooks } from './control-webhooks.ts';
 import type { EmulatedProject, TicketView } from './emulated-project.ts';
 import { faultRequest } from './fault-request.ts';
 import type { InjectedFault } from './faults.ts';
@@ -45,6 +46,7 @@ export class NoSuchTicketError extends Error {
 export function controlRoutes(app: FastifyInstance, site: Site): void {
   ticketRoutes(app, site.project);
   faultRoutes(app, site.project);
+  controlWebhooks(app, site.project);
   app.get('/ledger', ({ query }) => {
     const { kind, last } = ledgerQuery.parse(query);
     return entriesOf(site.project, kind).slice(-last);

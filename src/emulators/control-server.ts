@@ -12,6 +12,9 @@
  *   POST   /:platform/tickets/:ticket/close         and /reopen
  *   GET    /:platform/faults                        POST injects one {match, fault}, DELETE removes all
  *   GET    /:platform/ledger?kind=request&last=50   requests, label changes and comments, oldest first
+ *   POST   /:platform/webhooks                      registers one {url, secret}
+ *   GET    /:platform/webhooks/attempts?last=50     what was sent and how it was answered, oldest first
+ *   PUT    /:platform/webhooks/road                 {fault: drop | double | hold, times} spoils it, {fault: none} mends it
  *   PUT    /:platform/server                        {up: false} closes its port, {up: true} opens it again
  *
  * `:ticket` is the platform's id or the name for people, escaped for a URL (`acme%2Fshop%237`).

@@ -5,6 +5,7 @@
  */
 import type { Faults } from './faults.ts';
 import type { Ledger } from './ledger.ts';
+import type { HookSettings, WebhookSender } from './webhook-sender.ts';
 
 /** A ticket as people see it. A snapshot, not a live object. */
 export interface TicketView {
@@ -38,7 +39,11 @@ export interface EmulatedProject {
   readonly environment: Readonly<Record<string, string>>;
   readonly ledger: Ledger;
   readonly faults: Faults;
+  /** The road of its webhooks. */
+  readonly webhooks: WebhookSender;
 
+  /** Registers a webhook for everything that happens to tickets here, as people do in the settings. Its id. */
+  addWebhook(hook: HookSettings): string;
   openTicket(ticket?: NewTicket): TicketView;
   addLabel(ticket: string, label: string, by?: string): void;
   removeLabel(ticket: string, label: string, by?: string): void;

@@ -7,6 +7,7 @@ import type { PlatformSlug, TicketSource } from '../domain/ticket.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { TicketPlatform } from './contract.ts';
 import type { Credential, PlatformDescriptor, TicketsConfig } from './descriptor.ts';
+import type { MissedDeliveries } from './missed-deliveries.ts';
 import type { Budget, RateLimits } from './rate-limits.ts';
 import type { RequestFacts } from './session.ts';
 import { createTransport, type Transport } from './transport.ts';
@@ -26,6 +27,8 @@ export interface Connections {
   update(specs: readonly ConnectionSpec[]): { readonly project: string; readonly problem: string }[];
   /** Undefined when the project has no open adapter. */
   platformOf(project: string): TicketPlatform | undefined;
+  /** Undefined when it has none, or its platform cannot be asked for missed deliveries. */
+  missedOf(project: string): MissedDeliveries | undefined;
   /** What listings are bounded by; the project's own name when it has no credential. */
   credentialOf(project: string): string;
   /** The budget of the project's credential, as last seen; undefined when it has no open adapter. */
@@ -54,6 +57,7 @@ interface Open {
   readonly credentialName: string;
   readonly transport: Transport;
   readonly platform: TicketPlatform;
+  readonly missed: MissedDeliveries | undefined;
 }
 
 export function createConnections(options: ConnectionsOptions): Connections {
@@ -94,6 +98,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
               credentialName,
               transport,
               platform: spec.descriptor.connect({ ...spec, transport }),
+              missed: spec.descriptor.openMissedDeliveries?.({ ...spec, transport }),
             });
           }
         } catch (error) {
@@ -107,6 +112,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
       return problems;
     },
     platformOf: (project) => open.get(project)?.platform,
+    missedOf: (project) => open.get(project)?.missed,
     credentialOf: (project) => open.get(project)?.credentialName ?? project,
     budgetOf: (project) => open.get(project)?.transport.limits.budget(),
     credentials() {

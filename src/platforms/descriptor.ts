@@ -5,7 +5,9 @@
 import type { z } from 'zod';
 import type { PlatformSlug, TicketSource } from '../domain/ticket.ts';
 import type { TicketPlatform } from './contract.ts';
+import type { MissedDeliveries } from './missed-deliveries.ts';
 import type { Transport } from './transport.ts';
+import type { WebhookDialect } from './webhook.ts';
 
 /** The `tickets:` section of a project after the schema has accepted it, `${}` expanded. */
 export type TicketsConfig = Readonly<Record<string, unknown>> & { readonly url?: string; readonly api_url?: string };
@@ -73,4 +75,8 @@ export interface PlatformDescriptor {
    * @throws PlatformError for a credential that cannot be used here.
    */
   connect(options: ConnectOptions): TicketPlatform;
+  /** How its webhooks are proven and read. */
+  readonly webhook: WebhookDialect;
+  /** Opens what asks for missed deliveries. Throws as `connect` does. */
+  openMissedDeliveries(options: ConnectOptions): MissedDeliveries;
 }

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { startControlServer } from '../../src/emulators/control-server.ts';
 import { EMULATED_PLATFORMS, openSites, type Site } from '../../src/emulators/sites.ts';
+import { json, type LoopbackServer, startLoopbackServer } from '../platforms/loopback-server.ts';
 
 async function open(platforms: readonly string[]): Promise<{ sites: readonly Site[]; call: Call }> {
   const sites = await openSites(platforms);
@@ -87,6 +88,69 @@ describe.each(EMULATED_PLATFORMS)('people on %s', (platform) => {
   });
 });
 
+/** Somebody who takes every webhook. */
+async function listen(): Promise<LoopbackServer> {
+  const server = await startLoopbackServer((request, response) => {
+    request.resume().on('end', () => json(response, 202, { state: 'received' }));
+  });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  return server;
+}
+
+const attemptView = z.object({
+  hook: z.string(),
+  id: z.string(),
+  event: z.string(),
+  attempt: z.number(),
+  status: z.number().nullable(),
+  at: z.iso.datetime(),
+  answer: z.string(),
+});
+
+test.each(EMULATED_PLATFORMS)(
+  'a webhook registered at %s is sent what people do, and shows its answers',
+  async (platform) => {
+    const { sites, call } = await open([platform]);
+    const listener = await listen();
+    const hook = { url: `${listener.origin}/hook`, secret: 'a secret' };
+    expect(await call('POST', `/${platform}/webhooks`, hook)).toMatchObject({
+      status: 201,
+      body: { hook: expect.any(String) },
+    });
+    await call('POST', `/${platform}/tickets`, { title: 'One' });
+    await sites[0]?.project.webhooks.settled();
+
+    const { body } = await call('GET', `/${platform}/webhooks/attempts`);
+    const attempts = z.array(attemptView).parse(body);
+    expect(attempts.at(-1)).toMatchObject({ attempt: 1, status: 202, answer: '{"state":"received"}' });
+    expect(listener.requests).toHaveLength(attempts.length);
+    expect((await call('GET', `/${platform}/webhooks/attempts?last=1`)).body).toEqual(attempts.slice(-1));
+  },
+);
+
+test('the road of webhooks loses, doubles and keeps back deliveries until it is mended', async () => {
+  const { sites, call } = await open(['gitlab']);
+  const listener = await listen();
+  await call('POST', '/gitlab/webhooks', { url: listener.origin });
+  const openOne = async (): Promise<unknown> => {
+    await call('POST', '/gitlab/tickets', { title: 'One' });
+    await sites[0]?.project.webhooks.settled();
+    return (await call('GET', '/gitlab/webhooks/attempts')).body;
+  };
+
+  const lossOfOne = { fault: 'drop', times: 1 };
+  expect((await call('PUT', '/gitlab/webhooks/road', lossOfOne)).body).toEqual(lossOfOne);
+  expect(await openOne()).toMatchObject([{ status: null }]);
+  expect(await openOne()).toMatchObject([{ status: null }, { status: 202 }]);
+  await call('PUT', '/gitlab/webhooks/road', { fault: 'double' });
+  expect(await openOne()).toHaveLength(4);
+  await call('PUT', '/gitlab/webhooks/road', { fault: 'hold' });
+  expect(await openOne()).toHaveLength(4);
+  await call('PUT', '/gitlab/webhooks/road', { fault: 'none' });
+  expect(await openOne()).toHaveLength(6);
+  expect(listener.requests).toHaveLength(5);
+});
+
 test('faults are injected, counted and cleared; the control server itself is never hit', async () => {
   const { sites, call } = await open(['github']);
   const url = sites[0]?.server.url ?? '';
@@ -120,6 +184,10 @@ test.each([
   ['POST', '/github/faults', { fault: { kind: 'explode' } }, 400, 'kind'],
   ['POST', '/github/faults', { match: { path: '(' }, fault: { kind: 'cut' } }, 400, 'match.path'],
   ['GET', '/github/ledger?kind=rumour', undefined, 400, 'kind'],
+  ['POST', '/github/webhooks', { url: 'localhost:8081/webhook/github' }, 400, 'url'],
+  ['GET', '/github/webhooks/attempts?last=0', undefined, 400, 'last'],
+  ['PUT', '/github/webhooks/road', { fault: 'none', times: 1 }, 400, 'times'],
+  ['PUT', '/github/webhooks/road', { fault: 'dropp' }, 400, 'fault'],
   ['GET', '/github/tickets/4711', undefined, 404, 'no ticket 4711'],
   ['GET', '/gitlab/tickets', undefined, 404, 'GET / says what there is'],
 ])('%s %s with a mistake says what is wrong', async (method, path, body, status, words) => {

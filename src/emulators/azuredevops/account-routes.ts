@@ -5,11 +5,13 @@ import { list, noProject, ok, type Reply } from './replies.ts';
 import type { Call, Route } from './routes.ts';
 import { findProject, type Project, STATES } from './state.ts';
 
-/** Security namespaces: areas with work items, tags. */
+/** Security namespaces: areas with work items, tags, service hooks. */
 const AREAS = '83e28ad4-2d72-4ceb-97b0-c7726d5502c3';
 const EDIT_WORK_ITEMS = '32';
 const TAGGING = 'bb50f182-8e5e-40b8-bc21-e8752a1e7ae2';
 const CREATE_TAGS = '2';
+const SERVICE_HOOKS = 'cb594ebe-87dd-4fc9-ac2c-6a10a4c92046';
+const VIEW_SUBSCRIPTIONS = '1';
 
 export const accountRoutes: readonly Route[] = [
   {
@@ -126,7 +128,9 @@ function permissions({ params, query, token, collection }: Call): Reply {
     const isArea = projects.some(({ areaId }) => asked.endsWith(areaId));
     if (namespace === AREAS && permission === EDIT_WORK_ITEMS && isArea) return token.canEdit;
     const isTags = projects.some(({ id }) => asked === `/${id}`);
-    return namespace === TAGGING && permission === CREATE_TAGS && isTags && token.canCreateTags;
+    if (namespace === TAGGING && permission === CREATE_TAGS && isTags) return token.canCreateTags;
+    const isPublisher = projects.some(({ id }) => asked === `PublisherSecurity/${id}`);
+    return namespace === SERVICE_HOOKS && permission === VIEW_SUBSCRIPTIONS && isPublisher && token.canViewHooks;
   });
   return list(granted);
 }

@@ -9,6 +9,7 @@ import { parseJson } from '../json-body.ts';
 import type { Limits } from './limits.ts';
 import { noPage, type Reply, refused, signInPage } from './replies.ts';
 import { projectOf, type Route } from './routes.ts';
+import type { ServiceHooks } from './service-hooks.ts';
 import type { Emulated } from './state.ts';
 import type { Identified, Token } from './tokens.ts';
 
@@ -19,13 +20,14 @@ export interface Api {
 
 export interface ApiDeps {
   readonly state: Emulated;
+  readonly hooks: ServiceHooks;
   readonly limits: Limits;
   readonly origin: () => string;
   readonly nowMs: () => number;
   readonly queryLimit: number;
 }
 
-export function createApi({ state, limits, origin, nowMs, queryLimit }: ApiDeps): Api {
+export function createApi({ state, hooks, limits, origin, nowMs, queryLimit }: ApiDeps): Api {
   const dress = (reply: Reply, more: Record<string, string> = {}): Answer => ({
     status: reply.status,
     headers: {
@@ -54,6 +56,7 @@ export function createApi({ state, limits, origin, nowMs, queryLimit }: ApiDeps)
     if (body === 'broken') return refused(400, 'VS403403: The body of the request is not valid JSON.');
     return route.handle({
       state,
+      hooks,
       collection,
       project,
       token,

@@ -8,14 +8,17 @@ import type { EmulatedServer } from '../emulated-project.ts';
 import { createFaults, type InjectedFault } from '../faults.ts';
 import { createHttpServer, type HttpRequest, type Mount } from '../http-server.ts';
 import { createLedger, type LedgerOptions } from '../ledger.ts';
+import type { WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { createApi } from './api.ts';
 import { answerTokenRequest } from './entra.ts';
+import { hookRoutes } from './hook-routes.ts';
 import { createLimits, type Limits, limitHeaders } from './limits.ts';
 import { createPeople, type People } from './people.ts';
 import { queryRoutes } from './query-routes.ts';
 import { refused } from './replies.ts';
 import type { Route } from './routes.ts';
+import { createServiceHooks, type DeliveryOptions, type ServiceHooks } from './service-hooks.ts';
 import { createState } from './state.ts';
 import { type ApplicationOptions, createTokens, type TokenOptions, type Tokens } from './tokens.ts';
 import { workItemRoutes } from './work-item-routes.ts';
@@ -31,6 +34,7 @@ export interface AzureDevOpsEmulatorOptions {
   readonly collections?: Readonly<Record<string, readonly string[]>>;
   /** The most that a query may find. Default 20,000. */
   readonly queryLimit?: number;
+  readonly webhooks?: DeliveryOptions;
   readonly ledger?: LedgerOptions;
   /** Wall clock of the server. Default `Date.now`. */
   readonly nowMs?: () => number;
@@ -40,6 +44,9 @@ export interface AzureDevOpsEmulatorOptions {
 export interface AzureDevOpsEmulator extends EmulatedServer, People {
   /** `http://127.0.0.1:1234/org`. */
   collectionUrl(path: string): string;
+  readonly hooks: ServiceHooks;
+  /** The road of what the subscriptions send. */
+  readonly webhooks: WebhookSender;
   readonly tokens: Tokens;
   readonly limits: Limits;
   /** Refuses with 429, as after too many delays, until removed or used up. */
@@ -50,7 +57,7 @@ export interface AzureDevOpsEmulator extends EmulatedServer, People {
   }): InjectedFault;
 }
 
-const ROUTES: readonly Route[] = [...accountRoutes, ...queryRoutes, ...workItemRoutes];
+const ROUTES: readonly Route[] = [...accountRoutes, ...hookRoutes, ...queryRoutes, ...workItemRoutes];
 
 type Served = Route | { readonly operation: 'entra/token' };
 
@@ -65,7 +72,10 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
   const faults = createFaults();
   const limits = createLimits(nowMs);
   const tokens = createTokens(nowMs);
-  const state = createState(ledger, nowMs);
+  const collectionUrl = (path: string): string =>
+    `${server.origin}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  const hooks = createServiceHooks(({ path }) => collectionUrl(path), nowMs, options.webhooks);
+  const state = createState(ledger, nowMs, hooks.publish);
   const prepare = (route: Served | undefined, request: HttpRequest) => {
     if (route?.operation === 'entra/token') {
       return { token: undefined, work: () => answerTokenRequest(tokens, request) };
@@ -86,14 +96,13 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
   });
   const api = createApi({
     state,
+    hooks,
     limits,
     origin: () => server.origin,
     nowMs,
     queryLimit: options.queryLimit ?? 20_000,
   });
-  const collectionUrl = (path: string): string =>
-    `${server.origin}/${path.split('/').map(encodeURIComponent).join('/')}`;
-  const people = createPeople(state, ({ path }) => collectionUrl(path));
+  const people = createPeople(state, hooks, ({ path }) => collectionUrl(path));
 
   for (const [id, token] of Object.entries(options.tokens ?? {})) tokens.add(id, token);
   for (const [id, application] of Object.entries(options.applications ?? {})) tokens.addApplication(id, application);
@@ -107,6 +116,8 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
     collectionUrl,
     ledger,
     faults,
+    hooks,
+    webhooks: hooks.sender,
     tokens,
     limits,
     block({ token, times, retryAfterSeconds } = {}) {
@@ -121,7 +132,10 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
       });
     },
     start: server.start,
-    close: server.close,
+    async close() {
+      await server.close();
+      await hooks.stop();
+    },
   };
 }
 

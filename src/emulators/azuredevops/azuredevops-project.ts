@@ -18,6 +18,8 @@ export function azureDevOpsProject(
     environment: { AZURE_DEVOPS_TOKEN: token },
     ledger: emulator.ledger,
     faults: emulator.faults,
+    webhooks: emulator.webhooks,
+    addWebhook: (hook) => emulator.addWebhook(organization, project, hook),
     openTicket: (ticket) => view(emulator.openWorkItem(organization, project, ticket)),
     addLabel: emulator.addTag,
     removeLabel: emulator.removeTag,

@@ -3,6 +3,8 @@
  * reach the ledger under the person's name. Work items are addressed as in the ledger, `org#7`.
  */
 import type { Actor } from '../ledger.ts';
+import type { HookSettings } from '../webhook-sender.ts';
+import { EVENT_TYPES, type ServiceHooks, type SubscriptionSettings } from './service-hooks.ts';
 import { workItemPage } from './shapes.ts';
 import {
   type Collection,
@@ -52,8 +54,18 @@ export interface People {
   setState(ticket: string, state: State, by?: string): void;
   /** Into the recycle bin, where the API does not look. */
   deleteWorkItem(ticket: string): void;
+  /** Out of the recycle bin. */
+  restoreWorkItem(ticket: string): void;
   /** To another project of the collection: it keeps its id. */
   moveWorkItem(ticket: string, toProject: string, by?: string): void;
+
+  /** Subscribes an address to one kind of event of a project; the id of the subscription. */
+  subscribe(collection: string, project: string, settings: SubscriptionSettings): string;
+  /**
+   * To everything that happens to its work items: one subscription for each kind of event, as it takes. The id of the one
+   * for updates, which changes of tags are.
+   */
+  addWebhook(collection: string, project: string, hook: HookSettings): string;
 
   /** Throws for a work item that is not there (any more). */
   workItem(ticket: string): WorkItemView;
@@ -61,7 +73,9 @@ export interface People {
   workItems(collection: string, project: string): WorkItemView[];
 }
 
-export function createPeople(state: Emulated, base: (collection: Collection) => string): People {
+const UPDATED = 'workitem.updated';
+
+export function createPeople(state: Emulated, hooks: ServiceHooks, base: (collection: Collection) => string): People {
   const collectionOf = (path: string): Collection => found(state.collection(path), `no collection ${path}`);
   const projectIn = (path: string, name: string): Project =>
     found(findProject(collectionOf(path), name), `no project ${name}`);
@@ -86,7 +100,15 @@ export function createPeople(state: Emulated, base: (collection: Collection) => 
     state.change(item, { tags: tags(item.tags) }, person(by));
   };
 
+  const subscribe: People['subscribe'] = (path, project, settings) =>
+    hooks.subscribe(collectionOf(path), projectIn(path, project), settings);
+
   return {
+    subscribe,
+    addWebhook(path, project, hook) {
+      for (const eventType of EVENT_TYPES) if (eventType !== UPDATED) subscribe(path, project, { ...hook, eventType });
+      return subscribe(path, project, { ...hook, eventType: UPDATED });
+    },
     addCollection(path, projects) {
       const collection = state.addCollection(path);
       for (const name of projects) state.addProject(collection, name);
@@ -101,8 +123,11 @@ export function createPeople(state: Emulated, base: (collection: Collection) => 
       setTags(ticket, by, (tags) => tags.filter((each) => each.toLowerCase() !== tag.toLowerCase())),
     comment: (ticket, text, by) => void state.comment(itemOf(ticket), text, person(by)),
     setState: (ticket, to, by) => state.change(itemOf(ticket), { state: to }, person(by)),
-    deleteWorkItem(ticket) {
-      itemOf(ticket).deleted = true;
+    deleteWorkItem: (ticket) => state.remove(itemOf(ticket)),
+    restoreWorkItem(ticket) {
+      const [path = '', id = ''] = ticket.split('#');
+      const binned = collectionOf(path).workItems[Number(id) - 1];
+      state.restore(found(binned?.deleted === true ? binned : undefined, `${ticket} is not in the recycle bin`));
     },
     moveWorkItem(ticket, toProject, by) {
       const item = itemOf(ticket);

@@ -65,6 +65,12 @@ export interface Collection {
   readonly workItems: WorkItem[];
 }
 
+/** What service hooks can tell of. A comment is an update too. */
+export type Happening =
+  | { readonly kind: 'created' | 'deleted' | 'restored'; readonly item: WorkItem }
+  | { readonly kind: 'updated'; readonly item: WorkItem; readonly update: Update }
+  | { readonly kind: 'commented'; readonly item: WorkItem; readonly comment: Comment };
+
 /** The states of the Agile process, and what they mean. */
 export const STATES = {
   New: 'Proposed',
@@ -89,7 +95,8 @@ export interface WorkItemChange {
 
 export type Emulated = ReturnType<typeof createState>;
 
-export function createState(ledger: Ledger, nowMs: () => number) {
+/** @param tell called after each act, with the work item as it is then. */
+export function createState(ledger: Ledger, nowMs: () => number, tell: (happening: Happening) => void) {
   const collections = new Map<string, Collection>();
   let lastComment = 0;
 
@@ -101,15 +108,18 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     if (Object.keys(fields).length === 0) return;
     const before = item.tags;
     Object.assign(item, { ...wanted, tags, project });
-    revise(item, by, fields);
+    const update = revise(item, by, fields);
     recordTags(item, before, by);
+    tell({ kind: 'updated', item, update });
   };
 
-  const revise = (item: WorkItem, by: Actor, fields: Update['fields']): void => {
+  const revise = (item: WorkItem, by: Actor, fields: Update['fields']): Update => {
     item.rev += 1;
     item.changedBy = by.login;
     item.changedAtMs = nowMs();
-    item.updates.push({ id: item.updates.length + 1, rev: item.rev, login: by.login, atMs: nowMs(), fields });
+    const update = { id: item.updates.length + 1, rev: item.rev, login: by.login, atMs: nowMs(), fields };
+    item.updates.push(update);
+    return update;
   };
 
   const recordTags = (item: WorkItem, before: readonly string[], by: Actor): void => {
@@ -175,6 +185,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       collection.workItems.push(item);
       revise(item, by, changesOf({}, fieldsOf(item)));
       recordTags(item, [], by);
+      tell({ kind: 'created', item });
       return item;
     },
 
@@ -182,9 +193,23 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       lastComment += 1;
       const comment = { id: lastComment, text, login: by.login, createdAtMs: nowMs() };
       item.comments.push(comment);
-      revise(item, by, { 'System.History': { newValue: text } });
+      const update = revise(item, by, { 'System.History': { newValue: text } });
       ledger.recordComment({ atMs: comment.createdAtMs, ticket: ticketOf(item), body: text, by });
+      tell({ kind: 'updated', item, update });
+      tell({ kind: 'commented', item, comment });
       return comment;
+    },
+
+    /** Into the recycle bin. */
+    remove(item: WorkItem): void {
+      item.deleted = true;
+      tell({ kind: 'deleted', item });
+    },
+
+    /** Out of it. */
+    restore(item: WorkItem): void {
+      item.deleted = false;
+      tell({ kind: 'restored', item });
     },
 
     /** By path, any letter case. */

@@ -13,6 +13,8 @@ export interface Rights {
   readonly canEdit?: boolean;
   /** Whether the account may create tags that the project does not have yet. Default true. */
   readonly canCreateTags?: boolean;
+  /** Whether the account may view service hook subscriptions, as project administrators may. Default true. */
+  readonly canViewHooks?: boolean;
 }
 
 export interface TokenOptions extends Rights {
@@ -35,6 +37,7 @@ export interface Token {
   readonly scope: 'read' | 'write';
   readonly canEdit: boolean;
   readonly canCreateTags: boolean;
+  readonly canViewHooks: boolean;
 }
 
 export type Identified =
@@ -107,8 +110,9 @@ export function createTokens(nowMs: () => number): Tokens {
   };
 }
 
-function tokenOf(id: string, { login = id, scope = 'write', canEdit = true, canCreateTags = true }: Rights): Token {
-  return { id, login, scope, canEdit, canCreateTags };
+function tokenOf(id: string, rights: Rights): Token {
+  const { login = id, scope = 'write', canEdit = true, canCreateTags = true, canViewHooks = true } = rights;
+  return { id, login, scope, canEdit, canCreateTags, canViewHooks };
 }
 
 function passwordIn(credentials: string): string {

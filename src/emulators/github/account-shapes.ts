@@ -46,7 +46,8 @@ const REPOSITORY_LINKS = {
   trees_url: '/git/trees{/sha}',
 } as const;
 
-export function repositoryShape(at: Addresses, repository: Repository, token: Token) {
+/** As webhooks show it, too: without what depends on who looks. */
+export function bareRepositoryShape(at: Addresses, repository: Repository) {
   const url = repositoryUrl(at, repository);
   const fullName = fullNameOf(repository);
   const page = `${at.origin}/${fullName}`;
@@ -85,9 +86,7 @@ export function repositoryShape(at: Addresses, repository: Repository, token: To
     has_discussions: false,
     forks: 0,
     forks_count: 0,
-    network_count: 0,
     stargazers_count: 0,
-    subscribers_count: 0,
     watchers: 0,
     watchers_count: 0,
     open_issues: open,
@@ -95,14 +94,22 @@ export function repositoryShape(at: Addresses, repository: Repository, token: To
     created_at: timestamp(repository.createdAtMs),
     updated_at: timestamp(repository.createdAtMs),
     pushed_at: timestamp(repository.createdAtMs),
-    permissions: { admin: false, maintain: false, push: token.canPush, triage: token.canPush, pull: true },
   };
+}
+
+const permissionsOf = ({ canPush }: Token) => ({
+  permissions: { admin: false, maintain: false, push: canPush, triage: canPush, pull: true },
+});
+
+/** The answer of `GET /repos/{owner}/{repo}`. */
+export function repositoryShape(at: Addresses, repository: Repository, token: Token) {
+  const counts = { network_count: 0, subscribers_count: 0 };
+  return { ...bareRepositoryShape(at, repository), ...counts, ...permissionsOf(token) };
 }
 
 /** A repository in a list: some fields fewer, and one more. */
 export function listedRepositoryShape(at: Addresses, repository: Repository, token: Token) {
-  const { subscribers_count: _s, network_count: _n, ...listed } = repositoryShape(at, repository, token);
-  return { ...listed, has_downloads: true };
+  return { ...bareRepositoryShape(at, repository), has_downloads: true, ...permissionsOf(token) };
 }
 
 /** The answer of `GET /user`. */

@@ -9,11 +9,12 @@ import { parseJson } from '../json-body.ts';
 import type { IdentifiedApp } from './apps.ts';
 import { createETags, namesETag } from './etags.ts';
 import type { RateLimits } from './rate-limits.ts';
-import { moved, notFound, type Reply, refused } from './replies.ts';
+import { lacksPermission, moved, notFound, type Reply, refused } from './replies.ts';
 import type { Call, Route } from './routes.ts';
 import { type Addresses, numericUrl } from './shapes.ts';
 import { fullNameOf, isTaken, type Repository, type State } from './state.ts';
 import type { Identified, Token } from './tokens.ts';
+import type { Webhooks } from './webhooks.ts';
 
 /** Where a GitHub Enterprise Server keeps its API. */
 export const API_BASE = '/api/v3';
@@ -27,12 +28,13 @@ export interface Api {
 
 export interface ApiDeps {
   readonly state: State;
+  readonly webhooks: Webhooks;
   readonly rateLimits: RateLimits;
   readonly at: () => Addresses;
   readonly nowMs: () => number;
 }
 
-export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
+export function createApi({ state, webhooks, rateLimits, at, nowMs }: ApiDeps): Api {
   const etags = createETags();
   let lastRequest = 0;
 
@@ -77,7 +79,7 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     const barred = repository && whyBarred(route, request.method, token, repository);
     if (barred !== undefined) return barred;
 
-    const isCacheable = request.method === 'GET' && route.operation !== 'rate-limit/get';
+    const isCacheable = request.method === 'GET' && !isAlwaysFresh(route);
     const version = repository?.version ?? 0;
     const ifNoneMatch = request.headers['if-none-match'];
     const known = isCacheable ? etags.known(token.etagSalt, request.path, version) : undefined;
@@ -87,13 +89,14 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     if (body === 'broken') return refused(400, 'Problems parsing JSON');
     const call: Call = {
       state,
+      webhooks,
       rateLimits,
       at: at(),
       method: request.method,
       token,
       actor: { kind: 'token', id: token.id, login: token.login },
       params: request.params,
-      query: new URLSearchParams(request.path.split('?')[1] ?? ''),
+      query: queryOf(request),
       body: body.value,
     };
     const reply = handle(route, call, repository);
@@ -117,7 +120,15 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
           case 'app':
             return dress(
               route?.scope === 'app'
-                ? route.handle({ at: at(), state, nowMs, params: request.params, app: identified.app })
+                ? route.handle({
+                    at: at(),
+                    state,
+                    webhooks,
+                    nowMs,
+                    params: request.params,
+                    query: queryOf(request),
+                    app: identified.app,
+                  })
                 : refused(401, 'Bad credentials'),
             );
           case 'known':
@@ -131,6 +142,12 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     },
   };
 }
+
+const queryOf = ({ path }: HttpRequest): URLSearchParams => new URLSearchParams(path.split('?')[1] ?? '');
+
+/** What is spent and what was delivered changes without the repository. */
+const isAlwaysFresh = ({ operation }: Route): boolean =>
+  operation === 'rate-limit/get' || operation.includes('webhook');
 
 function handle(route: Route, call: Call, repository: Repository | undefined): Reply {
   switch (route.scope) {
@@ -149,11 +166,7 @@ function handle(route: Route, call: Call, repository: Repository | undefined): R
 function whyBarred(route: Route, method: string, token: Token, repository: Repository): Reply | undefined {
   if (!route.operation.startsWith('issues/')) return undefined;
   const needed = method === 'GET' ? 'read' : 'write';
-  if (token.issues !== 'write' && token.issues !== needed) {
-    const kind = token.isInstallation ? 'integration' : 'personal access token';
-    const reply = refused(403, `Resource not accessible by ${kind}`);
-    return { ...reply, headers: { 'x-accepted-github-permissions': `issues=${needed}` } };
-  }
+  if (token.issues !== 'write' && token.issues !== needed) return lacksPermission(token, `issues=${needed}`);
   if (!repository.hasIssues && route.path.startsWith('/issues')) {
     return refused(410, 'Issues are disabled for this repo');
   }

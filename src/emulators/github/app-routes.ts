@@ -64,8 +64,12 @@ function withInstallation({ app, params }: AppCall, handle: (installation: Insta
   return installation === undefined ? notFound : handle(installation);
 }
 
-function permissionsOf({ issues }: Installation): Record<string, string> {
-  return { metadata: 'read', ...(issues === 'none' ? {} : { issues }) };
+function permissionsOf({ issues, webhooks }: Installation): Record<string, string> {
+  return {
+    metadata: 'read',
+    ...(issues === 'none' ? {} : { issues }),
+    ...(webhooks === 'none' ? {} : { repository_hooks: webhooks }),
+  };
 }
 
 const selectionOf = ({ repositories }: Installation): 'all' | 'selected' =>

@@ -3,7 +3,7 @@
  * does, by its signature and by the server's clock; a token ends after its hour and has the long form of today.
  */
 import { createPublicKey, type KeyObject, randomBytes, verify } from 'node:crypto';
-import { type IssuesPermission, secretIn, type Tokens } from './tokens.ts';
+import { type Permission, secretIn, type Tokens } from './tokens.ts';
 
 export interface AppOptions {
   readonly appId: number;
@@ -19,7 +19,9 @@ export interface InstallationOptions {
   /** Full names of the selected repositories; all when absent. */
   readonly repositories?: readonly string[];
   /** Default `write`. */
-  readonly issues?: IssuesPermission;
+  readonly issues?: Permission;
+  /** What it may do to the webhooks of repositories; few Apps ask for that, having one of their own. Default `none`. */
+  readonly webhooks?: Permission;
 }
 
 export interface Installation {
@@ -28,7 +30,8 @@ export interface Installation {
   readonly tokenId: string;
   readonly account: string;
   readonly repositories: readonly string[] | undefined;
-  readonly issues: IssuesPermission;
+  readonly issues: Permission;
+  readonly webhooks: Permission;
   suspendedAtMs: number | undefined;
 }
 
@@ -50,6 +53,8 @@ export type IdentifiedApp =
 export interface Apps {
   /** Undefined when the header holds no JWT. */
   identify(authorization: string | undefined): IdentifiedApp | undefined;
+  /** Throws for a slug that is not known. */
+  app(slug: string): App;
   /** The owner of an installation suspends it: its tokens end, and it gets no others. */
   suspend(slug: string, installation: number): void;
 }
@@ -62,6 +67,11 @@ export function createApps(options: Readonly<Record<string, AppOptions>>, tokens
     app: createApp(slug, app, tokens, nowMs),
     key: createPublicKey(app.publicKey),
   }));
+  const find = (slug: string): App => {
+    const found = known.find(({ app }) => app.slug === slug);
+    if (found === undefined) throw new Error(`no App ${slug}`);
+    return found.app;
+  };
   return {
     identify(authorization) {
       const jwt = readJwt(secretIn(authorization ?? ''));
@@ -73,8 +83,9 @@ export function createApps(options: Readonly<Record<string, AppOptions>>, tokens
       const problem = problemOf(jwt.claims, nowMs() / 1000);
       return problem === undefined ? { kind: 'app', app: issuer.app } : unusable(problem);
     },
+    app: find,
     suspend(slug, id) {
-      const installation = known.find(({ app }) => app.slug === slug)?.app.installations.get(id);
+      const installation = find(slug).installations.get(id);
       if (installation === undefined) throw new Error(`no installation ${id} of ${slug}`);
       installation.suspendedAtMs = nowMs();
       tokens.remove(installation.tokenId);
@@ -91,6 +102,7 @@ function createApp(slug: string, options: AppOptions, tokens: Tokens, nowMs: () 
       account: installation.account ?? 'org',
       repositories: installation.repositories,
       issues: installation.issues ?? 'write',
+      webhooks: installation.webhooks ?? 'none',
       suspendedAtMs: undefined,
     },
   ]);
@@ -99,7 +111,7 @@ function createApp(slug: string, options: AppOptions, tokens: Tokens, nowMs: () 
     slug,
     clientId: `Iv1.${options.appId}`,
     installations: new Map(installations),
-    mint({ tokenId, repositories, issues }) {
+    mint({ tokenId, repositories, issues, webhooks }) {
       const part = (bytes: number): string => randomBytes(bytes).toString('base64url');
       const token = `ghs_${options.appId}_${part(27)}.${part(120)}.${part(256)}`;
       // To the second, as it is told.
@@ -109,6 +121,7 @@ function createApp(slug: string, options: AppOptions, tokens: Tokens, nowMs: () 
         login: `${slug}[bot]`,
         canPush: issues === 'write',
         issues,
+        webhooks,
         isInstallation: true,
         expiresAtMs,
         ...(repositories !== undefined && { repositories }),

@@ -6,6 +6,7 @@
 import { createFaults, type Faults, type InjectedFault } from '../faults.ts';
 import { createHttpServer, type Mount } from '../http-server.ts';
 import { createLedger, type Ledger, type LedgerOptions } from '../ledger.ts';
+import type { WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { API_BASE, createApi } from './api.ts';
 import { appRoutes } from './app-routes.ts';
@@ -18,6 +19,8 @@ import type { Route } from './routes.ts';
 import type { Addresses } from './shapes.ts';
 import { createState } from './state.ts';
 import { createTokens, type TokenOptions, type Tokens } from './tokens.ts';
+import { webhookRoutes } from './webhook-routes.ts';
+import { createWebhooks, type GitHubHookSettings, type WebhookOptions } from './webhooks.ts';
 
 export interface GitHubEmulatorOptions {
   /** 0 (default) takes any free port at the first start; a later start takes the same one again. */
@@ -29,6 +32,7 @@ export interface GitHubEmulatorOptions {
   /** `owner/name` each. */
   readonly repositories?: readonly string[];
   readonly rateLimit?: RateLimitOptions;
+  readonly webhooks?: WebhookOptions;
   readonly ledger?: LedgerOptions;
   /** Wall clock of the server. Default `Date.now`. */
   readonly nowMs?: () => number;
@@ -54,6 +58,10 @@ export interface GitHubEmulator extends People {
   readonly tokens: Tokens;
   readonly apps: Apps;
   readonly rateLimits: RateLimits;
+  /** The road of all webhooks. */
+  readonly webhooks: WebhookSender;
+  /** Registers the one webhook of an App, for all its installations; its id. */
+  addAppWebhook(slug: string, settings: GitHubHookSettings): string;
   /** Refuses with a secondary rate limit until removed or used up. */
   imposeSecondaryLimit(limit?: SecondaryLimit): InjectedFault;
   start(): Promise<void>;
@@ -61,7 +69,13 @@ export interface GitHubEmulator extends People {
   close(): Promise<void>;
 }
 
-export const GITHUB_ROUTES: readonly Route[] = [...accountRoutes, ...appRoutes, ...issueRoutes, ...labelRoutes];
+export const GITHUB_ROUTES: readonly Route[] = [
+  ...accountRoutes,
+  ...appRoutes,
+  ...issueRoutes,
+  ...labelRoutes,
+  ...webhookRoutes,
+];
 
 const MOUNTS: readonly Mount<Route>[] = GITHUB_ROUTES.flatMap((route) =>
   (route.scope === 'repository' ? ['/repos/:owner/:repo', '/repositories/:id'] : ['']).map((base) => ({
@@ -78,7 +92,9 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
   const tokens = createTokens(options.tokens ?? {}, nowMs);
   const apps = createApps(options.apps ?? {}, tokens, nowMs);
   const rateLimits = createRateLimits(options.rateLimit ?? {}, nowMs);
-  const state = createState(ledger, nowMs);
+  const at = (): Addresses => ({ origin: server.origin, api: `${server.origin}${API_BASE}` });
+  const webhooks = createWebhooks(options.webhooks ?? {}, at, nowMs);
+  const state = createState(ledger, nowMs, webhooks.tell);
   const server = createHttpServer<Route>({
     name: 'GitHub',
     port: options.port,
@@ -96,9 +112,8 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
     nowMs,
   });
 
-  const at = (): Addresses => ({ origin: server.origin, api: `${server.origin}${API_BASE}` });
-  const api = createApi({ state, rateLimits, at, nowMs });
-  const people = createPeople(state, at);
+  const api = createApi({ state, webhooks, rateLimits, at, nowMs });
+  const people = createPeople(state, webhooks, at);
   for (const fullName of options.repositories ?? []) people.addRepository(fullName);
 
   return {
@@ -112,6 +127,9 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
     tokens,
     apps,
     rateLimits,
+    webhooks: webhooks.sender,
+
+    addAppWebhook: (slug, settings) => String(webhooks.add({ kind: 'app', app: apps.app(slug) }, settings).id),
 
     imposeSecondaryLimit({ token, status = 403, retryAfterSeconds, times } = {}) {
       const matcher = { ...(token === undefined ? {} : { token }), ...(times === undefined ? {} : { times }) };
@@ -132,6 +150,9 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
     },
 
     start: server.start,
-    close: server.close,
+    async close() {
+      await webhooks.sender.stop();
+      await server.close();
+    },
   };
 }

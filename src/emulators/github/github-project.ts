@@ -13,6 +13,8 @@ export function githubProject(github: GitHubEmulator, fullName: string, token: s
     environment: { GITHUB_TOKEN: token },
     ledger: github.ledger,
     faults: github.faults,
+    webhooks: github.webhooks,
+    addWebhook: (hook) => github.addWebhook(fullName, hook),
     openTicket: ({ labels, ...ticket } = {}) =>
       view(github.openIssue(fullName, { ...ticket, ...(labels && { labels: [...labels] }) })),
     addLabel: github.addLabel,

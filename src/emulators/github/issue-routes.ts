@@ -149,10 +149,8 @@ function updateIssue(call: RepositoryCall, issue: Issue): Reply {
   const problems = [...labelProblems(labels ?? [], []), ...bodyProblems('Issue', text)];
   if (problems.length > 0) return invalid(...problems);
   if (title !== undefined || text !== undefined) {
-    call.state.edit(issue, {
-      ...(title === undefined ? {} : { title }),
-      ...(text === undefined ? {} : { body: text }),
-    });
+    const fields = { ...(title !== undefined && { title }), ...(text !== undefined && { body: text }) };
+    call.state.edit(issue, fields, call.actor);
   }
   if (state === 'closed')
     call.state.close(issue, call.actor, reason === 'reopened' ? 'completed' : (reason ?? 'completed'));

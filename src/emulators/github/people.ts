@@ -15,6 +15,7 @@ import {
   type State,
   ticketOf,
 } from './state.ts';
+import type { GitHubHookSettings, Webhooks } from './webhooks.ts';
 
 /** An issue as a test or the demo looks at it. A snapshot, not a live object. */
 export interface IssueView {
@@ -38,9 +39,14 @@ export interface People {
   renameRepository(fullName: string, to: string): void;
   configureRepository(fullName: string, settings: RepositorySettings): void;
   repositoryLabels(fullName: string): readonly Label[];
+  /** Registers a webhook, which is pinged; its id. */
+  addWebhook(fullName: string, settings: GitHubHookSettings): string;
+  /** Ticks or unticks Active. */
+  switchWebhook(fullName: string, id: string, active: boolean): void;
 
   /** `title` defaults to a plain one, `by` to `octocat`, as everywhere here. */
   openIssue(fullName: string, issue?: Partial<NewIssue> & { readonly by?: string }): IssueView;
+  editIssue(ticket: string, fields: { readonly title?: string; readonly body?: string }, by?: string): void;
   addLabel(ticket: string, label: string, by?: string): void;
   removeLabel(ticket: string, label: string, by?: string): void;
   /** Makes these the only labels. */
@@ -49,7 +55,7 @@ export interface People {
   closeIssue(ticket: string, by?: string): void;
   reopenIssue(ticket: string, by?: string): void;
   /** Leaves a 410. */
-  deleteIssue(ticket: string): void;
+  deleteIssue(ticket: string, by?: string): void;
   /** Leaves a redirect to the new issue, which is returned. */
   transferIssue(ticket: string, toFullName: string, by?: string): IssueView;
 
@@ -61,7 +67,7 @@ export interface People {
 
 const SOMEBODY = 'octocat';
 
-export function createPeople(state: State, at: () => Addresses): People {
+export function createPeople(state: State, webhooks: Webhooks, at: () => Addresses): People {
   const repositoryOf = (fullName: string): Repository => {
     const repository = state.findByName(fullName);
     if (repository === undefined) throw new Error(`no repository ${fullName}`);
@@ -90,17 +96,25 @@ export function createPeople(state: State, at: () => Addresses): People {
     renameRepository: (fullName, to) => state.rename(repositoryOf(fullName), to),
     configureRepository: (fullName, settings) => state.configure(repositoryOf(fullName), settings),
     repositoryLabels: (fullName) => [...repositoryOf(fullName).labels.values()],
+    addWebhook: (fullName, settings) =>
+      String(webhooks.add({ kind: 'repository', repository: repositoryOf(fullName) }, settings).id),
+    switchWebhook(fullName, id, active) {
+      const hook = webhooks.of(repositoryOf(fullName)).find((one) => String(one.id) === id);
+      if (hook === undefined) throw new Error(`no webhook ${id} of ${fullName}`);
+      hook.active = active;
+    },
 
     openIssue(fullName, { by, title = 'A ticket', ...fields } = {}) {
       return view(state.openIssue(repositoryOf(fullName), { title, ...fields }, person(by)));
     },
+    editIssue: (ticket, fields, by) => state.edit(issueOf(ticket), fields, person(by)),
     addLabel: (ticket, label, by) => state.changeLabels(issueOf(ticket), [label], [], person(by)),
     removeLabel: (ticket, label, by) => state.changeLabels(issueOf(ticket), [], [label], person(by)),
     setLabels: (ticket, labels, by) => state.setLabels(issueOf(ticket), labels, person(by)),
     comment: (ticket, body, by) => void state.comment(issueOf(ticket), body, person(by)),
     closeIssue: (ticket, by) => state.close(issueOf(ticket), person(by)),
     reopenIssue: (ticket, by) => state.reopen(issueOf(ticket), person(by)),
-    deleteIssue: (ticket) => state.deleteIssue(issueOf(ticket)),
+    deleteIssue: (ticket, by) => state.deleteIssue(issueOf(ticket), person(by)),
     transferIssue: (ticket, to, by) => view(state.transfer(issueOf(ticket), repositoryOf(to), person(by))),
 
     issue: (ticket) => view(issueOf(ticket)),

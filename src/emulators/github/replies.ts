@@ -1,4 +1,5 @@
 /** Replies of the API as values, with the messages that GitHub itself uses. Refusals are replies like any other. */
+import type { Token } from './tokens.ts';
 
 export interface Reply {
   readonly status: number;
@@ -33,6 +34,13 @@ export function refused(status: number, message: string, documentationUrl = DOCS
 }
 
 export const notFound: Reply = refused(404, 'Not Found');
+
+/** What a fine-grained token or an App is told that its owner has not given this permission, `issues=write`. */
+export function lacksPermission(token: Pick<Token, 'isInstallation'>, permission: string): Reply {
+  const kind = token.isInstallation ? 'integration' : 'personal access token';
+  const reply = refused(403, `Resource not accessible by ${kind}`);
+  return { ...reply, headers: { 'x-accepted-github-permissions': permission } };
+}
 
 export function invalid(...errors: FieldProblem[]): Reply {
   return {

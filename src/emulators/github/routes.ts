@@ -8,9 +8,11 @@ import { moved, notFound, type Reply, refused } from './replies.ts';
 import { type Addresses, numericUrl } from './shapes.ts';
 import { fullNameOf, type Issue, type Repository, type State } from './state.ts';
 import type { Token } from './tokens.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export interface Call {
   readonly state: State;
+  readonly webhooks: Webhooks;
   readonly rateLimits: RateLimits;
   readonly at: Addresses;
   readonly method: string;
@@ -29,7 +31,7 @@ export interface RepositoryCall extends Call {
 }
 
 /** Of an App that has signed in as itself. */
-export interface AppCall extends Pick<Call, 'state' | 'at' | 'params'> {
+export interface AppCall extends Pick<Call, 'state' | 'webhooks' | 'at' | 'params' | 'query'> {
   readonly app: App;
   readonly nowMs: () => number;
 }

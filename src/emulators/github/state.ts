@@ -71,6 +71,16 @@ export interface Repository {
   version: number;
 }
 
+/** What webhooks tell of, when it has happened. */
+export type Happening = { readonly issue: Issue; readonly by: User } & (
+  | { readonly action: 'opened'; readonly transferredFrom?: Issue | undefined }
+  | { readonly action: 'labeled' | 'unlabeled'; readonly label: Label }
+  | { readonly action: 'edited'; readonly before: { readonly title?: string; readonly body?: string } }
+  | { readonly action: 'closed' | 'reopened' | 'deleted' }
+  | { readonly action: 'transferred'; readonly to: Issue }
+  | { readonly action: 'commented'; readonly comment: Comment }
+);
+
 /** What its owner can switch; what is absent stays. */
 export type RepositorySettings = Partial<Pick<Repository, 'archived' | 'hasIssues' | 'isPrivate'>>;
 
@@ -86,7 +96,7 @@ const AUTO_COLOR = 'ededed';
 
 export type State = ReturnType<typeof createState>;
 
-export function createState(ledger: Ledger, nowMs: () => number) {
+export function createState(ledger: Ledger, nowMs: () => number, tell: (happening: Happening) => void) {
   const repositories = new Map<number, Repository>();
   /** Current and former names, lower-cased; a former name gives way to a new repository. */
   const byName = new Map<string, Repository>();
@@ -124,31 +134,50 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     return label;
   };
 
-  /** Adds first, then removes; what changes nothing leaves no trace. Unknown labels come into being. */
-  const changeLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): void => {
-    const added: string[] = [];
-    const removed: string[] = [];
+  /**
+   * Adds first, then removes; what changes nothing leaves no trace. Unknown labels come into being. Returns what is to be
+   * told, label by label, once all of them are there.
+   */
+  const applyLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): Happening[] => {
+    const added: Label[] = [];
+    const removed: Label[] = [];
     for (const name of add) {
       const key = name.toLowerCase();
       if (issue.labels.has(key)) continue;
       const label = issue.repository.labels.get(key) ?? createLabel(issue.repository, name);
       issue.labels.set(key, label);
       addEvent(issue, 'labeled', by, label);
-      added.push(label.name);
+      added.push(label);
     }
     for (const name of remove) {
       const label = issue.labels.get(name.toLowerCase());
       if (label === undefined) continue;
       issue.labels.delete(name.toLowerCase());
       addEvent(issue, 'unlabeled', by, label);
-      removed.push(label.name);
+      removed.push(label);
     }
-    if (added.length + removed.length === 0) return;
+    if (added.length + removed.length === 0) return [];
     touch(issue);
-    ledger.recordLabels({ atMs: nowMs(), ticket: ticketOf(issue), added, removed, labels: labelNames(issue), by });
+    ledger.recordLabels({
+      atMs: nowMs(),
+      ticket: ticketOf(issue),
+      added: added.map(({ name }) => name),
+      removed: removed.map(({ name }) => name),
+      labels: labelNames(issue),
+      by,
+    });
+    const told = { issue, by: user(by.login) };
+    return [
+      ...added.map((label) => ({ ...told, action: 'labeled' as const, label })),
+      ...removed.map((label) => ({ ...told, action: 'unlabeled' as const, label })),
+    ];
   };
 
-  const openIssue = (repository: Repository, fields: NewIssue, by: Actor): Issue => {
+  const changeLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): void => {
+    for (const happening of applyLabels(issue, add, remove, by)) tell(happening);
+  };
+
+  const openIssue = (repository: Repository, fields: NewIssue, by: Actor, transferredFrom?: Issue): Issue => {
     const atMs = nowMs();
     const issue: Issue = {
       id: nextId(),
@@ -169,7 +198,11 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     };
     repository.issues.push(issue);
     repository.version += 1;
-    changeLabels(issue, fields.labels ?? [], [], by);
+    issue.comments.push(...(transferredFrom?.comments ?? []));
+    // It is told of with its labels, and then of each of them.
+    const labelled = applyLabels(issue, fields.labels ?? [], [], by);
+    tell({ issue, by: user(by.login), action: 'opened', transferredFrom });
+    for (const happening of labelled) tell(happening);
     return issue;
   };
 
@@ -186,10 +219,16 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       changeLabels(issue, names, surplus, by);
     },
 
-    edit(issue: Issue, fields: { title?: string; body?: string | null }): void {
-      issue.title = fields.title ?? issue.title;
+    edit(issue: Issue, fields: { title?: string; body?: string | null }, by: Actor): void {
+      const { title, body } = issue;
+      issue.title = fields.title ?? title;
       if (fields.body !== undefined) issue.body = fields.body;
       touch(issue);
+      const before = {
+        ...(issue.title !== title && { title }),
+        ...(issue.body !== body && { body: body ?? '' }),
+      };
+      if (Object.keys(before).length > 0) tell({ issue, by: user(by.login), action: 'edited', before });
     },
 
     close(issue: Issue, by: Actor, reason: 'completed' | 'not_planned' | 'duplicate' = 'completed'): void {
@@ -197,6 +236,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       issue.closed = { atMs: nowMs(), by: user(by.login), reason };
       addEvent(issue, 'closed', by);
       touch(issue);
+      tell({ issue, by: user(by.login), action: 'closed' });
     },
 
     reopen(issue: Issue, by: Actor): void {
@@ -205,6 +245,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       issue.reopened = true;
       addEvent(issue, 'reopened', by);
       touch(issue);
+      tell({ issue, by: user(by.login), action: 'reopened' });
     },
 
     comment(issue: Issue, body: string, by: Actor): Comment {
@@ -212,20 +253,23 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       issue.comments.push(comment);
       touch(issue);
       ledger.recordComment({ atMs: comment.createdAtMs, ticket: ticketOf(issue), body, by });
+      tell({ issue, by: comment.user, action: 'commented', comment });
       return comment;
     },
 
-    deleteIssue(issue: Issue): void {
+    deleteIssue(issue: Issue, by: Actor): void {
       issue.gone = { kind: 'deleted' };
       touch(issue);
+      tell({ issue, by: user(by.login), action: 'deleted' });
     },
 
     /** Opens the issue again in another repository, under a new number; the old address redirects. */
     transfer(issue: Issue, target: Repository, by: Actor): Issue {
-      const moved = openIssue(target, { title: issue.title, body: issue.body, labels: labelNames(issue) }, by);
-      moved.comments.push(...issue.comments);
+      const fields = { title: issue.title, body: issue.body, labels: labelNames(issue) };
+      const moved = openIssue(target, fields, by, issue);
       issue.gone = { kind: 'transferred', to: moved };
       touch(issue);
+      tell({ issue, by: user(by.login), action: 'transferred', to: moved });
       return moved;
     },
 

@@ -13,14 +13,19 @@ export interface TokenOptions {
   /** Of a classic token, said in every answer. A fine-grained one has none, and says nothing of what it may. */
   readonly scopes?: readonly string[];
   /** What a fine-grained token or an App may do to issues, whatever its account may. Default `write`. */
-  readonly issues?: IssuesPermission;
+  readonly issues?: Permission;
+  /**
+   * The same for the webhooks of repositories. A classic token needs a scope for them besides. Default `write`: its account
+   * owns the repository.
+   */
+  readonly webhooks?: Permission;
   /** It is an App's for one installation: there is no user behind it. */
   readonly isInstallation?: boolean;
   /** Wall clock of the server; it never ends when absent. */
   readonly expiresAtMs?: number;
 }
 
-export type IssuesPermission = 'none' | 'read' | 'write';
+export type Permission = 'none' | 'read' | 'write';
 
 export interface Token {
   /** How the ledger names it. */
@@ -28,7 +33,8 @@ export interface Token {
   readonly login: string;
   readonly canPush: boolean;
   readonly scopes: readonly string[] | undefined;
-  readonly issues: IssuesPermission;
+  readonly issues: Permission;
+  readonly webhooks: Permission;
   readonly isInstallation: boolean;
   /** What its ETags are made with: a renewed token of the same installation has other ones. */
   readonly etagSalt: string;
@@ -58,6 +64,7 @@ export function createTokens(initial: Readonly<Record<string, TokenOptions>>, no
       canPush: options.canPush ?? true,
       scopes: options.scopes,
       issues: options.issues ?? 'write',
+      webhooks: options.webhooks ?? 'write',
       isInstallation: options.isInstallation ?? false,
       etagSalt: hash('sha256', options.token),
       expiresAtMs: options.expiresAtMs ?? Number.POSITIVE_INFINITY,

@@ -5,6 +5,7 @@
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Answer } from '../faults.ts';
 import type { HttpRequest } from '../http-server.ts';
+import type { Hooks } from './hooks.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { badParameter, insufficientScope, notFound, type Reply, refused, revokedToken } from './replies.ts';
 import type { Call, Route } from './routes.ts';
@@ -19,12 +20,13 @@ export interface Api {
 
 export interface ApiDeps {
   readonly state: State;
+  readonly hooks: Hooks;
   readonly rateLimits: RateLimits;
   readonly at: () => Addresses;
   readonly nowMs: () => number;
 }
 
-export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
+export function createApi({ state, hooks, rateLimits, at, nowMs }: ApiDeps): Api {
   const dress = (reply: Reply): Answer => ({
     status: reply.status,
     headers: {
@@ -47,7 +49,9 @@ export function createApi({ state, rateLimits, at, nowMs }: ApiDeps): Api {
     if (body === undefined) return badParameter('Problem parsing the JSON body');
     const call: Call = {
       state,
+      hooks,
       at: at(),
+      nowMs,
       url: `${new URL(at().api).origin}${request.path.split('?')[0]}`,
       token,
       actor: { kind: 'token', id: token.id, login: token.login },

@@ -7,8 +7,11 @@ import type { EmulatedServer } from '../emulated-project.ts';
 import { createFaults, type InjectedFault } from '../faults.ts';
 import { createHttpServer } from '../http-server.ts';
 import { createLedger, type LedgerOptions } from '../ledger.ts';
+import type { HookSettings, WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { createApi } from './api.ts';
+import { hookRoutes } from './hook-routes.ts';
+import { createHooks, type WebhookOptions } from './hooks.ts';
 import { issueRoutes } from './issue-routes.ts';
 import { labelRoutes } from './label-routes.ts';
 import { createPeople, type People } from './people.ts';
@@ -30,6 +33,7 @@ export interface GitLabEmulatorOptions {
   readonly projects?: readonly string[];
   readonly rateLimit?: RateLimitOptions;
   readonly ledger?: LedgerOptions;
+  readonly webhooks?: WebhookOptions;
   /** Wall clock of the server. Default `Date.now`. */
   readonly nowMs?: () => number;
 }
@@ -47,11 +51,21 @@ export interface GitLabEmulator extends People, EmulatedServer {
   pageUrl(path: string): string;
   readonly tokens: Tokens;
   readonly rateLimits: RateLimits;
+  /** The road of its webhooks. */
+  readonly webhooks: WebhookSender;
+  /** Registers one for issues, comments and merge requests of a project. A secret `whsec_...` is a signing token. Its id. */
+  addWebhook(path: string, hook: HookSettings): string;
   /** Refuses by a 429 in plain text, without a word on the window, until removed or used up. */
   imposePlainLimit(limit?: PlainLimit): InjectedFault;
 }
 
-export const GITLAB_ROUTES: readonly Route[] = [...accountRoutes, ...issueRoutes, ...labelRoutes, ...threadRoutes];
+export const GITLAB_ROUTES: readonly Route[] = [
+  ...accountRoutes,
+  ...issueRoutes,
+  ...labelRoutes,
+  ...threadRoutes,
+  ...hookRoutes,
+];
 
 export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLabEmulator {
   const { pathPrefix = '', nowMs = Date.now } = options;
@@ -59,7 +73,8 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
   const faults = createFaults();
   const tokens = createTokens(options.tokens ?? {});
   const rateLimits = createRateLimits(options.rateLimit ?? {}, nowMs);
-  const state = createState(ledger, nowMs);
+  const hooks = createHooks({ at: () => at(), nowMs }, options.webhooks ?? {});
+  const state = createState(ledger, nowMs, hooks.tell);
   const server = createHttpServer<Route>({
     name: 'GitLab',
     port: options.port,
@@ -84,7 +99,7 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
     const pages = `${server.origin}${pathPrefix}`;
     return { pages, api: `${pages}/api/v4` };
   };
-  const api = createApi({ state, rateLimits, at, nowMs });
+  const api = createApi({ state, hooks, rateLimits, at, nowMs });
   const people = createPeople(state, at);
   for (const path of options.projects ?? []) people.addProject(path);
 
@@ -98,6 +113,13 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
     faults,
     tokens,
     rateLimits,
+    webhooks: hooks.sender,
+
+    addWebhook(path, hook) {
+      const project = state.findByPath(path);
+      if (project === undefined) throw new Error(`no project ${path}`);
+      return String(hooks.add(project, hook).id);
+    },
 
     imposePlainLimit({ token, retryAfterSeconds, times } = {}) {
       const matcher = { ...(token === undefined ? {} : { token }), ...(times === undefined ? {} : { times }) };
@@ -106,6 +128,9 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
     },
 
     start: server.start,
-    close: server.close,
+    async close() {
+      await hooks.sender.stop();
+      await server.close();
+    },
   };
 }

@@ -12,6 +12,8 @@ export function gitlabProject(gitlab: GitLabEmulator, fullPath: string, token: s
     environment: { GITLAB_TOKEN: token },
     ledger: gitlab.ledger,
     faults: gitlab.faults,
+    webhooks: gitlab.webhooks,
+    addWebhook: (hook) => gitlab.addWebhook(fullPath, hook),
     openTicket: ({ body, ...ticket } = {}) =>
       gitlab.openIssue(fullPath, { ...ticket, ...(body !== undefined && { description: body }) }),
     addLabel: gitlab.addLabel,

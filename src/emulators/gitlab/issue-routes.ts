@@ -140,10 +140,11 @@ function updateIssue(call: ProjectCall, issue: Issue): Reply {
     return badParameter('title, description, state_event, labels, add_labels, remove_labels are missing');
   }
   if (typeof title === 'string' || typeof description === 'string') {
-    call.state.edit(issue, {
+    const fields = {
       ...(typeof title === 'string' ? { title } : {}),
       ...(typeof description === 'string' ? { description } : {}),
-    });
+    };
+    call.state.edit(issue, fields, call.actor);
   }
   // Whoever wrote an issue may edit it; labels sent without the right to set them are dropped without a word.
   if (mayLabel(call)) {

@@ -1,5 +1,6 @@
 /** What a route is: its address, a name for the ledger, the scopes that open it, and a function from a call to a reply. */
 import type { Actor } from '../ledger.ts';
+import type { Hooks } from './hooks.ts';
 import { notFound, type Reply } from './replies.ts';
 import type { Addresses } from './shapes.ts';
 import type { Issue, Project, State } from './state.ts';
@@ -7,7 +8,10 @@ import { ACCESS_LEVELS, type Scope, type Token } from './tokens.ts';
 
 export interface Call {
   readonly state: State;
+  readonly hooks: Hooks;
   readonly at: Addresses;
+  /** Wall clock of the server. */
+  readonly nowMs: () => number;
   /** Address that was asked, without the query: links of a listing lead back to it. */
   readonly url: string;
   readonly token: Token;

@@ -1,9 +1,10 @@
 /**
  * What the emulated GitLab remembers: projects, their labels, issues with labels, notes and label events. Plain data and
- * the few acts that change it; every act on a ticket tells the ledger. Unlike GitHub's, names of labels are compared
- * letter by letter: `Bug` and `bug` are two labels.
+ * the few acts that change it; every act on a ticket tells the ledger and the webhooks. Unlike GitHub's, names of labels
+ * are compared letter by letter: `Bug` and `bug` are two labels.
  */
 import type { Actor, Ledger } from '../ledger.ts';
+import { type IssueAct, snapshotOf, type TicketAct } from './ticket-acts.ts';
 
 export interface User {
   readonly id: number;
@@ -82,7 +83,8 @@ const DEFAULT_COLOR = '#6699cc';
 
 export type State = ReturnType<typeof createState>;
 
-export function createState(ledger: Ledger, nowMs: () => number) {
+/** @param tell told of every act on a ticket, when it is done. */
+export function createState(ledger: Ledger, nowMs: () => number, tell: (act: TicketAct) => void) {
   const projects = new Map<number, Project>();
   /** Current and former paths, lower-cased; a former path gives way to a new project. */
   const byPath = new Map<string, Project>();
@@ -115,8 +117,15 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     return label;
   };
 
+  /** Does something to an issue that is there, and tells of it. Undefined when it changes nothing. */
+  const act = (issue: Issue, by: Actor, change: () => Exclude<IssueAct['action'], 'open'> | undefined): void => {
+    const before = snapshotOf(issue);
+    const action = change();
+    if (action !== undefined) tell({ kind: 'issue', action, issue, by: user(by.login), before });
+  };
+
   /** Adds and removes in one act; what changes nothing leaves no trace. Unknown labels come into being. */
-  const changeLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): void => {
+  const putLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): boolean => {
     const added: string[] = [];
     const removed: string[] = [];
     const note = (action: LabelEvent['action'], label: Label): void => {
@@ -135,7 +144,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       issue.labels.delete(name);
       note('remove', label);
     }
-    if (added.length + removed.length === 0) return;
+    if (added.length + removed.length === 0) return false;
     issue.updatedAtMs = nowMs();
     ledger.recordLabels({
       atMs: nowMs(),
@@ -145,7 +154,11 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       labels: [...issue.labels.keys()],
       by,
     });
+    return true;
   };
+
+  const changeLabels = (issue: Issue, add: readonly string[], remove: readonly string[], by: Actor): void =>
+    act(issue, by, () => (putLabels(issue, add, remove, by) ? 'update' : undefined));
 
   const openIssue = (project: Project, fields: NewIssue, by: Actor): Issue => {
     const atMs = nowMs();
@@ -167,15 +180,18 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       deleted: false,
     };
     project.issues.push(issue);
-    changeLabels(issue, fields.labels ?? [], [], by);
+    putLabels(issue, fields.labels ?? [], [], by);
+    tell({ kind: 'issue', action: 'open', issue, by: issue.author, before: undefined });
     return issue;
   };
 
-  const close = (issue: Issue, by: Actor): void => {
-    if (issue.closed !== undefined) return;
-    issue.closed = { atMs: nowMs(), by: user(by.login) };
-    addNote(issue, 'closed', by, true);
-  };
+  const close = (issue: Issue, by: Actor): void =>
+    act(issue, by, () => {
+      if (issue.closed !== undefined) return undefined;
+      issue.closed = { atMs: nowMs(), by: user(by.login) };
+      addNote(issue, 'closed', by, true);
+      return 'close';
+    });
 
   const take = (path: string, project: Project): void => {
     if (!/^[^/]+(\/[^/]+)+$/.test(path)) throw new Error(`not a project path of the form group/project: ${path}`);
@@ -192,20 +208,27 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     close,
 
     reopen(issue: Issue, by: Actor): void {
-      if (issue.closed === undefined) return;
-      issue.closed = undefined;
-      addNote(issue, 'reopened', by, true);
+      act(issue, by, () => {
+        if (issue.closed === undefined) return undefined;
+        issue.closed = undefined;
+        addNote(issue, 'reopened', by, true);
+        return 'reopen';
+      });
     },
 
-    edit(issue: Issue, fields: { title?: string; description?: string | null }): void {
-      issue.title = fields.title ?? issue.title;
-      if (fields.description !== undefined) issue.description = fields.description;
-      issue.updatedAtMs = nowMs();
+    edit(issue: Issue, fields: { title?: string; description?: string | null }, by: Actor): void {
+      act(issue, by, () => {
+        issue.title = fields.title ?? issue.title;
+        if (fields.description !== undefined) issue.description = fields.description;
+        issue.updatedAtMs = nowMs();
+        return 'update';
+      });
     },
 
     comment(issue: Issue, body: string, by: Actor): Note {
       const note = addNote(issue, body, by, false);
       ledger.recordComment({ atMs: note.createdAtMs, ticket: ticketOf(issue), body, by });
+      tell({ kind: 'note', issue, note });
       return note;
     },
 
@@ -214,9 +237,9 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       const { title, description, type } = issue;
       const moved = openIssue(target, { title, description, type, labels: [...issue.labels.keys()] }, by);
       moved.notes.push(...issue.notes);
+      issue.movedTo = moved;
       close(issue, by);
       addNote(issue, `moved to ${ticketOf(moved)}`, by, true);
-      issue.movedTo = moved;
       return moved;
     },
 

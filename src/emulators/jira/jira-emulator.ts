@@ -7,6 +7,7 @@ import type { EmulatedServer } from '../emulated-project.ts';
 import { createFaults, type FaultMatcher, type InjectedFault } from '../faults.ts';
 import { createHttpServer } from '../http-server.ts';
 import { createLedger, type LedgerOptions } from '../ledger.ts';
+import type { WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { type AccountOptions, type Accounts, createAccounts, type Deployment } from './accounts.ts';
 import { createApi } from './api.ts';
@@ -19,6 +20,7 @@ import { searchRoutes } from './search-routes.ts';
 import type { Addresses } from './shapes.ts';
 import { createState } from './state.ts';
 import { createTokenBuckets, type TokenBucketOptions, type TokenBuckets } from './token-buckets.ts';
+import { createWebhooks, type JiraHook, type WebhookOptions } from './webhooks.ts';
 
 export interface JiraEmulatorOptions {
   readonly deployment: Deployment;
@@ -37,6 +39,7 @@ export interface JiraEmulatorOptions {
   readonly tokenBuckets?: TokenBucketOptions;
   /** The most that a page of a search holds, whatever is asked for. Default 100 on Cloud, 1000 on Data Center. */
   readonly pageLimit?: number;
+  readonly webhooks?: WebhookOptions;
   readonly ledger?: LedgerOptions;
   /** Wall clock of the server. Default `Date.now`. */
   readonly nowMs?: () => number;
@@ -68,6 +71,9 @@ export interface JiraEmulator extends EmulatedServer, People {
   readonly accounts: Accounts;
   readonly index: Pick<SearchIndex, 'fallBehind' | 'catchUp'>;
   readonly tokenBuckets: TokenBuckets;
+  readonly webhooks: WebhookSender;
+  /** Registers a webhook as an administrator does. Its id. */
+  addWebhook(hook: JiraHook): string;
   /** From now on a wrong token sees what somebody without an account sees, instead of a 401. */
   takeFailedLoginsForAnonymous(): void;
   /** Refuses requests for their rate until removed or used up. */
@@ -81,6 +87,7 @@ const ROUTES: readonly Route[] = [...accountRoutes, ...issueRoutes, ...commentRo
 export function createJiraEmulator(options: JiraEmulatorOptions): JiraEmulator {
   const { deployment, contextPath = '' } = options;
   const isCloud = deployment === 'cloud';
+  const version = isCloud ? 3 : 2;
   const nowMs = options.nowMs ?? Date.now;
   const ledger = createLedger(options.ledger);
   const faults = createFaults();
@@ -107,7 +114,7 @@ export function createJiraEmulator(options: JiraEmulatorOptions): JiraEmulator {
     port: options.port,
     mounts: ROUTES.filter(({ only }) => only === undefined || only === deployment).map((route) => ({
       method: route.method,
-      url: `${contextPath}/rest/api/${isCloud ? 3 : 2}${route.path}`,
+      url: `${contextPath}/rest/api/${version}${route.path}`,
       route,
     })),
     prepare: (route, request) => {
@@ -123,10 +130,12 @@ export function createJiraEmulator(options: JiraEmulatorOptions): JiraEmulator {
   });
   const at = (): Addresses => ({
     deployment,
+    version,
     api: `${server.origin}${contextPath}`,
     site: isCloud ? server.origin : `${server.origin}${contextPath}`,
   });
   const people = createPeople(state, deployment, at);
+  const webhooks = createWebhooks({ state, at, nowMs }, options.webhooks);
   for (const key of options.projects ?? []) people.addProject(key);
 
   return {
@@ -143,6 +152,8 @@ export function createJiraEmulator(options: JiraEmulatorOptions): JiraEmulator {
     accounts,
     index,
     tokenBuckets,
+    webhooks: webhooks.sender,
+    addWebhook: webhooks.add,
     takeFailedLoginsForAnonymous() {
       failedLogin = 'anonymous';
     },
@@ -157,7 +168,10 @@ export function createJiraEmulator(options: JiraEmulatorOptions): JiraEmulator {
         },
       ),
     start: server.start,
-    close: server.close,
+    async close() {
+      await webhooks.sender.stop();
+      await server.close();
+    },
   };
 }
 

@@ -29,6 +29,8 @@ export function jiraProject(jira: JiraEmulator, projectKey: string, credential: 
     },
     ledger: jira.ledger,
     faults: jira.faults,
+    webhooks: jira.webhooks,
+    addWebhook: (hook) => jira.addWebhook({ ...hook, jql: `project = "${projectKey}"` }),
     openTicket: ({ title, body, labels, by } = {}) =>
       view(
         jira.openIssue(projectKey, {
@@ -43,7 +45,7 @@ export function jiraProject(jira: JiraEmulator, projectKey: string, credential: 
     comment: jira.comment,
     closeTicket: (ticket, by) => jira.setStatus(ticket, 'done', by),
     reopenTicket: (ticket, by) => jira.setStatus(ticket, 'new', by),
-    deleteTicket: jira.deleteIssue,
+    deleteTicket: (ticket) => jira.deleteIssue(ticket),
     ticket: (ticket) => view(jira.issue(ticket)),
     all: () => jira.issues(projectKey).map(view),
   };

@@ -45,7 +45,7 @@ export interface People {
   setStatus(issue: string, status: StatusCategory, by?: string): void;
   /** Into another project, under a new key. */
   moveIssue(issue: string, projectKey: string, by?: string): IssueView;
-  deleteIssue(issue: string): void;
+  deleteIssue(issue: string, by?: string): void;
   /** Throws for an issue that is not there (any more). */
   issue(issue: string): IssueView;
   /** All that are there, oldest first. */
@@ -94,7 +94,7 @@ export function createPeople(state: State, deployment: Deployment, at: () => Add
       state.move(issueOf(issue), projectOf(projectKey), person(by));
       return view(issueOf(issue));
     },
-    deleteIssue: (issue) => state.remove(issueOf(issue)),
+    deleteIssue: (issue, by) => state.remove(issueOf(issue), person(by)),
     issue: (issue) => view(issueOf(issue)),
     issues: (projectKey) =>
       state

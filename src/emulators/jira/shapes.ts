@@ -5,6 +5,8 @@ import { type Change, type Comment, type Issue, keyOf, type Project, type Status
 
 export interface Addresses {
   readonly deployment: Deployment;
+  /** Of the API, in which addresses are told. */
+  readonly version: 2 | 3;
   /** Base of the API with the context path. */
   readonly api: string;
   /** What people open. */
@@ -127,17 +129,19 @@ export function changeShape(at: Addresses, change: Change) {
     id: String(change.id),
     author: userShape(at, change.author),
     created: timestamp(change.createdAtMs),
-    items: [
-      {
-        field: change.field,
-        fieldtype: 'jira',
-        ...(at.deployment === 'cloud' ? { fieldId: change.field.toLowerCase() } : {}),
-        from: null,
-        fromString: change.from,
-        to: null,
-        toString: change.to,
-      },
-    ],
+    items: [changeItemShape(at, change)],
+  };
+}
+
+export function changeItemShape(at: Addresses, change: Change) {
+  return {
+    field: change.field,
+    fieldtype: 'jira',
+    ...(at.deployment === 'cloud' ? { fieldId: change.field.toLowerCase() } : {}),
+    from: null,
+    fromString: change.from,
+    to: null,
+    toString: change.to,
   };
 }
 
@@ -147,7 +151,7 @@ function timestamp(ms: number): string {
 }
 
 export function restUrl(at: Addresses): string {
-  return `${at.api}/rest/api/${at.deployment === 'cloud' ? 3 : 2}`;
+  return `${at.api}/rest/api/${at.version}`;
 }
 
 export function issuePage(at: Addresses, issue: Issue): string {

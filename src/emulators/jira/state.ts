@@ -31,6 +31,12 @@ export interface Change {
   readonly createdAtMs: number;
 }
 
+/** What Jira tells webhooks about. */
+export type Happening =
+  | { readonly kind: 'created' | 'deleted'; readonly issue: Issue; readonly by: User }
+  | { readonly kind: 'updated'; readonly issue: Issue; readonly by: User; readonly changes: readonly Change[] }
+  | { readonly kind: 'commented'; readonly issue: Issue; readonly by: User; readonly comment: Comment };
+
 export interface Issue {
   /** Stays for life, unlike the key. */
   readonly id: number;
@@ -73,6 +79,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
   const byKey = new Map<string, Issue>();
   const users = new Map<string, User>();
   const listeners = new Set<(issue: Issue) => void>();
+  const witnesses = new Set<(happening: Happening) => void>();
   let lastId = 10_000;
 
   const nextId = (): number => (lastId += 1);
@@ -88,8 +95,19 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     for (const listener of listeners) listener(issue);
   };
 
-  const log = (issue: Issue, field: Change['field'], from: string, to: string, by: Actor): void => {
-    issue.changes.push({ id: nextId(), field, from, to, author: user(by.login), createdAtMs: nowMs() });
+  const tell = (happening: Happening): void => {
+    for (const witness of witnesses) witness(happening);
+  };
+
+  const log = (issue: Issue, field: Change['field'], from: string, to: string, by: Actor): Change => {
+    const change = { id: nextId(), field, from, to, author: user(by.login), createdAtMs: nowMs() };
+    issue.changes.push(change);
+    return change;
+  };
+
+  const changed = (issue: Issue, by: Actor, ...changes: Change[]): void => {
+    touch(issue);
+    tell({ kind: 'updated', issue, by: user(by.login), changes });
   };
 
   const recordLabels = (issue: Issue, added: readonly string[], removed: readonly string[], by: Actor): void =>
@@ -114,6 +132,8 @@ export function createState(ledger: Ledger, nowMs: () => number) {
     project: (key: string): Project | undefined => projects.get(key.toUpperCase()),
     /** Called after every change of an issue. */
     onChange: (listener: (issue: Issue) => void): void => void listeners.add(listener),
+    /** Called when all of it is done. */
+    onHappening: (witness: (happening: Happening) => void): void => void witnesses.add(witness),
 
     addProject(key: string): Project {
       if (!/^[A-Z][A-Z0-9_]+$/.test(key)) throw new Error(`not a project key: ${key}`);
@@ -156,6 +176,7 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       issues.set(issue.id, issue);
       if (issue.labels.size > 0) recordLabels(issue, [...issue.labels], [], by);
       touch(issue);
+      tell({ kind: 'created', issue, by: issue.creator });
       return issue;
     },
 
@@ -166,16 +187,16 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       for (const label of added) issue.labels.add(label);
       const removed = remove.filter((label) => issue.labels.delete(label));
       if (added.length + removed.length === 0) return;
-      log(issue, 'labels', before.join(' '), [...issue.labels].join(' '), by);
+      const change = log(issue, 'labels', before.join(' '), [...issue.labels].join(' '), by);
       recordLabels(issue, added, removed, by);
-      touch(issue);
+      changed(issue, by, change);
     },
 
     setStatus(issue: Issue, status: StatusCategory, by: Actor): void {
       if (issue.status === status) return;
-      log(issue, 'status', issue.status, status, by);
+      const change = log(issue, 'status', issue.status, status, by);
       issue.status = status;
-      touch(issue);
+      changed(issue, by, change);
     },
 
     comment(issue: Issue, body: RichText, by: Actor): Comment {
@@ -183,22 +204,23 @@ export function createState(ledger: Ledger, nowMs: () => number) {
       issue.comments.push(comment);
       ledger.recordComment({ atMs: comment.createdAtMs, ticket: keyOf(issue), body: textOf(body), by });
       touch(issue);
+      tell({ kind: 'commented', issue, by: comment.author, comment });
       return comment;
     },
 
     /** Into another project, under a new key; the id stays, and the old key still finds it. */
     move(issue: Issue, target: Project, by: Actor): void {
       const from = keyOf(issue);
-      log(issue, 'project', issue.project.key, target.key, by);
+      const move = log(issue, 'project', issue.project.key, target.key, by);
       issue.project = target;
       number(issue);
-      log(issue, 'Key', from, keyOf(issue), by);
-      touch(issue);
+      changed(issue, by, move, log(issue, 'Key', from, keyOf(issue), by));
     },
 
-    remove(issue: Issue): void {
+    remove(issue: Issue, by: Actor): void {
       issue.deleted = true;
       touch(issue);
+      tell({ kind: 'deleted', issue, by: user(by.login) });
     },
   };
 }

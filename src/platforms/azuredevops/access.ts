@@ -15,7 +15,7 @@ import { askProject } from './project.ts';
 import { LATEST_WIQL } from './wiql.ts';
 
 /** A permission: a bit in a security namespace, both the same on every server. */
-interface Right {
+export interface Right {
   readonly namespace: string;
   readonly permission: number;
 }
@@ -123,7 +123,7 @@ async function mayEdit(project: string, azure: AzureDevOpsSession): Promise<bool
 }
 
 /** Whether whoever asks has a permission. Asking takes none. */
-async function isGranted(
+export async function isGranted(
   azure: AzureDevOpsSession,
   { namespace, permission }: Right,
   token: string,

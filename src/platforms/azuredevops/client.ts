@@ -13,7 +13,7 @@ import type { ConnectOptions } from '../descriptor.ts';
 import type { Session } from '../session.ts';
 import { azureDevOpsDialect } from './errors.ts';
 import { createSignIn } from './sign-in.ts';
-import type { WorkItem } from './work-item.ts';
+import { type WorkItem, workItemIdSchema } from './work-item.ts';
 
 export interface AzureDevOpsClient {
   readonly source: TicketSource;
@@ -38,9 +38,6 @@ export interface AzureDevOpsSession extends Session {
   /** The id as the API takes it. */
   workItem(id: string): number;
 }
-
-/** The largest id there can be: the API's integers have 32 bits. */
-const MAX_ID = 2 ** 31 - 1;
 
 const routesSchema = z.object({ value: z.array(z.object({ id: z.string(), routeTemplate: z.string() })) });
 
@@ -106,7 +103,8 @@ export function createAzureDevOpsClient(options: Omit<ConnectOptions, 'tickets'>
           api: apiOn(session, send),
           ask: async (path) => parse(await send(`${source.apiUrl}/${path}`, { headers: PLAIN_HEADERS })),
           workItem(id) {
-            if (/^[1-9]\d{0,9}$/.test(id) && Number(id) <= MAX_ID) return Number(id);
+            const { success, data } = workItemIdSchema.safeParse(id);
+            if (success) return data;
             throw session.error('not-found', 'that is no id of a work item');
           },
         }).catch((error: unknown) => {

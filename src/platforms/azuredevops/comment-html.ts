@@ -22,6 +22,15 @@ export function endsWithMarker(html: string, marker: string): boolean {
   return textOf(html).endsWith(wordsOf(marker));
 }
 
+/** Whether a comment ends with the marker of any run: it is ours, whoever's credential wrote it. */
+export function isOwnComment(html: string): boolean {
+  return OWN_MARKER.test(textOf(html.slice(-LONGEST_END)));
+}
+
+const OWN_MARKER = /agent-smith run=\S+$/;
+/** More than a marker with the tags around it takes: comments can be long, and this reads what strangers write. */
+const LONGEST_END = 500;
+
 /** What is between the brackets of an HTML comment, which the server would drop. */
 const wordsOf = (marker: string): string => marker.replace(/^<!--\s*|\s*-->$/g, '');
 

@@ -1,8 +1,10 @@
 /** Azure DevOps' front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectAzureDevOps } from './adapter.ts';
+import { openAzureDevOpsMissedDeliveries } from './missed.ts';
 import { parseAzureDevOpsTicketId, resolveAzureDevOpsSource } from './source.ts';
 import { azureDevOpsTicketsSchema } from './tickets-schema.ts';
+import { azureDevOpsWebhook } from './webhook.ts';
 
 export const azuredevops: PlatformDescriptor = {
   slug: 'azuredevops',
@@ -15,4 +17,6 @@ export const azuredevops: PlatformDescriptor = {
   labelProblem: (label) =>
     /[,;]|^@/.test(label) ? 'a tag of Azure DevOps has no comma or semicolon and does not begin with @' : undefined,
   connect: connectAzureDevOps,
+  webhook: azureDevOpsWebhook,
+  openMissedDeliveries: openAzureDevOpsMissedDeliveries,
 };

@@ -55,6 +55,19 @@ export function parseAzureDevOpsTicketId(text: string, source: TicketSource): st
   return folded.host === source.host ? readTicketNumber(`${container}#${id}`, source.container) : undefined;
 }
 
+/**
+ * The organisation or collection behind an address that the platform itself gives: its own, or one of its API, where a
+ * project (a name or an id among `projects`) may stand between the two.
+ */
+export function readCollection(url: string, projects: readonly (string | undefined)[]): WebAddress | undefined {
+  const address = readPages(url);
+  if ('problem' in address) return undefined;
+  const last = address.segments.at(-1) ?? '';
+  const hasProject = address.segments.length > 1 && projects.some((project) => sameName(project ?? '', last));
+  const depth = address.host === CLOUD ? 1 : address.segments.length - (hasProject ? 1 : 0);
+  return { ...address, segments: address.segments.slice(0, depth) };
+}
+
 function placeWithoutUrl(organization: string | undefined, api: WebAddress | undefined): Place | SourceProblem {
   if (api !== undefined) return { collection: api };
   if (organization === undefined) return { key: 'url', problem: 'is missing: give url, or organization and project' };

@@ -7,7 +7,7 @@ import { lastSetter } from '../last-setter.ts';
 import type { AzureDevOpsClient, AzureDevOpsSession } from './client.ts';
 import { commentHtml, endsWithMarker } from './comment-html.ts';
 import { ownIdentity } from './identity.ts';
-import { tagsSchema } from './work-item.ts';
+import { tagsChangeSchema } from './work-item.ts';
 
 /** The most that one request gives. */
 const PAGE_SIZE = 200;
@@ -19,7 +19,7 @@ const commentsSchema = z.object({
 
 const updateSchema = z.object({
   revisedBy: z.object({ id: z.string(), uniqueName: z.string().nullish() }).nullish(),
-  fields: z.object({ 'System.Tags': z.object({ oldValue: tagsSchema, newValue: tagsSchema }).optional() }).nullish(),
+  fields: z.object({ 'System.Tags': tagsChangeSchema.optional() }).nullish(),
 });
 
 /** Posts a comment that ends with `marker`, unless one that does is there: the answer to an earlier post may be lost. */

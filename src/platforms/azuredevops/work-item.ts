@@ -12,6 +12,20 @@ export const tagsSchema = z
   .nullish()
   .transform((text) => splitTags(text ?? ''));
 
+/** What one revision did to them. */
+export const tagsChangeSchema = z.object({ oldValue: tagsSchema, newValue: tagsSchema });
+
+/** An id as number or digits, never a name; the API's integers have 32 bits. */
+export const workItemIdSchema = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^[1-9]\d*$/)
+      .transform(Number),
+  ])
+  .pipe(z.int32().positive());
+
 export const workItemSchema = z.object({
   id: z.int().positive(),
   rev: z.int().positive(),

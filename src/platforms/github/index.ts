@@ -1,8 +1,10 @@
 /** GitHub's front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectGitHub } from './adapter.ts';
+import { openGitHubMissedDeliveries } from './missed.ts';
 import { parseGitHubTicketId, resolveGitHubSource } from './source.ts';
 import { githubTicketsSchema } from './tickets-schema.ts';
+import { githubWebhook } from './webhook.ts';
 
 export const github: PlatformDescriptor = {
   slug: 'github',
@@ -15,4 +17,6 @@ export const github: PlatformDescriptor = {
   // A listing takes a comma for the end of a label.
   labelProblem: (label) => (label.includes(',') ? 'GitHub cannot list by a label with a comma' : undefined),
   connect: connectGitHub,
+  webhook: githubWebhook,
+  openMissedDeliveries: openGitHubMissedDeliveries,
 };

@@ -11,6 +11,9 @@ export const labelName = z.union([
 /** The names in a list of labels. */
 export const labelNames = z.array(labelName).transform((names) => names.filter((name) => name !== ''));
 
+/** An id of GitHub's as text: those of deliveries are beyond the safe integers, and the client library reads them as BigInt. */
+export const idText = z.union([z.number(), z.bigint()]).transform(String);
+
 export const issueSchema = z.object({
   number: z.int().positive(),
   title: z.string(),

@@ -37,7 +37,10 @@ function derivedApiUrl(address: WebAddress): string {
 }
 
 /** `7`, `#7`, `owner/repository#7` or the issue's URL. */
-export function parseGitHubTicketId(text: string, source: TicketSource): string | undefined {
+export function parseGitHubTicketId(
+  text: string,
+  source: Pick<TicketSource, 'host' | 'container'>,
+): string | undefined {
   const number = readTicketNumber(text.trim(), source.container);
   if (number !== undefined) return number;
   const address = readWebAddress(text);

@@ -8,6 +8,7 @@ import {
   IssueNotes,
   Issues,
   PersonalAccessTokens,
+  ProjectHooks,
   ProjectLabels,
   Projects,
   Users,
@@ -16,6 +17,7 @@ import { z } from 'zod';
 import type { TicketSource } from '../../domain/ticket.ts';
 import { type Call, PlatformError } from '../contract.ts';
 import type { ConnectOptions } from '../descriptor.ts';
+import type { Dialect } from '../error-kinds.ts';
 import { nextIn } from '../next-link.ts';
 import type { Session } from '../session.ts';
 import { gitlabDialect } from './errors.ts';
@@ -23,8 +25,11 @@ import { createRequester } from './requester.ts';
 
 export interface GitLabClient {
   readonly source: TicketSource;
-  /** @param name the operation in words, without the project: `read ticket #7`. */
-  run<T>(name: string, call: Call, work: (gitlab: GitLabSession) => Promise<T>): Promise<T>;
+  /**
+   * @param name the operation in words, without the project: `read ticket #7`.
+   * @param dialect where GitLab says something else than usual.
+   */
+  run<T>(name: string, call: Call, work: (gitlab: GitLabSession) => Promise<T>, dialect?: Dialect): Promise<T>;
   shared<T>(create: () => T): T;
 }
 
@@ -104,8 +109,8 @@ export function createGitLabClient(options: Omit<ConnectOptions, 'tickets'>): Gi
   return {
     source,
     shared: (create) => transport.shared(create),
-    run: (name, call, work) =>
-      transport.run({ name: `${name} of ${project}`, call, dialect: gitlabDialect }, (session) => work(open(session))),
+    run: (name, call, work, dialect = gitlabDialect) =>
+      transport.run({ name: `${name} of ${project}`, call, dialect }, (session) => work(open(session))),
   };
 }
 
@@ -130,6 +135,8 @@ function openResources(apiUrl: string, token: string, requesterFn: ReturnType<ty
     projects: new Projects(options),
     users: new Users(options),
     tokens: new PersonalAccessTokens(options),
+    /** Its `requester` also for events of hooks, which gitbeaker has no methods for. */
+    hooks: new ProjectHooks(options),
   };
 }
 

@@ -2,8 +2,10 @@
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectGitLab } from './adapter.ts';
 import { gitlabLabelProblem } from './listing.ts';
+import { openGitLabMissedDeliveries } from './missed.ts';
 import { parseGitLabTicketId, resolveGitLabSource } from './source.ts';
 import { gitlabTicketsSchema } from './tickets-schema.ts';
+import { gitlabWebhook } from './webhook.ts';
 
 export const gitlab: PlatformDescriptor = {
   slug: 'gitlab',
@@ -15,4 +17,6 @@ export const gitlab: PlatformDescriptor = {
   parseTicketId: parseGitLabTicketId,
   labelProblem: gitlabLabelProblem,
   connect: connectGitLab,
+  webhook: gitlabWebhook,
+  openMissedDeliveries: openGitLabMissedDeliveries,
 };

@@ -1,8 +1,10 @@
 /** Jira's front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectJira } from './adapter.ts';
+import { openJiraMissedDeliveries } from './missed.ts';
 import { isJiraCloud, parseJiraTicketId, resolveJiraSource } from './source.ts';
 import { jiraTicketsSchema } from './tickets-schema.ts';
+import { jiraWebhook } from './webhook.ts';
 
 export const jira: PlatformDescriptor = {
   slug: 'jira',
@@ -15,4 +17,6 @@ export const jira: PlatformDescriptor = {
   parseTicketId: parseJiraTicketId,
   labelProblem: (label) => (/\s/.test(label) ? 'a label of Jira has no spaces' : undefined),
   connect: connectJira,
+  webhook: jiraWebhook,
+  openMissedDeliveries: openJiraMissedDeliveries,
 };

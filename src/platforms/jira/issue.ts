@@ -15,7 +15,9 @@ export const issueSchema = z.object({
     summary: z.string().nullish(),
     labels: z.array(z.string()).default([]),
     status: z.object({ statusCategory: z.object({ key: z.string() }) }),
-    project: z.object({ key: z.string() }),
+    project: z.object({ key: z.string(), id: z.string().optional() }),
+    /** A time with an offset; only where it was asked for. */
+    updated: z.string().nullish(),
     /** A document on Cloud, wiki markup on Data Center. */
     description: z.union([z.string(), adfNode]).nullish(),
   }),

@@ -1,14 +1,23 @@
-/** Our one query, and how a value gets into it without being read as a part of it. */
+/** Our queries, and how a value gets into it without being read as a part of it. */
 import type { TicketSource } from '../../domain/ticket.ts';
 import type { TicketQuery } from '../contract.ts';
 
-/** Oldest first, so that a ticket is never starved by newer ones. Always restricted: Cloud refuses it otherwise. */
-export function listingJql({ scope }: Pick<TicketSource, 'scope'>, { labels, state }: TicketQuery): string {
+/**
+ * Oldest first, so that a ticket is never starved by newer ones. Always restricted: Cloud refuses it otherwise.
+ * @param changedWithinMinutes only what has changed so lately. Relative, because Jira reads a time of the clock in the time
+ * zone of the account.
+ */
+export function listingJql(
+  { scope }: Pick<TicketSource, 'scope'>,
+  { labels, state }: TicketQuery,
+  changedWithinMinutes?: number,
+): string {
   const spelled = [...new Set(labels.flatMap(spellings))];
   const clauses = [
     ...(scope === undefined ? [] : [`project = ${quoted(scope)}`]),
     `labels in (${spelled.map(quoted).join(', ')})`,
     ...(state === 'open' ? ['statusCategory != Done'] : []),
+    ...(changedWithinMinutes === undefined ? [] : [`updated >= -${changedWithinMinutes}m`]),
   ];
   return `${clauses.join(' AND ')} ORDER BY created ASC, key ASC`;
 }

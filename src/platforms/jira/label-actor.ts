@@ -1,6 +1,5 @@
 /**
- * Who set a label last, by the changelog: labels before and after, apart by spaces. What an issue was created with is in
- * no change; then it was its creator.
+ * Who set a label last, by the changelog. What an issue was created with is in no change; then it was its creator.
  *
  * People are told by what they cannot choose themselves: the account id on Cloud, the user name on Data Center. A display
  * name can be anybody's.
@@ -8,6 +7,7 @@
 import { z } from 'zod';
 import { hasLabel, isOurs } from '../../domain/lifecycle.ts';
 import type { Call } from '../contract.ts';
+import { changeItem, labelChangeOf } from './changelog.ts';
 import type { JiraClient, JiraSession } from './client.ts';
 
 const PAGE_SIZE = 100;
@@ -21,18 +21,7 @@ export const accountSchema = z.object({
 const changeSchema = z.object({
   author: accountSchema.nullish(),
   created: z.string(),
-  items: z
-    .array(
-      z.object({
-        field: z.string(),
-        /** `custom` for a field of the site's own, which may be called as one of Jira's. */
-        fieldtype: z.string().optional(),
-        fromString: z.string().nullish(),
-        // Where it is missing, every object has a function of this name.
-        toString: z.string().nullish().catch(undefined),
-      }),
-    )
-    .default([]),
+  items: z.array(changeItem).default([]),
 });
 
 type Change = z.infer<typeof changeSchema>;
@@ -68,18 +57,16 @@ async function* settersOf(
   /** The labels before the oldest change of labels. */
   let first: readonly string[] | undefined;
   for await (const { author, items } of client.isCloud ? cloudChanges(jira, id) : serverChanges(jira, id)) {
-    for (const { field, fieldtype, fromString, toString: to } of items) {
-      if (field !== 'labels' || fieldtype === 'custom') continue;
-      first = labelsIn(fromString);
-      if (hasLabel(labelsIn(to), label) && !hasLabel(first, label)) yield loginOf(client, author);
+    for (const change of items.map(labelChangeOf)) {
+      if (change === undefined) continue;
+      first = change.before;
+      if (hasLabel(change.after, label) && !hasLabel(first, label)) yield loginOf(client, author);
     }
   }
   const data = await jira.cloud.getIssue(jira.api, { ...jira.issue(id), fields: ['creator', 'labels'] });
   const { creator, labels } = jira.read(originSchema, data).fields;
   if (hasLabel(first ?? labels, label)) yield loginOf(client, creator);
 }
-
-const labelsIn = (text: string | null | undefined): string[] => (text ?? '').split(' ');
 
 /** Newest first. Jira lists them the other way round, so the pages are read from the end. */
 async function* cloudChanges(jira: JiraSession, id: string): AsyncGenerator<Change> {

@@ -17,7 +17,7 @@ import { listingJql } from './jql.ts';
 /** As much as either gives with fields. */
 const PAGE_SIZE = 100;
 
-/** Where a listing goes on. */
+/** Where a search goes on. */
 interface Place {
   readonly jql: string;
   /** Of the next page on Cloud; empty for the first. */
@@ -26,6 +26,8 @@ interface Place {
   readonly startAt: number;
   readonly total: number;
 }
+
+const beginningOf = (jql: string): Place => ({ jql, token: '', startAt: 0, total: 0 });
 
 /** A query is one line. */
 const cursorAt = ({ jql, token, startAt, total }: Place): string => [jql, token, startAt, total].join('\n');
@@ -59,12 +61,12 @@ export async function listTickets(
   const jql = listingJql(client.source, query);
   const asked = cursor === undefined ? undefined : placeAt(cursor);
   // A reload of the configuration may have changed the labels: the listing begins again.
-  const at: Place = asked?.jql === jql ? asked : { jql, token: '', startAt: 0, total: 0 };
+  const at = asked?.jql === jql ? asked : beginningOf(jql);
   return client.ask(
     `list tickets labelled ${query.labels.map((label) => `"${label}"`).join(', ')}`,
     call,
     async (jira) => {
-      const { issues, next } = await (client.isCloud ? cloudSearch(jira, at) : serverSearch(jira, at));
+      const { issues, next } = await search(client, jira, at, LISTED_FIELDS);
       const tickets: Ticket[] = [];
       for (const issue of issues) {
         if (query.labels.some((label) => hasLabel(issue.fields.labels, label)))
@@ -75,10 +77,28 @@ export async function listTickets(
   );
 }
 
-async function cloudSearch(jira: JiraSession, { jql, token }: Place): Promise<Page> {
+/** Page after page of what a query finds, each read when it is asked for. */
+export async function* searchPages(
+  client: JiraClient,
+  jira: JiraSession,
+  jql: string,
+  fields: readonly string[],
+): AsyncGenerator<readonly Issue[]> {
+  for (let at: Place | undefined = beginningOf(jql); at !== undefined; ) {
+    const page: Page = await search(client, jira, at, fields);
+    yield page.issues;
+    at = page.next;
+  }
+}
+
+function search({ isCloud }: JiraClient, jira: JiraSession, at: Place, fields: readonly string[]): Promise<Page> {
+  return isCloud ? cloudSearch(jira, at, fields) : serverSearch(jira, at, fields);
+}
+
+async function cloudSearch(jira: JiraSession, { jql, token }: Place, fields: readonly string[]): Promise<Page> {
   const data = await jira.cloud.searchAndReconsileIssuesUsingJqlPost(jira.api, {
     jql,
-    fields: LISTED_FIELDS,
+    fields: [...fields],
     maxResults: PAGE_SIZE,
     ...(token === '' ? {} : { nextPageToken: token }),
   });
@@ -88,14 +108,18 @@ async function cloudSearch(jira: JiraSession, { jql, token }: Place): Promise<Pa
   return { issues, next: { jql, token: nextPageToken, startAt: 0, total: 0 } };
 }
 
-async function serverSearch(jira: JiraSession, { jql, startAt, total }: Place): Promise<Page> {
+async function serverSearch(
+  jira: JiraSession,
+  { jql, startAt, total }: Place,
+  fields: readonly string[],
+): Promise<Page> {
   const ask = async (from: number) =>
     jira.read(
       serverPage,
       await jira.api.sendRequest({
         url: '/rest/api/2/search',
         method: 'POST',
-        body: { jql, fields: LISTED_FIELDS, maxResults: PAGE_SIZE, startAt: from },
+        body: { jql, fields, maxResults: PAGE_SIZE, startAt: from },
       }),
     );
   const first = await ask(startAt);

@@ -6,7 +6,8 @@ import { readWebAddress, type WebAddress, writeWebAddress } from '../web-address
 /** First segments of Jira's own pages: what stands before them on an own server is its context path. */
 const PAGES = new Set(['browse', 'projects', 'issues', 'secure', 'plugins', 'rest']);
 const CLOUD_HOST = /\.atlassian\.net$/;
-const ISSUE_ID = /^[1-9]\d{0,18}$/;
+/** An issue's id, which is its ticket's. */
+export const ISSUE_ID = /^[1-9]\d{0,18}$/;
 const ISSUE_KEY = /^([A-Z][A-Z0-9_]+)-[1-9]\d*$/;
 
 export function resolveJiraSource(tickets: TicketsConfig): TicketSource | SourceProblem {
@@ -38,6 +39,12 @@ export function jiraSiteUrl(tickets: TicketsConfig): string {
   const address = readWebAddress(tickets.url ?? '');
   if ('problem' in address) throw new TypeError(`tickets.url ${address.problem}`);
   return writeWebAddress(siteOf(address));
+}
+
+/** The site of any address on it, the API's too, as `TicketSource.host` names it; undefined for what is no address. */
+export function jiraSiteName(text: string): string | undefined {
+  const address = readWebAddress(text);
+  return 'problem' in address ? undefined : nameOf(siteOf(address));
 }
 
 /** A numeric id, a key such as `ABC-7` of this project, or the issue's URL. */

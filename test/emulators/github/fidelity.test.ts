@@ -19,6 +19,10 @@ interface Exchange {
 }
 
 const REPO = '/repos/org/api';
+/** Of the first webhook. Its first delivery is the ping, the next one goes to the App. */
+const HOOK_DELIVERIES = `${REPO}/hooks/400001/deliveries`;
+const FIRST_DELIVERY = '9007199254740994';
+const APP_DELIVERY = '9007199254740996';
 
 /** In order: later ones build on what earlier ones changed. */
 const EXCHANGES: readonly Exchange[] = [
@@ -140,6 +144,25 @@ const EXCHANGES: readonly Exchange[] = [
     token: 'installed',
     status: 201,
   },
+  { what: 'webhooks', path: `${REPO}/hooks`, status: 200 },
+  { what: 'webhooks without a scope for them', path: `${REPO}/hooks`, token: 'scopeless-secret', status: 404 },
+  { what: 'webhooks without the permission', path: `${REPO}/hooks`, token: 'installed', status: 403 },
+  { what: 'deliveries', path: HOOK_DELIVERIES, status: 200 },
+  { what: 'a page of deliveries', path: `${HOOK_DELIVERIES}?per_page=1&status=failure`, status: 200 },
+  { what: 'deliveries of a webhook that is not there', path: `${REPO}/hooks/7/deliveries`, status: 404 },
+  { what: 'a delivery', path: `${HOOK_DELIVERIES}/${FIRST_DELIVERY}`, status: 200 },
+  { what: 'a redelivery', method: 'POST', path: `${HOOK_DELIVERIES}/${FIRST_DELIVERY}/attempts`, status: 202 },
+  { what: 'a delivery that is not there', method: 'POST', path: `${HOOK_DELIVERIES}/7/attempts`, status: 404 },
+  { what: 'the webhook of the App', path: '/app/hook/config', token: 'jwt', status: 200 },
+  { what: 'deliveries of the App', path: '/app/hook/deliveries', token: 'jwt', status: 200 },
+  { what: 'a delivery of the App', path: `/app/hook/deliveries/${APP_DELIVERY}`, token: 'jwt', status: 200 },
+  {
+    what: 'a redelivery of the App',
+    method: 'POST',
+    path: `/app/hook/deliveries/${APP_DELIVERY}/attempts`,
+    token: 'jwt',
+    status: 202,
+  },
   { what: 'issues that are switched off', path: '/repos/org/other/issues', status: 410 },
   { what: 'a repository that is archived', path: '/repos/org/other', status: 200 },
 ];
@@ -158,6 +181,7 @@ describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description
         writer: { token: 'writer-secret' },
         reader: { token: 'reader-secret', canPush: false },
         spent: { token: 'spent-secret' },
+        scopeless: { token: 'scopeless-secret', scopes: ['public_repo'] },
         spent429: { token: 'spent-429-secret' },
       },
     });
@@ -182,6 +206,13 @@ describe.each(['api.github.com', 'ghes-3.19'] as const)('against the description
     github.removeLabel('org/api#4', 'bug');
     github.transferIssue(github.openIssue('org/api').ticket, 'org/other');
     github.configureRepository('org/other', { hasIssues: false, archived: true, isPrivate: false });
+    // Nobody is there.
+    const url = 'http://127.0.0.1:9/';
+    github.addWebhook('org/api', { url, secret: 'sesame', events: ['push'] });
+    await github.webhooks.settled();
+    github.addAppWebhook('agent-smith', { url });
+    github.addLabel('org/api#1', 'webhooks');
+    await github.webhooks.settled();
   });
   afterAll(() => github.close());
 
@@ -240,12 +271,15 @@ async function installationToken(github: GitHubEmulator, jwt: string): Promise<s
   return ((await answer.json()) as { token: string }).token;
 }
 
-/** Known from recordings and documentation: redirected writes, permissions, preconditions, rate limits, what is off. */
+/** Known from recordings and documentation: redirected writes, permissions, preconditions, rate limits, what is off or not there. */
 const UNDOCUMENTED = [
   '307 issues/add-labels',
   '400 issues/add-labels',
   '401 apps/get-authenticated',
   '403 issues/add-labels',
+  '403 repos/list-webhooks',
+  '404 repos/list-webhook-deliveries',
+  '404 repos/redeliver-webhook-delivery',
   '410 issues/list-for-repo',
   '429 users/get-authenticated',
 ];

@@ -4,6 +4,7 @@ import { Octokit } from '@octokit/rest';
 import { expect, test } from 'vitest';
 import { GITHUB_ROUTES } from '../../../src/emulators/github/github-emulator.ts';
 import { APP_ID, APP_KEY, octokit, runningEmulator } from './running-emulator.ts';
+import { webhookReceiver } from './webhook-receiver.ts';
 
 const repo = { owner: 'org', repo: 'api' };
 
@@ -35,17 +36,40 @@ test('the real client reaches every route', async () => {
   expect((await rest.rateLimit.get()).data.resources.core.limit).toBe(5000);
   expect((await rest.meta.get()).status).toBe(200);
 
-  const app = new Octokit({
+  const appClient = new Octokit({
     authStrategy: createAppAuth,
     auth: { appId: APP_ID, privateKey: APP_KEY, installationId: 7 },
     baseUrl: github.url,
-  }).rest.apps;
+  });
+  const app = appClient.rest.apps;
   expect((await app.getAuthenticated()).data?.slug).toBe('agent-smith');
   expect((await app.getInstallation({ installation_id: 7 })).data.permissions).toEqual({
     metadata: 'read',
     issues: 'write',
   });
   expect((await app.listReposAccessibleToInstallation()).data.repositories[0]?.full_name).toBe('org/api');
+
+  const { url } = await webhookReceiver();
+  const hook = { ...repo, hook_id: Number(github.addWebhook('org/api', { url })) };
+  github.addAppWebhook('agent-smith', { url });
+  github.addLabel('org/api#1', 'z');
+  await github.webhooks.settled();
+  expect((await rest.repos.listWebhooks(repo)).data).toMatchObject([{ id: hook.hook_id, config: { url } }]);
+  const [sent] = (await rest.repos.listWebhookDeliveries({ ...hook, per_page: 1 })).data;
+  // The client reads ids beyond the safe integers as BigInt, which its types do not know and its paths cannot spell.
+  const ofHook = `/repos/org/api/hooks/${hook.hook_id}/deliveries/${sent?.id}`;
+  const client = octokit(github);
+  expect((await client.request(`GET ${ofHook}`)).data).toMatchObject({
+    id: sent?.id,
+    event: 'issues',
+    action: 'labeled',
+  });
+  expect((await client.request(`POST ${ofHook}/attempts`)).status).toBe(202);
+  expect((await app.getWebhookConfigForApp()).data.url).toBe(url);
+  const [ofApp] = (await app.listWebhookDeliveries()).data;
+  const path = `/app/hook/deliveries/${ofApp?.id}`;
+  expect((await appClient.request(`GET ${path}`)).data).toMatchObject({ installation_id: 7 });
+  expect((await appClient.request(`POST ${path}/attempts`)).status).toBe(202);
 
   const reached = github.ledger.totals().byOperation;
   expect(GITHUB_ROUTES.map((route) => route.operation).filter((operation) => !reached.has(operation))).toEqual([]);

@@ -17,6 +17,7 @@ test('the real client reaches every route', async () => {
   const gitlab = await runningEmulator();
   const { Issues, IssueNotes, IssueLabelEvents, ProjectLabels, Projects, Users, PersonalAccessTokens } =
     clientOf(gitlab);
+  const { ProjectHooks } = clientOf(gitlab, 'maintainer-secret');
 
   expect(await Issues.create(PROJECT, 'One', { labels: 'Bug' })).toMatchObject({
     iid: 1,
@@ -32,8 +33,8 @@ test('the real client reaches every route', async () => {
   await ProjectLabels.remove(PROJECT, 'y');
   expect(await IssueNotes.create(PROJECT, 1, 'Hi')).toMatchObject({ body: 'Hi', system: false });
   expect((await IssueNotes.all(PROJECT, 1)).map(({ body }) => body)).toEqual(['Hi']);
-  const events = await IssueLabelEvents.all(PROJECT, 1);
-  expect(events.map(({ action, label }) => `${action} ${label.name}`)).toEqual([
+  const labelEvents = await IssueLabelEvents.all(PROJECT, 1);
+  expect(labelEvents.map(({ action, label }) => `${action} ${label.name}`)).toEqual([
     'add Bug',
     'add a',
     'add b',
@@ -48,6 +49,17 @@ test('the real client reaches every route', async () => {
   const moved = await Issues.move(PROJECT, 1, gitlab.projectId('group/other'));
   expect(moved).toMatchObject({ iid: 1, labels: ['a', 'b'], references: { full: 'group/other#1' } });
   expect(await Issues.show(1, inProject)).toMatchObject({ state: 'closed', moved_to_id: moved.id });
+
+  const hook = Number(gitlab.addWebhook(PROJECT, { url: 'http://127.0.0.1:9/' }));
+  expect(await ProjectHooks.all(PROJECT)).toMatchObject([{ id: hook, alert_status: 'executable' }]);
+  gitlab.openIssue(PROJECT);
+  await gitlab.webhooks.settled();
+  // The client has no methods for these.
+  const events = `${encodeURIComponent(PROJECT)}/hooks/${hook}/events`;
+  const { body } = await ProjectHooks.requester.get(events);
+  expect(body).toMatchObject([{ id: 1, trigger: 'issue_hooks', response_status: 'internal error' }]);
+  const resent = await ProjectHooks.requester.post(`${events}/1/resend`);
+  expect(resent).toMatchObject({ status: 201, body: { response_status: 200 } });
 
   const reached = gitlab.ledger.totals().byOperation;
   expect(GITLAB_ROUTES.map(({ operation }) => operation).filter((operation) => !reached.has(operation))).toEqual([]);

@@ -14,6 +14,7 @@ export async function runningEmulator(options: GitLabEmulatorOptions = {}): Prom
     tokens: {
       writer: { token: 'writer-secret', login: 'smith' },
       reader: { token: 'reader-secret', scopes: ['read_api'] },
+      maintainer: { token: 'maintainer-secret', access: 'maintainer' },
       guest: { token: 'guest-secret', access: 'guest' },
       narrow: { token: 'narrow-secret', login: 'project_7_bot_ab12', projects: ['group/other'] },
     },

@@ -1,5 +1,6 @@
 /** The adapter on the emulator, over real HTTP. */
 import { onTestFinished } from 'vitest';
+import type { TicketSource } from '../../../src/domain/ticket.ts';
 import {
   createGitLabEmulator,
   type GitLabEmulator,
@@ -17,6 +18,7 @@ export const PROJECT = 'group/sub/project';
 export interface Connected {
   readonly server: GitLabEmulator;
   readonly transport: Transport;
+  readonly source: TicketSource;
   /** The adapter of `PROJECT` with a token that may do everything. */
   readonly gitlab: TicketPlatform;
   /** With a token that was added to the server, on a transport of its own. */
@@ -41,6 +43,7 @@ export async function connected(options: GitLabEmulatorOptions = {}): Promise<Co
   return {
     server,
     transport,
+    source,
     gitlab: on(transport, TOKEN),
     connect: (token) => on(transportOf('other'), token),
     sent: () => server.ledger.requests().map(({ method, operation }) => `${method} ${operation}`),

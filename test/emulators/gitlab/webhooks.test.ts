@@ -1,0 +1,189 @@
+/** Webhooks of the emulator, as the adapter reads them. */
+import { randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { GitLabEmulator } from '../../../src/emulators/gitlab/gitlab-emulator.ts';
+import { gitlabProject } from '../../../src/emulators/gitlab/gitlab-project.ts';
+import { gitlabWebhook } from '../../../src/platforms/gitlab/webhook.ts';
+import type { WebhookMessage } from '../../../src/platforms/webhook.ts';
+import { watch } from '../../support/watched-source.ts';
+import { hookReceiver } from './hook-receiver.ts';
+import { ask, PROJECT, runningEmulator } from './running-emulator.ts';
+
+const TICKET = `${PROJECT}#1`;
+
+async function stage(options = {}) {
+  const receiver = await hookReceiver();
+  const gitlab = await runningEmulator(options);
+  gitlab.addWebhook(PROJECT, { url: receiver.url, secret: 's' });
+  return { receiver, gitlab, told: tellerOf(gitlab, receiver.received) };
+}
+
+/** What was told by what `act` does. */
+function tellerOf(gitlab: GitLabEmulator, received: Parameters<typeof gitlabWebhook.read>[0][]) {
+  return async (act: () => unknown): Promise<WebhookMessage[]> => {
+    received.length = 0;
+    await act();
+    await gitlab.webhooks.settled();
+    return received.map(gitlabWebhook.read);
+  };
+}
+
+test.each([undefined, '/gitlab'])(
+  'everything that happens to a ticket is told as it happened (below %s)',
+  async (pathPrefix) => {
+    const { gitlab, told } = await stage({ pathPrefix });
+    const newsOf = async (act: () => unknown) => (await told(act)).map(({ action, news }) => [action, news]);
+    const ticket = { ticketIds: ['1'], about: 'ticket', added: [], removed: [], labels: ['fix'], open: true };
+    const comment = { ...ticket, about: 'comment', ownComment: false };
+
+    const [opened] = await told(() => gitlab.openIssue(PROJECT, { labels: ['fix'] }));
+    expect(opened).toMatchObject({ event: 'issue', action: 'open', news: ticket });
+    const { source } = watch(gitlabProject(gitlab, PROJECT, 'writer-secret'));
+    expect(opened?.place).toEqual({
+      host: source.host,
+      container: source.container,
+      id: String(gitlab.projectId(PROJECT)),
+    });
+
+    expect(await newsOf(() => gitlab.addLabel(TICKET, 'b'))).toEqual([
+      ['update', { ...ticket, added: ['b'], labels: ['fix', 'b'] }],
+    ]);
+    expect(await newsOf(() => gitlab.removeLabel(TICKET, 'b'))).toEqual([['update', { ...ticket, removed: ['b'] }]]);
+    expect(await newsOf(() => gitlab.comment(TICKET, 'Hi'))).toEqual([['create', comment]]);
+    expect(await newsOf(() => gitlab.comment(TICKET, 'Done.\n\n<!-- agent-smith run=01J -->'))).toEqual([
+      ['create', { ...comment, ownComment: true }],
+    ]);
+    expect(await newsOf(() => gitlab.closeIssue(TICKET))).toEqual([['close', { ...ticket, open: false }]]);
+    expect(await newsOf(() => gitlab.reopenIssue(TICKET))).toEqual([['reopen', ticket]]);
+    const move = await newsOf(() => gitlab.moveIssue(TICKET, 'group/other'));
+    expect(move).toEqual([['close', { ...ticket, open: false }]]);
+  },
+);
+
+test('what changes nothing is not told, nor is that an issue was deleted', async () => {
+  const { gitlab, told } = await stage();
+  await told(() => gitlab.openIssue(PROJECT, { labels: ['fix'] }));
+  const nothing = await told(() => {
+    gitlab.addLabel(TICKET, 'fix');
+    gitlab.removeLabel(TICKET, 'other');
+    gitlab.reopenIssue(TICKET);
+    gitlab.deleteIssue(TICKET);
+  });
+  expect(nothing).toEqual([]);
+});
+
+test('what is written through the API is told too: labels in one event, for each project its own', async () => {
+  const { gitlab, told } = await stage();
+  await told(() => gitlab.openIssue(PROJECT, { labels: ['fix', 'old'] }));
+  const writer = ask(gitlab);
+  const edit = { add_labels: 'agent-smith:enqueued', remove_labels: 'old' };
+  const issues = `/projects/${encodeURIComponent(PROJECT)}/issues`;
+  const messages = await told(() => writer(`${issues}/1`, { method: 'PUT', body: edit }));
+  expect(messages).toMatchObject([
+    { news: { added: ['agent-smith:enqueued'], removed: ['old'], labels: ['fix', 'agent-smith:enqueued'] } },
+  ]);
+  expect(await told(() => writer(`${issues}/1/notes`, { method: 'POST', body: { body: 'Hi' } }))).toHaveLength(1);
+  expect(await told(() => writer(`${issues}/1`, { method: 'PUT', body: { title: 'Other' } }))).toMatchObject([
+    { action: 'update' },
+  ]);
+  expect(await told(() => gitlab.openIssue('group/other'))).toEqual([]);
+});
+
+test('tasks and incidents are told as work items', async () => {
+  const { gitlab, told } = await stage();
+  expect(await told(() => gitlab.openIssue(PROJECT, { type: 'task' }))).toMatchObject([
+    { event: 'work_item', action: 'open', news: { ticketIds: ['1'] } },
+  ]);
+});
+
+test('a plain secret is sent along, a signing token signs, and without a secret there is no proof', async () => {
+  const receiver = await hookReceiver();
+  const gitlab = await runningEmulator();
+  const signingToken = `whsec_${randomBytes(32).toString('base64')}`;
+  for (const secret of ['plain', signingToken]) gitlab.addWebhook(PROJECT, { url: receiver.url, secret });
+  gitlab.addWebhook(PROJECT, { url: receiver.url });
+  gitlab.openIssue(PROJECT, { title: 'Größe' });
+  await gitlab.webhooks.settled();
+  const proofs = receiver.received.map((request) =>
+    ['plain', signingToken].map((secret) => gitlabWebhook.provesSecret(request, secret)),
+  );
+  expect(proofs).toHaveLength(3);
+  expect(proofs).toEqual(
+    expect.arrayContaining([
+      [false, false],
+      [false, true],
+      [true, false],
+    ]),
+  );
+  const ids = receiver.received.map((request) => gitlabWebhook.read(request).id);
+  expect(new Set(ids).size).toBe(3);
+  expect(receiver.received[0]?.headers).toMatchObject({
+    'content-type': 'application/json',
+    'x-gitlab-event': 'Issue Hook',
+    'x-gitlab-instance': gitlab.url.replace('/api/v4', ''),
+  });
+});
+
+test('a hook is held back after the fourth failure, longer each time, and one success makes it good', async () => {
+  let nowMs = Date.parse('2026-01-01T00:00:00Z');
+  const { gitlab, receiver, told } = await stage({ nowMs: () => nowMs });
+  const maintainer = ask(gitlab, 'maintainer-secret');
+  const hook = async () => {
+    const [shown] = (await (await maintainer(`/projects/${encodeURIComponent(PROJECT)}/hooks`)).json()) as object[];
+    return shown;
+  };
+  const happen = () => told(() => gitlab.openIssue(PROJECT));
+  receiver.status = 500;
+  for (let n = 0; n < 4; n += 1) expect(await happen()).toHaveLength(1);
+  expect(await hook()).toMatchObject({
+    alert_status: 'temporarily_disabled',
+    disabled_until: '2026-01-01T00:01:00.000Z',
+  });
+  expect(await happen()).toEqual([]);
+  nowMs += 60_001;
+  expect(await hook()).toMatchObject({ alert_status: 'executable' });
+  expect(await happen()).toHaveLength(1);
+  nowMs += 60_001;
+  expect(await happen()).toEqual([]);
+  nowMs += 60_001;
+  receiver.status = 200;
+  expect(await happen()).toHaveLength(1);
+  receiver.status = 500;
+  expect(await happen()).toHaveLength(1);
+  expect(await hook()).toMatchObject({ alert_status: 'executable', disabled_until: null });
+});
+
+test('events are listed for maintainers, newest first, with tokens redacted and for a week', async () => {
+  let nowMs = Date.parse('2026-01-01T00:00:00Z');
+  const { gitlab, told } = await stage({ nowMs: () => nowMs });
+  await told(() => gitlab.openIssue(PROJECT));
+  nowMs += 1_000;
+  await told(() => gitlab.comment(TICKET, 'Hi'));
+  const events = `/projects/${encodeURIComponent(PROJECT)}/hooks/1/events`;
+  const maintainer = ask(gitlab, 'maintainer-secret');
+  const list = async () => (await maintainer(events)).json();
+  expect(await list()).toMatchObject([
+    { id: 2, trigger: 'note_hooks', response_status: '202', request_data: { object_kind: 'note' } },
+    { id: 1, trigger: 'issue_hooks', request_headers: { 'X-Gitlab-Token': '[REDACTED]' } },
+  ]);
+  nowMs += 7 * 86_400_000 - 500;
+  expect(await list()).toMatchObject([{ id: 2 }]);
+  expect((await maintainer(`${events}?per_page=21`)).status).toBe(400);
+  expect((await maintainer(events.replace('/1/', '/7/'))).status).toBe(404);
+  expect((await maintainer(`${events}/7/resend`, { method: 'POST' })).status).toBe(404);
+  expect((await ask(gitlab)(events)).status).toBe(403);
+});
+
+test('nothing is sent any more once the server is closed', async () => {
+  const { gitlab, receiver } = await stage();
+  gitlab.webhooks.spoil('hold');
+  gitlab.openIssue(PROJECT);
+  await gitlab.close();
+  gitlab.webhooks.mend();
+  await gitlab.webhooks.settled();
+  expect(receiver.received).toEqual([]);
+  await gitlab.start();
+  gitlab.openIssue(PROJECT);
+  await gitlab.webhooks.settled();
+  expect(receiver.received).toHaveLength(1);
+});
