@@ -14,16 +14,29 @@
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
+ * | delivery:<platform>:<source>:<id>      | hash   | runs (deliveries)   | 14 d, and among the newest 100,000       |
+ * | deliveries                             | zset   | runs (deliveries)   | their names by time of arrival, trimmed  |
+ * | inbox:<ticket>                         | hash   | runs (deliveries)   | until its deliveries are settled: 24 h   |
+ * | inbox-due                              | zset   | runs (deliveries)   | tickets with an inbox, by when they are due |
+ * | arrivals                               | hash   | runs (deliveries)   | for ever; last delivery of each project  |
+ * | places                                 | hash   | coordination        | for ever; a platform's id of each source |
  * | decisions                              | stream | runs                | capped at about 100,000                  |
  * | budget:<credential>                    | hash   | coordination        | until its waits and its window are over  |
  * | polls                                  | hash   | coordination        | a day after the last poll                |
+ * | missed                                 | hash   | coordination        | a week after the last entry              |
+ * | listening                              | hash   | coordination        | for ever; two fields                     |
  * | queue:*                                | BullMQ | queue               | jobs are removed when they end           |
  *
  * ticket: run (current or last run id), previous (the run before a claim that is still `received`), fence (last one
  * given out), starts (times of the runs of the last 24 h), failures and backoffUntil (definite claim failures),
  * decision (the last one written, so that only a change is written again).
- * run: the fields of `domain/run.ts`.
- * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON.
+ * run: the fields of `domain/run.ts`, and beside them `attempt:<n>`: each attempt that has ended, as JSON; the newest 25.
+ * delivery: the fields of `domain/delivery.ts`, and beside them `open` (tickets not settled), `final` (what its state will
+ * be), `reroutable` (ignored by this configuration only), `outcome:<ticket>`. inbox: by delivery name, when it was received,
+ * the ticket's id, the projects that it reaches; `@lease` while somebody looks at the ticket.
+ * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON. missed: how far
+ * each project's platform was asked for missed deliveries, by its name, as JSON. listening: when a replica could take
+ * deliveries last (`at`), and how long nobody could, all in all (`downMs`).
  */
 import type { RunState } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
@@ -42,10 +55,19 @@ export interface Keys {
   runs(state: RunState): string;
   readonly unconfirmed: string;
   heartbeat(ticket: TicketKey): string;
+  /** By its whole name, `<platform>:<source>:<id>`. */
+  delivery(name: string): string;
+  readonly deliveries: string;
+  inbox(ticket: TicketKey): string;
+  readonly inboxDue: string;
+  readonly arrivals: string;
+  readonly places: string;
   readonly decisions: string;
   /** By the credential's name, never the secret. */
   budget(credential: string): string;
   readonly polls: string;
+  readonly missed: string;
+  readonly listening: string;
   /** BullMQ's prefix. */
   readonly queuePrefix: string;
 }
@@ -72,9 +94,17 @@ export function createKeys(options: KeysOptions): Keys {
     runs: (state) => key('runs', state),
     unconfirmed: key('runs', 'unconfirmed'),
     heartbeat: (ticket) => key('heartbeat', ticket),
+    delivery: (name) => key('delivery', name),
+    deliveries: key('deliveries'),
+    inbox: (ticket) => key('inbox', ticket),
+    inboxDue: key('inbox-due'),
+    arrivals: key('arrivals'),
+    places: key('places'),
     decisions: key('decisions'),
     budget: (credential) => key('budget', credential),
     polls: key('polls'),
+    missed: key('missed'),
+    listening: key('listening'),
     queuePrefix: key('queue'),
   };
 }

@@ -53,6 +53,8 @@ export interface Finish {
   /** Redacted tail of the runner's output; empty when there is none. */
   readonly output: string;
   readonly onlyIfDead: boolean;
+  /** The attempt did not come to its own end: its worker died, drained or lost trust. */
+  readonly interrupted?: boolean;
 }
 
 export interface AttemptRecords {
@@ -183,6 +185,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           TICKET_TTL_MS,
           options.projectionGraceMs,
           flag(end.onlyIfDead),
+          end.interrupted === true ? 'interrupted' : end.state,
         ],
       );
       return kind as 'finished' | 'superseded' | 'alive';

@@ -2,6 +2,7 @@
  * The records of a claim (PROTOCOL 2, steps 1, 5 and 7): each function is one Lua script, its answer a plain value.
  * All of them throw `OperationError` when Redis is away.
  */
+import type { DeliveryName } from '../domain/delivery.ts';
 import type { Trigger } from '../domain/project.ts';
 import type { Run } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
@@ -27,6 +28,9 @@ export interface ClaimQuestion {
   readonly trigger: Trigger;
   /** A person asked for exactly this ticket: back-off and the daily limit do not apply. */
   readonly insist: boolean;
+  /** The delivery that asks, and when it was received in Redis TIME, ms. */
+  readonly delivery?: DeliveryName | undefined;
+  readonly deliveredAtMs?: number | undefined;
 }
 
 export interface BeginClaim extends ClaimQuestion {
@@ -134,6 +138,8 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           platform: claim.platform,
           project: claim.project,
           trigger: claim.trigger,
+          delivery: claim.delivery,
+          deliveredAtMs: claim.deliveredAtMs,
         }),
       ],
     );

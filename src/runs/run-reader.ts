@@ -1,8 +1,9 @@
 /** Reads of runs. Throws `OperationError` when Redis is away. */
-import { RUN_STATES, type Run, type RunState } from '../domain/run.ts';
+import { type AttemptRecord, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { runOf } from './run-record.ts';
+import { type Page, type PageQuestion, readPage } from './page.ts';
+import { attemptsOf, runOf } from './run-record.ts';
 
 export interface RunReader {
   get(id: string): Promise<Run | undefined>;
@@ -12,14 +13,21 @@ export interface RunReader {
   isCurrent(run: Run): Promise<boolean>;
   /** Runs in a state, those longest in it first; `minAgeMs` leaves out the ones that entered it later than that. */
   inState(state: RunState, options: { readonly most: number; readonly minAgeMs?: number }): Promise<Run[]>;
+  /** Those that entered their state last come first. */
+  list(
+    page: PageQuestion & { readonly state?: RunState | undefined; readonly project?: string | undefined },
+  ): Promise<Page<Run>>;
+  /** In their order; those that ended longest ago may be forgotten. */
+  attempts(id: string): Promise<AttemptRecord[]>;
   counts(): Promise<Record<RunState, number>>;
   output(id: string): Promise<string | undefined>;
 }
 
 export function createRunReader(redis: RedisConnection): RunReader {
   const { keys } = redis;
-  const get = (id: string): Promise<Run | undefined> =>
-    redis.read('read run', async (client) => runOf(await client.hgetall(keys.run(id))));
+  const read = (id: string): Promise<Record<string, string>> =>
+    redis.read('read run', (client) => client.hgetall(keys.run(id)));
+  const get = async (id: string): Promise<Run | undefined> => runOf(await read(id));
   const idOf = (ticket: TicketKey): Promise<string | null> =>
     redis.read('read ticket record', (client) => client.hget(keys.ticket(ticket), 'run'));
   return {
@@ -37,6 +45,13 @@ export function createRunReader(redis: RedisConnection): RunReader {
       const runs = await Promise.all(ids.map(get));
       return runs.filter((run): run is Run => run?.state === state);
     },
+    list: ({ state, project, ...page }) =>
+      readPage(redis, (state === undefined ? RUN_STATES : [state]).map(keys.runs), page, async (id) => {
+        const run = await get(id);
+        const asked = (state ?? run?.state) === run?.state && (project ?? run?.project) === run?.project;
+        return asked ? run : undefined;
+      }),
+    attempts: async (id) => attemptsOf(await read(id)),
     counts: () =>
       redis.read('count runs', async (client) => {
         const sizes = await Promise.all(RUN_STATES.map((state) => client.zcard(keys.runs(state))));

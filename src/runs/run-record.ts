@@ -1,6 +1,6 @@
 /** The run as Redis keeps it (a hash of texts) and as the house sees it (`Run`). */
 import type { Trigger } from '../domain/project.ts';
-import type { LabelState, Run, RunState } from '../domain/run.ts';
+import type { AttemptEnding, AttemptRecord, LabelState, Run, RunState } from '../domain/run.ts';
 
 /** A flat `field, value, ...` list, the form in which Lua returns a hash. */
 export type FlatHash = readonly string[];
@@ -49,12 +49,39 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optional('reason'),
     ...optional('labelReason'),
     ...optional('cancelRequested'),
+    ...optional('delivery'),
+    ...optionalNumber('deliveredAtMs'),
     ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),
     ...optionalNumber('startedAtMs'),
     ...optionalNumber('endedAtMs'),
     ...optionalNumber('confirmedAtMs'),
   };
+}
+
+const ATTEMPT = 'attempt:';
+
+/** The attempts of a run in their order, those that have ended and then the one at work; the oldest may be forgotten. */
+export function attemptsOf(hash: Readonly<Record<string, string>>): AttemptRecord[] {
+  const ended = Object.entries(hash).flatMap(([field, text]): AttemptRecord[] => {
+    if (!field.startsWith(ATTEMPT)) return [];
+    const { worker, startedAtMs, endedAtMs, how, reason } = JSON.parse(text) as ClosedAttempt;
+    const number = Number(field.slice(ATTEMPT.length));
+    return [{ number, worker, startedAtMs, end: { atMs: endedAtMs, how, reason } }];
+  });
+  ended.sort((a, b) => a.number - b.number);
+  const run = runOf(hash);
+  if (run?.state !== 'running') return ended;
+  return [...ended, { number: run.attempt, worker: run.worker ?? '', startedAtMs: run.startedAtMs ?? 0 }];
+}
+
+/** What `close_attempt` in the scripts' prelude writes. */
+interface ClosedAttempt {
+  readonly worker: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly how: AttemptEnding;
+  readonly reason: string;
 }
 
 /** `field, value, ...` of what is known, for a script's ARGV. Undefined values are left out. */

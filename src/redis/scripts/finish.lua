@@ -3,7 +3,7 @@
 --
 -- KEYS  1 run   2 ticket   3 heartbeat   4 output   5 runs:running   6 runs:<terminal state>   7 runs:unconfirmed
 -- ARGV  1 run id   2 fence   3 terminal state   4 reason   5 output tail   6 output TTL ms   7 run TTL ms
---       8 ticket TTL ms   9 label due in ms   10 '1' = only if the heartbeat is missing
+--       8 ticket TTL ms   9 label due in ms   10 '1' = only if the heartbeat is missing   11 how the attempt ended
 -- Returns {'finished'} | {'superseded'} | {'alive'}
 local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence')
 -- The answer to the first time was lost: the same attempt says the same once more.
@@ -11,6 +11,7 @@ if seen[1] == ARGV[3] and seen[2] == ARGV[2] then return {'finished'} end
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
 if ARGV[10] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
 local now = now_ms()
+close_attempt(KEYS[1], now, ARGV[11], ARGV[4])
 redis.call('HSET', KEYS[1], 'state', ARGV[3], 'reason', ARGV[4], 'endedAtMs', int(now), 'sinceMs', int(now),
   'labelState', 'unconfirmed')
 if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end

@@ -12,6 +12,7 @@ local now = now_ms()
 local fence = next_fence(KEYS[2], now)
 local turn = redis.call('HINCRBY', KEYS[1], 'turn', 1)
 redis.call('HINCRBY', KEYS[1], 'interrupted', ARGV[4])
+close_attempt(KEYS[1], now, ARGV[4] == '1' and 'interrupted' or 'failed', ARGV[5])
 redis.call('HSET', KEYS[1], 'state', 'queued', 'attemptFence', int(fence), 'reason', ARGV[5], 'takes', 0,
   'queuedAtMs', int(now), 'sinceMs', int(now), 'labelState', 'unconfirmed')
 redis.call('HDEL', KEYS[1], 'worker')

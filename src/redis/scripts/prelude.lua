@@ -34,6 +34,15 @@ local function record(key)
   return redis.call('HGETALL', key)
 end
 
+-- Puts the attempt that has just ended on its run's record: while it was at work it was the run's own `attempt`, `worker`
+-- and `startedAtMs`. So each is written once, by the step that ends it; the newest 25 are kept.
+local function close_attempt(run_key, now, how, reason)
+  local live = redis.call('HMGET', run_key, 'attempt', 'worker', 'startedAtMs')
+  redis.call('HSET', run_key, 'attempt:' .. live[1], cjson.encode({
+    worker = live[2] or '', startedAtMs = tonumber(live[3] or 0), endedAtMs = now, how = how, reason = reason}))
+  redis.call('HDEL', run_key, 'attempt:' .. int(tonumber(live[1]) - 25))
+end
+
 -- Remembers why something happened to a ticket, unless that is what was decided before. `fields` is the flat entry.
 -- Returns 1 when written.
 local function remember(ticket_key, decisions_key, decision, most, fields)

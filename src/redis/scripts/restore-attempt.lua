@@ -6,6 +6,9 @@
 -- Returns {'restored'} or {'superseded'}
 if tonumber(redis.call('HGET', KEYS[2], 'fence') or 0) > tonumber(ARGV[3]) then return {'superseded'} end
 local now = now_ms()
+local older = redis.call('HMGET', KEYS[1], 'state', 'attempt')
+-- An earlier attempt that still seems to be at work has ended; only how, Redis has lost.
+if older[1] == 'running' and older[2] ~= ARGV[2] then close_attempt(KEYS[1], now, 'superseded', 'redis lost how it ended') end
 for i = 7, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', KEYS[1], 'sinceMs', int(now))
 redis.call('PERSIST', KEYS[1])

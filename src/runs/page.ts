@@ -1,0 +1,90 @@
+/**
+ * Lists for people, the newest first, a page at a time. A place in a list is a time and an id, because many things happen
+ * within one millisecond; so a page goes on exactly where the one before ended, whatever has arrived since.
+ */
+import type { RedisConnection } from '../redis/connection.ts';
+
+/** A member of a sorted set. */
+export interface Place {
+  /** Redis TIME, ms. */
+  readonly atMs: number;
+  readonly id: string;
+}
+
+export interface PageQuestion {
+  readonly most: number;
+  /** Only what is older. */
+  readonly before?: Place | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Where the next page begins; missing at the end. A page may hold less than was asked for and still not be the last. */
+  readonly next: Place | undefined;
+}
+
+/** A filter that nearly nothing passes must not make one question read all that was ever recorded. */
+const MOST_LOOKED_AT = 2_000;
+const SMALLEST_BATCH = 100;
+
+/**
+ * @param lists keys of sorted sets of ids by time.
+ * @param pick reads what an id stands for; undefined leaves it out.
+ */
+export async function readPage<T>(
+  redis: RedisConnection,
+  lists: readonly string[],
+  { most, before }: PageQuestion,
+  pick: (id: string) => Promise<T | undefined>,
+): Promise<Page<T>> {
+  const size = Math.max(most, SMALLEST_BATCH);
+  const items: T[] = [];
+  let place = before;
+  for (let looked = 0; looked < MOST_LOOKED_AT; looked += size) {
+    const batch = await newest(redis, lists, size, place);
+    const isLast = batch.length < size;
+    const found = await Promise.all(batch.map(({ id }) => pick(id)));
+    for (const [index, item] of found.entries()) {
+      place = batch[index];
+      if (item !== undefined) items.push(item);
+      if (items.length === most) return { items, next: isLast && index + 1 === batch.length ? undefined : place };
+    }
+    if (isLast) return { items, next: undefined };
+  }
+  return { items, next: place };
+}
+
+async function newest(
+  redis: RedisConnection,
+  lists: readonly string[],
+  most: number,
+  before: Place | undefined,
+): Promise<Place[]> {
+  const found = await redis.read('read lists', async (client) => {
+    // All lists in one moment: what moves from one to another is in exactly one of them.
+    const look = client.multi();
+    for (const list of lists) {
+      if (before !== undefined) look.zrevrangebyscore(list, before.atMs, before.atMs, 'WITHSCORES');
+      const from = before === undefined ? '+inf' : `(${before.atMs}`;
+      look.zrevrangebyscore(list, from, '-inf', 'WITHSCORES', 'LIMIT', 0, most);
+    }
+    return ((await look.exec()) ?? []).flatMap(([error, reply]) => {
+      if (error !== null) throw error;
+      return placesIn(reply as readonly string[]);
+    });
+  });
+  return found
+    .filter((place) => before === undefined || newestFirst(before, place) < 0)
+    .sort(newestFirst)
+    .slice(0, most);
+}
+
+function placesIn(flat: readonly string[]): Place[] {
+  return flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, atMs: Number(flat[i + 1]) }] : []));
+}
+
+/** Ids within one millisecond by their bytes, as Redis has them; they are ASCII. */
+function newestFirst(a: Place, b: Place): number {
+  if (a.atMs !== b.atMs) return b.atMs - a.atMs;
+  return a.id === b.id ? 0 : a.id < b.id ? 1 : -1;
+}
