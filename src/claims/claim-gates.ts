@@ -179,6 +179,8 @@ export function questionOf({ request, project }: Claim): ClaimQuestion {
     project: project.name,
     trigger: request.trigger,
     insist: request.trigger === 'manual',
+    delivery: request.delivery?.name,
+    deliveredAtMs: request.delivery?.receivedAtMs,
   };
 }
 

@@ -1,4 +1,5 @@
 /** What is asked of a claim, and step 0: what can be said to it without any I/O. */
+import type { DeliveryName } from '../domain/delivery.ts';
 import type { Catalog, Project, Trigger } from '../domain/project.ts';
 import { projectsOnSource } from '../domain/routing.ts';
 import type { Call, TicketPlatform } from '../platforms/contract.ts';
@@ -10,6 +11,16 @@ export interface ClaimRequest {
   /** The platform's id of the ticket in that source, never a name: it is part of the key, and with it of the lock. */
   readonly ticketId: string;
   readonly trigger: Trigger;
+  /** Only these projects may take the ticket: those that a delivery may reach. Undefined: all of them. */
+  readonly among?: ReadonlySet<string>;
+  /** The delivery that asks. */
+  readonly delivery?: AskingDelivery;
+}
+
+export interface AskingDelivery {
+  readonly name: DeliveryName;
+  /** Redis TIME, ms. */
+  readonly receivedAtMs: number;
 }
 
 /** One claim on its way: what its steps share. */
@@ -45,7 +56,9 @@ export function preCheck(
   if (project.disabled !== undefined || platform === undefined) {
     return rejected('project-disabled', project.disabled ?? 'its platform is not connected');
   }
-  const projects = projectsOnSource(catalog, project, request.trigger);
+  const projects = projectsOnSource(catalog, project, request.trigger).filter(
+    ({ name }) => request.among?.has(name) ?? true,
+  );
   if (projects.length === 0)
     return rejected('trigger-not-allowed', `no project on this source takes tickets by ${request.trigger}`);
   // One clock will do for this deadline, and costs no system call; the lock, which must not be trusted too long, has all.

@@ -1,9 +1,10 @@
 /**
  * The last poll of each project, as the poller leader saw it, for everybody who does not lead: `/health` of the other
- * replicas, `explain`, `plan`. One hash, one field a project, written once a poll. Numbers and words of ours only: no
- * ticket text, no URL, and a reason is its kind.
+ * replicas, `explain`, `plan`. Written once a poll.
  */
+import type { EngineKind, FallbackReason } from '../domain/project.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { createProjectBoard } from './project-board.ts';
 
 export interface PollSummary {
   readonly project: string;
@@ -30,6 +31,12 @@ export interface PollSummary {
   readonly requests: number;
   /** Time to the next poll, jitter left out: longer than the configured interval while it is stretched or backed off. */
   readonly effectiveIntervalMs: number;
+  /** The event engine that asked for it. */
+  readonly engine: EngineKind;
+  /** Why that is not the engine that `auto` prefers. */
+  readonly engineReason?: FallbackReason | undefined;
+  /** What it claimed although deliveries should have brought it; 0 while polling. */
+  readonly recovered: number;
 }
 
 /** All of these throw `OperationError` when Redis is away. */
@@ -43,24 +50,27 @@ export interface PollBoard {
 
 const BOARD_TTL_MS = 86_400_000;
 
+/** What JSON leaves out, and what a replica of an older version does not write. */
+const ABSENT = { retryAfterMs: undefined, engine: 'polling', recovered: 0 } as const;
+
+/** A summary as any version of this program has written it. */
+type Written = Omit<PollSummary, 'project' | keyof typeof ABSENT> & Partial<Pick<PollSummary, keyof typeof ABSENT>>;
+
 export function createPollBoard(redis: Pick<RedisConnection, 'keys' | 'read' | 'script'>): PollBoard {
-  const { keys } = redis;
-  const fields = (): Promise<Record<string, string>> =>
-    redis.read('read the last polls', (client) => client.hgetall(keys.polls));
+  const board = createProjectBoard<Written>(redis, {
+    key: redis.keys.polls,
+    ttlMs: BOARD_TTL_MS,
+    name: 'the last polls',
+  });
   return {
-    async publish({ project, ...summary }) {
-      await redis.script('publish-poll', [keys.polls], [BOARD_TTL_MS, project, JSON.stringify(summary)]);
-    },
+    publish: ({ project, ...summary }) => board.publish(project, summary),
     async read() {
-      const entries = Object.entries(await fields()).map(([project, text]): [string, PollSummary] => [
+      const entries = [...(await board.read())].map(([project, summary]): [string, PollSummary] => [
         project,
-        { retryAfterMs: undefined, ...(JSON.parse(text) as Omit<PollSummary, 'project' | 'retryAfterMs'>), project },
+        { ...ABSENT, ...summary, project },
       ]);
       return new Map(entries.filter(([, { atMs }]) => Date.now() - atMs < BOARD_TTL_MS));
     },
-    async retain(projects) {
-      const gone = Object.keys(await fields()).filter((project) => !projects.has(project));
-      if (gone.length > 0) await redis.script('retire-polls', [keys.polls], gone);
-    },
+    retain: board.retain,
   };
 }

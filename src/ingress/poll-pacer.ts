@@ -2,6 +2,7 @@
  * The pace of one project's polls: what each cycle says about the next one. Polls and dry runs go by it alike; how long a
  * pause that makes is decided in `poll-schedule.ts`.
  */
+import type { Polling } from '../domain/project.ts';
 import type { BudgetWindow } from '../platforms/rate-limits.ts';
 import { effectiveIntervalMs, nextPauseMs, type PollPace } from './poll-schedule.ts';
 
@@ -26,7 +27,9 @@ export interface PacedCycle {
   readonly claimed: number;
 }
 
-export interface PollPacerOptions extends Pick<PollPace, 'intervalMs' | 'jitterPercent' | 'backoffMaxMs'> {
+export interface PollPacerOptions extends Pick<PollPace, 'backoffMaxMs'> {
+  /** What is configured; asked each time, since another engine has another pace. */
+  readonly polling: () => Polling;
   /** What is left of the credential's budget; undefined while nobody knows. */
   readonly window: () => BudgetWindow | undefined;
 }
@@ -34,16 +37,18 @@ export interface PollPacerOptions extends Pick<PollPace, 'intervalMs' | 'jitterP
 /** A cycle that claimed what it could and left more behind is followed by the next one this soon. */
 const GO_ON_MS = 1_000;
 
-export function createPollPacer({ window, ...options }: PollPacerOptions): PollPacer {
+export function createPollPacer({ polling, window, backoffMaxMs }: PollPacerOptions): PollPacer {
   let failures = 0;
   let last: PacedCycle | undefined;
 
   const pace = (): PollPace => {
+    const { intervalMs, jitterPercent } = polling();
     // There is more work of which we know: it need not wait for the next look.
     const goesOn = last?.result === 'ok' && last.truncated && last.claimed > 0;
     return {
-      ...options,
-      intervalMs: goesOn ? Math.min(GO_ON_MS, options.intervalMs) : options.intervalMs,
+      intervalMs: goesOn ? Math.min(GO_ON_MS, intervalMs) : intervalMs,
+      jitterPercent,
+      backoffMaxMs,
       // An outage ends by itself, and each poll that finds one costs a single request, so none is put off.
       failures: last?.result === 'unavailable' ? 0 : failures,
       retryAfterMs: last?.retryAfterMs,

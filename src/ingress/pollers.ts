@@ -1,6 +1,7 @@
 /**
- * The poller leader's work: one loop per polled project, each on its own schedule. A changed configuration rebuilds the
- * loops in place, without giving up the lease.
+ * The poller leader's work: one loop per project, each on its own schedule, which the project's event engine sets: its own
+ * interval while polling, a rare look beside its webhooks while streaming. A changed configuration rebuilds the loops in
+ * place, without giving up the lease.
  */
 import { bulkhead, type IPolicy } from 'cockatiel';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
@@ -9,11 +10,13 @@ import type { Catalog, Project } from '../domain/project.ts';
 import { sourceKey } from '../domain/ticket.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Findings } from '../foundation/findings.ts';
-import type { Log } from '../foundation/log.ts';
 import { every, type Sleep, sleep } from '../foundation/loop.ts';
 import type { TicketPlatform } from '../platforms/contract.ts';
 import type { BudgetWindow } from '../platforms/rate-limits.ts';
-import { createProjectPoller, type PollResult } from './project-poller.ts';
+import { createEngineWatch, type EngineWatchDeps } from './engine-watch.ts';
+import { followProject } from './follow-project.ts';
+import { createListingsOwed } from './listings-owed.ts';
+import { AFTER_LOSS, createProjectPoller, type PollResult } from './project-poller.ts';
 
 export interface Pollers {
   /** Polls until the term ends. */
@@ -22,7 +25,7 @@ export interface Pollers {
   results(): ReadonlyMap<string, PollResult>;
 }
 
-export interface PollersDeps {
+export interface PollersDeps extends EngineWatchDeps {
   readonly catalog: () => Catalog;
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
   /** Which credential a project uses: listings are bounded per credential. */
@@ -32,7 +35,8 @@ export interface PollersDeps {
   readonly claims: TicketClaimService;
   readonly claimSignal: AbortSignal;
   readonly findings: Findings;
-  readonly log: Log;
+  /** Names the last loss of data that Redis has recovered from; undefined when there was none of late. */
+  readonly lossOfData: () => string | undefined;
   readonly onPoll?: (result: PollResult) => void;
   /** How polls pause; default: real time. */
   readonly sleep?: Sleep;
@@ -44,6 +48,8 @@ export interface PollersOptions {
   readonly listingDeadlineMs: number;
   readonly claimCallMs: number;
   readonly pollBackoffMaxMs: number;
+  /** How long a missed change may wait for its delivery, and how often engines are looked at between polls. */
+  readonly engineDoubtMs: number;
   /** How often a changed configuration is looked for. */
   readonly catalogCheckMs: number;
   /** How often the leader says what it did. */
@@ -62,6 +68,8 @@ const FAILURES_TO_REPORT = 3;
 
 export function createPollers(deps: PollersDeps, options: PollersOptions): Pollers {
   const { log, sleep: pause = sleep } = deps;
+  const watch = createEngineWatch(deps, options);
+  const listings = createListingsOwed(deps.lossOfData);
   const results = new Map<string, PollResult>();
   const failing = new Map<string, number>();
   const listingSlots = new Map<string, IPolicy>();
@@ -92,42 +100,37 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     );
   };
 
-  const pollProject = async (project: Project, ahead: number, term: Term, signal: AbortSignal): Promise<void> => {
+  const untilOwed = async ({ name }: Project, signal: AbortSignal): Promise<void> => {
+    while (listings.owed(name) === undefined && (await sleep(options.engineDoubtMs, signal)));
+  };
+
+  const pollProject = async (project: Project, ahead: number, loops: Loops, signal: AbortSignal): Promise<void> => {
     const platform = deps.platformOf(project);
-    if (platform === undefined || project.polling === undefined) return;
-    await pause(Math.min(ahead * FIRST_POLLS_APART_MS, project.polling.intervalMs), signal);
+    if (platform === undefined) return;
+    if (project.polling === undefined) await untilOwed(project, signal);
+    const { intervalMs } = project.polling ?? AFTER_LOSS;
+    await pause(Math.min(ahead * FIRST_POLLS_APART_MS, intervalMs), signal);
     const listing = slot(listingSlots, deps.credentialOf(project), LISTINGS_PER_CREDENTIAL);
     const ownClaims = slot(claimSlots, project.name, CLAIMS_PER_PROJECT);
     const allClaims = slot(credentialClaimSlots, deps.credentialOf(project), CLAIMS_PER_CREDENTIAL);
+    const mayPoll = (): boolean => loops.term.trusted();
     const poller = createProjectPoller(
       project,
-      project.polling,
       {
         platform,
+        among: loops.among,
         claims: deps.claims,
         inListingSlot: (list) => listing.execute(list),
         inClaimSlot: (claim) => ownClaims.execute(() => allClaims.execute(claim)),
         window: () => deps.windowOf(project),
-        mayClaim: () => term.trusted(),
+        mayClaim: mayPoll,
         claimSignal: deps.claimSignal,
         log,
       },
       options,
     );
-    await every(
-      {
-        intervalMs: () => poller.pauseMs(),
-        signal,
-        sleep: pause,
-        onError: (error) => log.error({ project: project.name, error: messageOf(error) }, 'poll loop failed'),
-      },
-      async () => {
-        // The leader ends the term; here it is enough to do nothing any more.
-        if (!term.trusted()) return;
-        const result = await poller.poll(signal);
-        if (!signal.aborted) note(result);
-      },
-    );
+    const following = { poller, watch, listings, mayPoll, note, log, sleep: pause };
+    await followProject(project, following, options, signal);
   };
 
   const forget = (projects: Iterable<string>): void => {
@@ -140,22 +143,27 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
 
   /** Starts one configuration's loops; they end with the signal, or with the claims that are under way then. */
   const pollCatalog = (catalog: Catalog, term: Term, signal: AbortSignal): Promise<unknown> => {
-    const polled = catalog.projects.filter((p) => p.polling !== undefined && p.disabled === undefined);
-    const names = new Set(polled.map(({ name }) => name));
+    const followed = catalog.projects.filter(
+      (p) => p.disabled === undefined && (p.polling !== undefined || p.triggers.has('webhook')),
+    );
+    const polled = followed.filter(({ polling }) => polling !== undefined);
+    const names = new Set(followed.map(({ name }) => name));
     forget([...results.keys()].filter((name) => !names.has(name)));
+    watch.retain(names);
     deps.onCatalog?.(names);
-    const credentials = new Set(polled.map(deps.credentialOf));
+    const credentials = new Set(followed.map(deps.credentialOf));
     keepOnly(listingSlots, credentials);
     keepOnly(credentialClaimSlots, credentials);
     keepOnly(claimSlots, names);
     log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
     const started = new Map<string, number>();
+    const loops: Loops = { term, among: new Set(catalog.projects.map(({ name }) => name)) };
     return Promise.all(
-      polled.map((project) => {
+      followed.map((project) => {
         const credential = deps.credentialOf(project);
         const ahead = started.get(credential) ?? 0;
         started.set(credential, ahead + 1);
-        return pollProject(project, ahead, term, signal);
+        return pollProject(project, ahead, loops, signal);
       }),
     );
   };
@@ -203,8 +211,16 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
       await Promise.all(loops);
       // What this replica saw last is the next leader's to say.
       forget([...results.keys()]);
+      watch.retain(new Set());
     },
   };
+}
+
+/** What the loops of one configuration in one term share. */
+interface Loops {
+  readonly term: Term;
+  /** The projects of the configuration, by name. */
+  readonly among: ReadonlySet<string>;
 }
 
 /** Credentials are rotated, and each has a new name: without this the slots would grow with every rotation. */

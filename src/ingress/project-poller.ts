@@ -8,13 +8,14 @@ import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { PollSummary } from '../coordination/poll-board.ts';
-import type { Polling, Project } from '../domain/project.ts';
+import { listingPace, type Polling, type Project } from '../domain/project.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { PlatformError, type PlatformErrorKind, type TicketPlatform } from '../platforms/contract.ts';
 import type { BudgetWindow } from '../platforms/rate-limits.ts';
+import type { EngineChoice } from './engine-choice.ts';
 import { createCandidateListing, isHeldBack } from './listing.ts';
 import { createPollPacer } from './poll-pacer.ts';
 
@@ -29,6 +30,8 @@ export interface PollResult extends Omit<PollSummary, 'by'> {
 export interface ProjectPollerDeps {
   readonly platform: TicketPlatform;
   readonly claims: TicketClaimService;
+  /** Projects of the configuration, by name: the claim knows removed ones as well, and they take nothing new. */
+  readonly among: ReadonlySet<string>;
   /** Runs a listing when its credential has a free slot; waiting is not counted against the deadline. */
   readonly inListingSlot: <T>(list: () => Promise<T>) => Promise<T>;
   /** Runs a claim in the project's own bounded pool. */
@@ -49,28 +52,39 @@ export interface ProjectPollerOptions {
 }
 
 export interface ProjectPoller {
-  /** One cycle. Never throws. */
-  poll(signal: AbortSignal): Promise<PollResult>;
-  /** Milliseconds to wait after the last cycle. */
+  /** One cycle, asked for by this engine. Never throws. */
+  poll(choice: EngineChoice, signal: AbortSignal): Promise<PollResult>;
+  /** Milliseconds to wait after the last cycle, by the pace of its engine. */
   pauseMs(): number;
 }
 
 const MOST_HOPELESS = 10_000;
+/** A project that is only listed after a loss of data: how soon that is tried again. */
+export const AFTER_LOSS: Polling = { intervalMs: 60_000, jitterPercent: 10 };
 
 type CycleResult = Omit<
   PollResult,
-  'project' | 'platform' | 'durationMs' | 'atMs' | 'requests' | 'effectiveIntervalMs'
+  | 'project'
+  | 'platform'
+  | 'durationMs'
+  | 'atMs'
+  | 'requests'
+  | 'effectiveIntervalMs'
+  | 'engine'
+  | 'engineReason'
+  | 'recovered'
 >;
 
 const NOTHING_DONE = { discovered: 0, pending: 0, claimed: 0, skipped: {}, truncated: false };
 
 export function createProjectPoller(
   project: Project,
-  polling: Polling,
   deps: ProjectPollerDeps,
   options: ProjectPollerOptions,
 ): ProjectPoller {
-  const { platform, log } = deps;
+  const { platform, log, among } = deps;
+  // Where the sync policy allows no polls, a listing only puts right what was lost.
+  const trigger = project.triggers.has('poll') ? 'poll' : 'reconcile';
   const list = createCandidateListing(project, platform);
   /**
    * Tickets that this configuration can never run, or that are closed, as they were seen: asking again would cost a read
@@ -86,7 +100,12 @@ export function createProjectPoller(
   const onRequest = (): void => {
     requests += 1;
   };
-  const pacer = createPollPacer({ ...polling, backoffMaxMs: options.pollBackoffMaxMs, window: deps.window });
+  let pace = project.polling ?? AFTER_LOSS;
+  const pacer = createPollPacer({
+    polling: () => pace,
+    backoffMaxMs: options.pollBackoffMaxMs,
+    window: deps.window,
+  });
 
   /** What stays wrong for many cycles is said in one of them. */
   const warnOnce = (about: string, problem: string, message: string): void => {
@@ -121,7 +140,7 @@ export function createProjectPoller(
           const known = hopeless?.get(sight);
           if (known !== undefined) return known;
           if (signal.aborted || !deps.mayClaim()) return undefined;
-          const request = { project: project.name, ticketId: ticket.id, trigger: 'poll' } as const;
+          const request = { project: project.name, ticketId: ticket.id, trigger, among } as const;
           const outcome = await deps.claims.claim(request, deps.claimSignal);
           if (outcome.kind === 'rejected') warnOnce(outcome.detail, outcome.detail, 'tickets are not claimed');
           if (outcome.kind === 'rejected' || (isClosed(outcome) && !ticket.open)) {
@@ -164,18 +183,20 @@ export function createProjectPoller(
       log.debug({ ...facts, problem }, 'poll held back');
       return;
     }
+    const tick = facts.engine === 'streaming' ? { ...facts, event: 'reconcile_tick' } : facts;
     const gist = facts.result === 'ok' ? JSON.stringify(facts.skipped) : facts.result;
     const news = facts.claimed > 0 || gist !== said;
     said = gist;
     if (problem !== undefined)
-      log[news ? 'warn' : 'debug']({ ...facts, problem, failures: pacer.failures() }, 'poll failed');
-    else log[news && facts.discovered + facts.pending > 0 ? 'info' : 'debug'](facts, 'poll');
+      log[news ? 'warn' : 'debug']({ ...tick, problem, failures: pacer.failures() }, 'poll failed');
+    else log[news && facts.discovered + facts.pending > 0 ? 'info' : 'debug'](tick, 'poll');
   };
 
   return {
-    async poll(signal) {
+    async poll({ engine, reason }, signal) {
       const startedAt = now();
       requests = 0;
+      pace = listingPace(project, engine) ?? AFTER_LOSS;
       const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
       pacer.note(outcome);
       const result: PollResult = {
@@ -184,6 +205,9 @@ export function createProjectPoller(
         ...outcome,
         requests,
         effectiveIntervalMs: pacer.effectiveIntervalMs(),
+        engine,
+        engineReason: reason,
+        recovered: engine === 'streaming' ? outcome.claimed : 0,
         durationMs: Math.round(elapsedMs(startedAt)),
         atMs: Date.now(),
       };

@@ -52,7 +52,13 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
       const why =
         verdict === 'cancel' ? `cancelled by ${run.cancelRequested}` : `interrupted ${MOST_INTERRUPTED} times`;
-      const reply = await deps.records.finish(name, { state, reason: why, output: '', onlyIfDead: true });
+      const reply = await deps.records.finish(name, {
+        state,
+        reason: why,
+        output: '',
+        onlyIfDead: true,
+        interrupted: true,
+      });
       if (reply !== 'finished') return;
     }
     missing.forget(run.id);

@@ -134,7 +134,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   const handBack = async (how: Omit<HandBack, 'onlyIfDead'>, output: string): Promise<AttemptEnd> => {
     if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {
       const reason = `interrupted ${MOST_INTERRUPTED} times, last: ${how.reason}`;
-      return await finish({ state: 'failed', reason, output });
+      return await finish({ state: 'failed', reason, output, interrupted: true });
     }
     return await persist(async () => {
       const reply = await records.handBack(name, { ...how, onlyIfDead: false });

@@ -40,6 +40,8 @@ export interface TurnProcessorDeps {
   readonly labels: Pick<LabelWriter, 'project'>;
   readonly decisions: Pick<DecisionLog, 'record'>;
   readonly log: Log;
+  /** An attempt has started: the run as its record shows it now. */
+  readonly onStarted?: (run: Run) => void;
   readonly onEnded?: (run: Run, end: AttemptEnd) => void;
 }
 
@@ -158,6 +160,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       { ticket: run.ticket, run: run.id, project: run.project, attempt: running.attempt, pipeline: run.pipeline },
       'attempt started',
     );
+    deps.onStarted?.(running);
     const trust = createTrust({ trustTermMs: options.trustTermMs, startedAt });
     const handle = runner.start({
       run: run.id,

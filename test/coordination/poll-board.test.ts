@@ -20,6 +20,8 @@ const pollOf = (project: string, more: Partial<PollSummary> = {}): PollSummary =
   truncated: false,
   requests: 2,
   effectiveIntervalMs: 60_000,
+  engine: 'polling',
+  recovered: 0,
   ...more,
 });
 

@@ -7,7 +7,7 @@ import { type Term, TermLost } from '../../src/coordination/leader.ts';
 import type { Catalog } from '../../src/domain/project.ts';
 import type { Log } from '../../src/foundation/log.ts';
 import type { Sleep } from '../../src/foundation/loop.ts';
-import { createPollers, type Pollers, type PollersOptions } from '../../src/ingress/pollers.ts';
+import { createPollers, type Pollers, type PollersDeps, type PollersOptions } from '../../src/ingress/pollers.ts';
 import type { PollResult } from '../../src/ingress/project-poller.ts';
 import { type House, type Rooms, silentLog } from '../support/house.ts';
 import { until } from '../support/until.ts';
@@ -26,7 +26,9 @@ export interface Polling {
   poll(project: string, predicate: (poll: PollResult) => boolean): Promise<PollResult>;
 }
 
-export interface PollingOptions extends Partial<PollersOptions> {
+export interface PollingOptions
+  extends Partial<PollersOptions>,
+    Partial<Pick<PollersDeps, 'listenerUp' | 'arrivals' | 'lossOfData'>> {
   /** Instead of the real claim service. */
   readonly claim?: (request: ClaimRequest) => Promise<ClaimOutcome>;
   /** Instead of real time. */
@@ -56,6 +58,9 @@ export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, opti
       claimSignal: ending.signal,
       findings: house.findings,
       log: options.log ?? silentLog,
+      listenerUp: options.listenerUp ?? (() => true),
+      arrivals: options.arrivals ?? (async () => new Map()),
+      lossOfData: options.lossOfData ?? (() => undefined),
       onPoll: (result) => polls.push(result),
       ...(options.sleep && { sleep: options.sleep }),
     },

@@ -53,6 +53,9 @@ test('an attempt whose heartbeat was missing on two passes, far enough apart, is
     interrupted: 1,
     reason: 'its worker worker-7 died',
   });
+  expect(await house.runs.attempts(run.id)).toMatchObject([
+    { number: 1, worker: 'worker-7', end: { how: 'interrupted', reason: 'its worker worker-7 died' } },
+  ]);
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(true);
   expect(told.map(({ kind, outcome }) => [kind, outcome])).toEqual([['dead-attempt', 'hand-back']]);
 });
@@ -175,6 +178,7 @@ test.each([
   await confirmTime();
   await pass(term);
   expect(await runOf(house, run.id)).toMatchObject({ state, reason, turn: 1 });
+  expect(await house.runs.attempts(run.id)).toMatchObject([{ end: { how: 'interrupted' } }]);
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(false);
 });
 

@@ -235,4 +235,5 @@ test('the drain that interrupts a run too often fails it', async () => {
     state: 'failed',
     reason: 'interrupted 20 times, last: drained',
   });
+  expect(await site.runs.attempts(run.id)).toMatchObject([{ end: { how: 'interrupted' } }]);
 });
