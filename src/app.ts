@@ -5,25 +5,35 @@
  * It starts bottom to top and stops top to bottom. Nothing outside is needed to start: Redis may be unset, unreachable
  * or come later, platforms may be down; the process stays up, says so in `/health`, and goes on by itself.
  */
+import { openApiDesk } from './app/api.ts';
 import { openClaims } from './app/claims.ts';
 import { openHousekeeping } from './app/housekeeping.ts';
 import { createKnownProjects } from './app/known-projects.ts';
+import { openMissedRecovery } from './app/missed.ts';
 import type { AppOptions, Shared } from './app/options.ts';
 import { createSharedView, type SharedView } from './app/shared-view.ts';
 import { openStores, type Stores } from './app/stores.ts';
+import { openWebhooks, type Webhooks } from './app/webhooks.ts';
 import { openWorkSite, type WorkSite } from './app/work-site.ts';
 import type { ClaimOutcome } from './claims/claim-outcome.ts';
 import type { Config } from './config/config.ts';
-import { createLeader, type Leader } from './coordination/leader.ts';
+import type { WebhookListener as WebhookListenerSettings } from './config/settings.ts';
+import { createLeader, type Leader, type Term } from './coordination/leader.ts';
 import { createLeases } from './coordination/lease.ts';
+import { keepNoting } from './coordination/listening.ts';
 import { messageOf } from './foundation/errors.ts';
 import { createFindings, type Findings } from './foundation/findings.ts';
+import { sleep } from './foundation/loop.ts';
+import { takesWebhooks } from './ingress/missed-plan.ts';
 import { createPollers, type Pollers } from './ingress/pollers.ts';
 import { watchServerSettings } from './redis/server-settings.ts';
+import { type ApiDesk, apiRoutes } from './server/api.ts';
 import { createHealthCollector } from './server/collect-health.ts';
 import { type HealthFacts, readiness } from './server/health.ts';
 import { createMetrics, type Gauges } from './server/metrics.ts';
 import { createServer } from './server/server.ts';
+import { createWebhookListener, type WebhookListener } from './server/webhook-listener.ts';
+import { webhookRoutes } from './server/webhook-routes.ts';
 
 export interface App {
   /** Resolves with the port of the listener; rejects only when that is taken. */
@@ -39,9 +49,11 @@ export interface App {
 
 const CATALOG_CHECK_MS = 1_000;
 const SUMMARY_MS = 60_000;
+/** So long after Redis lost its data, a replica that takes the lead makes sure that every project has been listed since. */
+const LOSS_MATTERS_MS = 86_400_000;
 
 export function createApp(options: AppOptions): App {
-  const { log } = options;
+  const { log, timing } = options;
   const findings = createFindings();
   let config = options.config;
   let loadedAtMs = Date.now();
@@ -56,6 +68,8 @@ export function createApp(options: AppOptions): App {
       recoveringMs: side?.recoveringMs() ?? 0,
       projects: config.catalog.projects,
       polls: side?.view.polls() ?? new Map(),
+      gaps: side?.view.gaps() ?? new Map(),
+      webhookListener: listener?.state() ?? 'up',
       credentials: projects.credentials(),
       findings: [...config.findings, ...findings.all()],
     }),
@@ -79,6 +93,7 @@ export function createApp(options: AppOptions): App {
     return {
       runs: work?.runs ?? {},
       queueDepth: work?.queueDepth,
+      inboxDepth: work?.inboxDepth,
       activeRuns: facts.activeRuns,
       findings: Object.fromEntries(counted),
       budgets: facts.budgets,
@@ -91,9 +106,10 @@ export function createApp(options: AppOptions): App {
       ready: readiness(facts).code === 200,
     };
   };
-  const countWork = async ({ runs, queue }: Stores): Promise<Pick<Gauges, 'runs' | 'queueDepth'> | undefined> => {
+  type Work = Pick<Gauges, 'runs' | 'queueDepth' | 'inboxDepth'>;
+  const countWork = async ({ runs, queue, deliveries }: Stores): Promise<Work | undefined> => {
     try {
-      return { runs: await runs.counts(), queueDepth: await queue.depth() };
+      return { runs: await runs.counts(), queueDepth: await queue.depth(), inboxDepth: await deliveries.depth() };
     } catch (error) {
       log.debug({ error: messageOf(error) }, 'work not counted');
       return undefined;
@@ -109,7 +125,26 @@ export function createApp(options: AppOptions): App {
       metrics.platformRequest({ platform, purpose, status: String(status ?? kind ?? 'none'), durationMs });
     },
   });
-  const server = createServer({ health, freshen: async () => side?.view.freshen(), metrics, log });
+  const api = apiRoutes({
+    token: () => config.secrets.apiToken(),
+    desk: () => side?.desk,
+    redact: options.redactor.redact,
+    log,
+  });
+  const ownListener = listenerOf(options.config);
+  const webhooks = webhookRoutes(
+    { receiver: () => side?.webhooks.receiver, log },
+    { path: ownListener?.path ?? '/webhook' },
+  );
+  const listener =
+    ownListener && createWebhookListener(webhooks, { ...ownListener, retryMs: timing.listenAgainMs }, log);
+  const server = createServer({
+    health,
+    freshen: async () => side?.view.freshen(),
+    metrics,
+    log,
+    mounts: listener === undefined ? [api, webhooks] : [api],
+  });
 
   const reload = (next: Config): void => {
     config = next;
@@ -126,7 +161,12 @@ export function createApp(options: AppOptions): App {
   const side =
     stores === undefined
       ? undefined
-      : openRedisSide(options, { config: () => config, projects, findings, metrics }, stores);
+      : openRedisSide(
+          options,
+          { config: () => config, projects, findings, metrics },
+          { stores, listenerUp: () => listener === undefined || listener.state() === 'up' },
+        );
+  const stopping = new AbortController();
 
   return {
     findings,
@@ -134,16 +174,24 @@ export function createApp(options: AppOptions): App {
     reload,
     async start() {
       const port = await server.listen({ host: options.host, port: options.port });
-      side?.startLeading();
+      if (listener !== undefined) await openListener(listener, config.engine, stopping.signal);
+      side?.start();
       log.info({ port, projects: config.catalog.projects.length, instance: options.instance }, 'listening');
       if (side === undefined) log.warn('REDIS_URL is not set: nothing is polled or run');
       return port;
     },
     async stop() {
       draining = true;
+      stopping.abort();
       log.info('shutting down');
-      await side?.stop();
-      await server.close();
+      // Whoever sends deliveries here learns late that this replica goes: what still comes is kept for the others.
+      const lingered = config.catalog.projects.some(({ triggers }) => triggers.has('webhook'))
+        ? sleep(timing.lingerMs, new AbortController().signal)
+        : undefined;
+      await side?.stopWork();
+      await lingered;
+      await Promise.all([server.close(), listener?.close()]);
+      await side?.close();
       log.info('stopped');
     },
   };
@@ -155,13 +203,23 @@ interface RedisSide {
   readonly workSite: WorkSite;
   readonly view: SharedView;
   readonly leaders: readonly Leader[];
+  readonly desk: ApiDesk;
+  readonly webhooks: Webhooks;
   /** Milliseconds left in which nobody is declared dead and nothing is adopted. */
   recoveringMs(): number;
-  startLeading(): void;
-  stop(): Promise<void>;
+  start(): void;
+  /** Works on nothing any more; what arrives can still be kept. */
+  stopWork(): Promise<void>;
+  close(): Promise<void>;
 }
 
-function openRedisSide(options: AppOptions, shared: Shared, stores: Stores): RedisSide {
+interface RedisSideParts {
+  readonly stores: Stores;
+  /** Whether this replica can be reached by webhooks. */
+  readonly listenerUp: () => boolean;
+}
+
+function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp }: RedisSideParts): RedisSide {
   const { timing, log, instance } = options;
   const { config, projects, findings, metrics } = shared;
   const { redis } = stores;
@@ -177,12 +235,14 @@ function openRedisSide(options: AppOptions, shared: Shared, stores: Stores): Red
       reportLoop(findings, project, ticketId, outcome);
       const platform = projects.withRemoved().projects.find(({ name }) => name === project)?.source.platform;
       metrics.claim({ platform: platform ?? 'unknown', outcome: outcome.kind, trigger });
+      if (outcome.kind === 'rejected' && outcome.reason === 'trigger-not-allowed') metrics.syncSkipped({ trigger });
     },
   });
   /** A claim that has begun is better finished than taken over: this aborts only when the process has to end. */
   const ending = new AbortController();
   const view = createSharedView({
     board: stores.pollBoard,
+    missedBoard: stores.missedBoard,
     credentials: projects.credentials,
     ownPolls: () => pollers.results(),
     instance,
@@ -198,37 +258,55 @@ function openRedisSide(options: AppOptions, shared: Shared, stores: Stores): Red
       claimSignal: ending.signal,
       findings,
       log,
+      lossOfData: () =>
+        recoveringMs() === 0 && redis.recoveringMs(LOSS_MATTERS_MS) > 0 ? redis.incarnation() : undefined,
+      listenerUp,
+      arrivals: stores.deliveries.arrivals,
       onPoll: (result) => {
         metrics.poll(result);
+        const { platform, recovered } = result;
+        if (recovered > 0) metrics.missedRecovered({ platform, by: 'listing', count: recovered });
         view.publish(result);
       },
       onCatalog: view.retain,
     },
     { ...timing, catalogCheckMs: CATALOG_CHECK_MS, summaryMs: SUMMARY_MS },
   );
+  const webhooks = openWebhooks(options, shared, { stores, claims, claimSignal: ending.signal });
+  const missed = openMissedRecovery(options, shared, { stores, receiver: webhooks.receiver });
   const workSite = openWorkSite(options, shared, stores);
   const recoveringMs = (): number => redis.recoveringMs(timing.recoveryRepairMs);
   const housekeeping = openHousekeeping(options, shared, { stores, claims, labels: workSite.labels, recoveringMs });
 
+  const poll = async (term: Term): Promise<void> => void (await Promise.all([pollers.lead(term), missed.lead(term)]));
+  const canTake = (): boolean => listenerUp() && projects.current().projects.some(takesWebhooks);
+
   const leases = createLeases(redis, timing);
   const leaders = [
-    createLeader(leases, { role: 'poller', instance, timing, log, work: (term) => pollers.lead(term) }),
+    createLeader(leases, { role: 'poller', instance, timing, log, work: poll }),
     createLeader(leases, { role: 'housekeeping', instance, timing, log, work: housekeeping }),
   ];
+  const desk = openApiDesk({ config, projects, stores, claims, leases, timing, ending: ending.signal });
   const leading = new AbortController();
   let terms: Promise<void>[] = [];
+  let noting: Promise<void> = Promise.resolve();
 
   return {
     stores,
     workSite,
     view,
     leaders,
+    desk,
+    webhooks,
     recoveringMs,
-    startLeading() {
+    start() {
+      webhooks.start();
+      noting = keepNoting({ listening: stores.listening, canTake, log }, timing, ending.signal);
       terms = leaders.map((leader) => leader.run(leading.signal));
     },
-    async stop() {
+    async stopWork() {
       leading.abort();
+      const inboxIdle = webhooks.stop();
       await workSite.pause();
       const graceMs = config().agent.shutdownGraceSeconds * 1000;
       // After the grace: time for the runners to die and for Redis to take what became of them.
@@ -240,13 +318,25 @@ function openRedisSide(options: AppOptions, shared: Shared, stores: Stores): Red
         graceMs + timing.stopGraceMs + timing.redisSocketMs,
       );
       await workSite.drain(graceMs);
-      await Promise.all([...terms, workSite.labels.idle()]);
+      await Promise.all([...terms, inboxIdle, workSite.labels.idle()]);
       clearTimeout(lastWrites);
       ending.abort();
+      await noting;
       await workSite.close(timing.redisCommandMs);
-      await redis.close();
     },
+    close: () => redis.close(),
   };
+}
+
+/** The listener for webhooks alone that the configuration asks for; none where it takes no webhooks at all. */
+function listenerOf({ engine, server }: Config): WebhookListenerSettings | undefined {
+  return engine === 'polling' ? undefined : server.webhookListener;
+}
+
+/** With `auto` a listener that cannot be opened is no reason to end: until it can be, polling goes on. */
+async function openListener(listener: WebhookListener, engine: Config['engine'], signal: AbortSignal): Promise<void> {
+  if (engine === 'auto') void listener.keepTrying(signal);
+  else await listener.start();
 }
 
 /** A ticket that asks for run after run is a loop of somebody's making: people should hear of it. */

@@ -1,17 +1,12 @@
 /** One claim by hand, in the Redis of the running replicas: `agent-smith claim`. */
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
-import { resolveTicketId } from '../claims/resolve-ticket.ts';
-import type { Call } from '../platforms/contract.ts';
+import { claimByHand, type HandClaim } from './claim-by-hand.ts';
 import { openClaims } from './claims.ts';
 import { createKnownProjects } from './known-projects.ts';
 import type { AppOptions } from './options.ts';
 import { openStores } from './stores.ts';
 
-export interface ClaimOnceOptions extends Pick<AppOptions, 'config' | 'timing' | 'log' | 'redactor'> {
-  readonly project: string;
-  /** The ticket's id, or the name by which people know it. */
-  readonly ticketId: string;
-}
+export interface ClaimOnceOptions extends HandClaim, Pick<AppOptions, 'config' | 'timing' | 'log' | 'redactor'> {}
 
 /** Throws when Redis is not set or cannot be reached, and when the platform cannot be opened. */
 export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome> {
@@ -33,14 +28,7 @@ export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome
       throw new Error(`redis cannot be reached: ${redis.status().reason}`);
     }
     const signal = AbortSignal.timeout(timing.claimDeadlineMs);
-    const project = projects.current().projects.find(({ name }) => name === options.project);
-    const platform = project === undefined ? undefined : projects.platformOf(project);
-    const call: Call = { purpose: 'claim', deadlineMs: timing.claimCallMs, signal };
-    // Without a platform the claim itself says why.
-    const ticket = platform && (await resolveTicketId(platform, options.ticketId, call));
-    if (ticket !== undefined && 'kind' in ticket) return ticket;
-    const ticketId = ticket?.id ?? options.ticketId;
-    return await claims.claim({ project: options.project, ticketId, trigger: 'manual' }, signal);
+    return await claimByHand({ projects, claims, timing }, options, signal);
   } finally {
     await queue.close();
     await redis.close();

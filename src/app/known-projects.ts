@@ -15,6 +15,7 @@ import {
   type UsedCredential,
 } from '../platforms/connections.ts';
 import type { TicketPlatform } from '../platforms/contract.ts';
+import type { MissedDeliveries } from '../platforms/missed-deliveries.ts';
 import type { Budget } from '../platforms/rate-limits.ts';
 
 export interface KnownProjects {
@@ -26,6 +27,8 @@ export interface KnownProjects {
   readonly withRemoved: () => Catalog;
   /** Undefined when the project has no open adapter. */
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
+  /** Undefined when the platform cannot be asked for missed deliveries, and for a removed project. */
+  readonly missedOf: (project: Project) => MissedDeliveries | undefined;
   /** What listings are bounded by. */
   readonly credentialOf: (project: Project) => string;
   /** The budget of that credential, as last seen. */
@@ -57,6 +60,7 @@ export function createKnownProjects(options: ConnectionsOptions): KnownProjects 
     current: () => current,
     withRemoved: () => withRemoved,
     platformOf: (project) => removed.get(project) ?? connections.platformOf(project.name),
+    missedOf: (project) => (removed.has(project) ? undefined : connections.missedOf(project.name)),
     credentialOf: (project) => connections.credentialOf(project.name),
     budgetOf: (project) => connections.budgetOf(project.name),
     credentials: connections.credentials,

@@ -1,6 +1,9 @@
 /** Redis and everything that is kept there: the same for a replica and for a claim by hand. */
 import type { Config } from '../config/config.ts';
 import { createApiBudget } from '../coordination/api-budget.ts';
+import { createListening, type Listening } from '../coordination/listening.ts';
+import { createMissedBoard, type MissedBoard } from '../coordination/missed-board.ts';
+import { createPlaceIds, type PlaceIds } from '../coordination/place-ids.ts';
 import { createPollBoard, type PollBoard } from '../coordination/poll-board.ts';
 import type { Timing } from '../domain/timing.ts';
 import type { Log } from '../foundation/log.ts';
@@ -11,6 +14,7 @@ import type { RedisConnection } from '../redis/connection.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
 import { createDecisionLog } from '../runs/decision-log.ts';
+import { createDeliveryRecords, type DeliveryRecords } from '../runs/delivery-records.ts';
 import { createLabelRecords } from '../runs/label-records.ts';
 import { createRunReader, type RunReader } from '../runs/run-reader.ts';
 import { connectRedis } from './connect-redis.ts';
@@ -20,8 +24,12 @@ export interface Stores extends QuotingRecords {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
   readonly runs: RunReader;
+  readonly deliveries: DeliveryRecords;
+  readonly placeIds: PlaceIds;
   readonly queue: RunQueue;
   readonly pollBoard: PollBoard;
+  readonly missedBoard: MissedBoard;
+  readonly listening: Listening;
   /** A credential's API budget, by its name: the same for all replicas. */
   readonly limitsOf: (credential: string) => RateLimits;
 }
@@ -51,8 +59,12 @@ export function openStores({ config, timing, freshRedis, log, redactor }: Stores
       redactor,
     ),
     runs: createRunReader(redis),
+    deliveries: createDeliveryRecords(redis, timing),
+    placeIds: createPlaceIds(redis, log),
     queue: createRunQueue({ redis, log }),
     pollBoard: createPollBoard(redis),
+    missedBoard: createMissedBoard(redis),
+    listening: createListening(redis, timing),
     limitsOf: (credential) => createApiBudget({ redis, log }, credential),
   };
 }

@@ -60,6 +60,10 @@ export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores
       labels,
       decisions: stores.decisions,
       log,
+      onStarted: ({ platform, attempt, deliveredAtMs, startedAtMs }) => {
+        if (attempt !== 1 || deliveredAtMs === undefined || startedAtMs === undefined) return;
+        metrics.deliveryStarted({ platform, latencyMs: startedAtMs - deliveredAtMs });
+      },
       onEnded: (run, end) => {
         if (end.kind !== 'finished') return;
         metrics.runEnded({

@@ -6,7 +6,7 @@ import type { Environment } from '../config/expand.ts';
 import type { Ingress } from '../config/ingress-policy.ts';
 import { loadConfig } from '../config/load.ts';
 import { formatPath, formatProblem, type Problem } from '../config/problems.ts';
-import type { Project } from '../domain/project.ts';
+import type { Polling, Project } from '../domain/project.ts';
 import { tableLines } from './table.ts';
 
 export interface ValidateOptions {
@@ -92,9 +92,15 @@ function rowOf(project: Project, ingress: Ingress | undefined): Row {
 
 function listed(ingress: Ingress | undefined): string {
   if (ingress?.polling === undefined) return 'no';
-  const { intervalMs, jitterPercent } = ingress.polling;
-  const note = ingress.listing === 'reconcile' ? ' (to be safe)' : '';
-  return `every ${intervalMs / 1000} s +-${jitterPercent}%${note}`;
+  const { listing, engine, webhooks } = ingress;
+  const often = pace(ingress.polling);
+  if (listing === 'reconcile') return `${often} (to be safe)`;
+  if (engine?.mode !== 'auto') return often;
+  return webhooks ? `auto: ${pace(engine.reconcile)}, else ${often}` : `auto, without a webhook secret: ${often}`;
+}
+
+function pace({ intervalMs, jitterPercent }: Polling): string {
+  return `every ${intervalMs / 1000} s +-${jitterPercent}%`;
 }
 
 /** Names from a file must not steer the terminal. */

@@ -11,7 +11,7 @@ import type { Environment } from './expand.ts';
 import { type ConfigFinding, info, warning } from './findings.ts';
 import { decideIngress, type Ingress } from './ingress-policy.ts';
 import type { Problem } from './problems.ts';
-import { type ConfigFile, type ProjectConfig, triggerOf } from './schema.ts';
+import { type ConfigFile, POLLING_DEFAULTS, type ProjectConfig, triggerOf } from './schema.ts';
 import type { ProjectSecrets } from './secrets.ts';
 
 export interface BuiltProject {
@@ -45,6 +45,7 @@ export function buildProject(
     routing,
     triggers: ingress.triggers,
     ...(ingress.polling === undefined ? {} : { polling: ingress.polling }),
+    ...(ingress.engine === undefined ? {} : { engine: ingress.engine }),
     ...(section.max_parallel_jobs === undefined ? {} : { maxParallelJobs: section.max_parallel_jobs }),
     ...(disabled === undefined ? {} : { disabled }),
   };
@@ -59,7 +60,7 @@ export function buildProject(
     project,
     connection,
     ingress,
-    secrets: { credential, webhookSecrets },
+    secrets: { credential, webhookSecrets, allowUnsigned: section.webhook?.allow_unsigned === true },
     findings: findingsOf(project, ingress, disabled, section),
   };
 }
@@ -115,7 +116,8 @@ function ingressOf(section: ProjectConfig, file: ConfigFile, webhookSecrets: rea
     policy: section.sync_policy ?? file.default_sync_policy ?? 'both',
     webhookReady: webhookSecrets.length > 0 || section.webhook?.allow_unsigned === true,
     reconcile: { intervalMs: file.reconcile_interval_seconds * 1000, jitterPercent: RECONCILE_JITTER_PERCENT },
-    ...(section.polling?.enabled === true ? { polling: pollingOf(section.polling) } : {}),
+    pollingEnabled: section.polling?.enabled === true,
+    polling: pollingOf(section.polling ?? POLLING_DEFAULTS),
   });
 }
 
@@ -138,6 +140,10 @@ function findingsOf(
   const findings: ConfigFinding[] = [];
   if (disabled !== undefined) {
     findings.push(warning('credential-missing', `${name} is off: ${disabled}`, name));
+  }
+  if (ingress.listing === 'reconcile' && !ingress.webhooks) {
+    const text = `${name} streams, but has no webhook secret: only its rare listings bring tickets in`;
+    findings.push(warning('no-webhook-secret', text, name));
   }
   if (ingress.listing === 'off' && !ingress.webhooks) {
     findings.push(

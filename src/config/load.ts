@@ -60,13 +60,7 @@ export async function buildConfig(options: LoadOptions & { readonly text: string
     server: serverSettings(facts.file, env),
     maxRunsPerTicketPerDay: facts.file.runs?.max_per_ticket_per_day ?? 5,
     scripts,
-    findings: [
-      ...agent.findings,
-      ...fileFindings(facts, env),
-      ...webhooksMissing(built),
-      ...built.flatMap((one) => one.findings),
-      ...findings,
-    ],
+    findings: [...agent.findings, ...fileFindings(facts, env), ...built.flatMap((one) => one.findings), ...findings],
     secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines)),
     openPipeline: (policy) => openPipeline(policy, env, directory),
   };
@@ -102,11 +96,4 @@ function fileFindings({ file, projects, tickets }: Facts, env: Environment): Con
     findings.push(warning('secret-missing', `webhooks.secret_env: ${variable} is not set`));
   }
   return findings;
-}
-
-/** Said until the server has its webhook routes, so that nobody waits for a delivery that is answered 404. */
-function webhooksMissing(built: readonly BuiltProject[]): ConfigFinding[] {
-  if (!built.some(({ ingress }) => ingress.webhooks)) return [];
-  const text = 'webhooks are configured, but their routes are not in this build: only polling brings tickets in';
-  return [warning('webhooks-missing', text)];
 }

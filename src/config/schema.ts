@@ -65,6 +65,14 @@ const agentSchema = z.strictObject({ queue: queueSchema.optional() });
 
 const syncPolicy = z.enum(['poll_only', 'webhook_only', 'both']);
 
+const pollingSchema = z.strictObject({
+  enabled: boolean.default(false),
+  interval_seconds: seconds(1).default(60),
+  jitter_percent: number(z.number().min(0).max(50)).default(10),
+});
+
+export const POLLING_DEFAULTS = pollingSchema.parse({});
+
 const projectFields = z.strictObject({
   source: z
     .strictObject({ type: text, url: text })
@@ -73,13 +81,8 @@ const projectFields = z.strictObject({
   // Checked against the schema of the platform that its `type` names, see check-schema.ts.
   tickets: z.looseObject({ type: z.string() }).meta({ id: 'tickets' }).optional(),
   pipeline: name.describe('Used where the trigger section names no default_pipeline. Default fix-bug.').optional(),
-  polling: z
-    .strictObject({
-      enabled: boolean.default(false),
-      interval_seconds: seconds(1).default(60),
-      jitter_percent: number(z.number().min(0).max(50)).default(10),
-    })
-    .describe('Ask the platform for tickets at intervals.')
+  polling: pollingSchema
+    .describe('Ask the platform for tickets at intervals. event_engine auto goes by them also where enabled is false.')
     .optional(),
   webhook: z
     .strictObject({
@@ -89,7 +92,11 @@ const projectFields = z.strictObject({
     })
     .describe("Default: the secret in the platform's environment variable.")
     .optional(),
-  sync_policy: syncPolicy.describe('Narrows how tickets of this project come in.').optional(),
+  sync_policy: syncPolicy
+    .describe(
+      'Narrows how tickets of this project come in. poll_only: no webhooks. webhook_only: no listings, so what a webhook loses stays lost.',
+    )
+    .optional(),
   max_parallel_jobs: parallelJobs.describe('Cap of this project across all replicas.').optional(),
   agent: agentSchema.describe('Merged over the top-level agent section.').optional(),
 });
@@ -178,10 +185,14 @@ export const fileSchema = z.strictObject({
     .optional(),
   event_engine: z
     .enum(['polling', 'streaming', 'auto'])
-    .describe('polling: no webhooks. streaming: webhooks, listings only now and then. auto: streaming while it works.')
+    .describe(
+      'What wakes the ingress. polling: no webhooks. streaming: webhooks, and a listing at start and every reconcile_interval_seconds. auto: streaming while it works, else polling. Default: what each project has set up, polling.enabled and a webhook secret.',
+    )
     .optional(),
-  reconcile_interval_seconds: seconds(1).describe('Listings while streaming.').default(600),
-  default_sync_policy: syncPolicy.describe('For projects without a sync_policy. Default both.').optional(),
+  reconcile_interval_seconds: seconds(1).describe('How often projects are listed while streaming.').default(600),
+  default_sync_policy: syncPolicy
+    .describe('For projects without a sync_policy: poll_only, webhook_only or both. Default both.')
+    .optional(),
   webhooks: z
     .strictObject({
       listen_host: text.default('127.0.0.1'),
@@ -191,9 +202,9 @@ export const fileSchema = z.strictObject({
         .regex(/^\/[\w./-]*$/, 'must be a path such as /webhook')
         .default('/webhook'),
       secret_env: variableName.describe('Variable with the secret of projects that have none of their own.').optional(),
-      public_url: text.describe('How platforms reach this listener.').optional(),
+      public_url: text.describe('How platforms reach this listener: the address of your proxy or tunnel.').optional(),
     })
-    .describe('A second listener for webhooks alone.')
+    .describe('A second listener for webhooks alone; without it they come to the port of the server.')
     .optional(),
 });
 

@@ -10,6 +10,8 @@ export interface ProjectSecrets {
   readonly credential: CredentialState;
   /** Newest first; empty = no signed webhooks. */
   readonly webhookSecrets: readonly string[];
+  /** Takes deliveries that prove nothing. */
+  readonly allowUnsigned: boolean;
 }
 
 export interface Secrets {
@@ -19,6 +21,7 @@ export interface Secrets {
   apiToken(): string | undefined;
   credential(project: string): CredentialState;
   webhookSecrets(project: string): readonly string[];
+  allowsUnsigned(project: string): boolean;
   /** Every secret value, for the redactor. */
   all(): readonly string[];
 }
@@ -57,6 +60,7 @@ export function createSecrets(
     apiToken: () => env.AGENTSMITH_API_TOKEN || undefined,
     credential: (project) => projects.get(project)?.credential ?? { ok: false, reason: 'no such project' },
     webhookSecrets: (project) => projects.get(project)?.webhookSecrets ?? [],
+    allowsUnsigned: (project) => projects.get(project)?.allowUnsigned ?? false,
     all: () => [...known],
   };
 }

@@ -1,15 +1,19 @@
 /** Turns what the rooms say of themselves into the facts that `/health` shows. Pure but for the clock of changes. */
 import type { LeaderStatus } from '../coordination/leader.ts';
+import type { MissedGap } from '../coordination/missed-board.ts';
 import type { PollSummary } from '../coordination/poll-board.ts';
-import type { Project } from '../domain/project.ts';
+import { type FallbackReason, listingPace, type Project } from '../domain/project.ts';
 import type { Finding } from '../foundation/findings.ts';
+import { engineMode } from '../ingress/engine-choice.ts';
 import { stretchOf } from '../ingress/poll-schedule.ts';
 import type { UsedCredential } from '../platforms/connections.ts';
 import { holdOf } from '../platforms/rate-limits.ts';
 import type { RedisStatus } from '../redis/connection.ts';
 import type {
   BudgetView,
+  EngineView,
   HealthFacts,
+  MissedView,
   ProjectView,
   RoleView,
   Subsystem,
@@ -26,6 +30,10 @@ export interface RoomStates {
   readonly recoveringMs: number;
   readonly projects: readonly Project[];
   readonly polls: ReadonlyMap<string, PollSummary>;
+  /** The last gap in the deliveries of each project. */
+  readonly gaps: ReadonlyMap<string, MissedGap>;
+  /** Whether what takes webhooks in is open. The problem is shown as it is: in words, without an address. */
+  readonly webhookListener: 'up' | { readonly problem: string };
   readonly credentials: readonly UsedCredential[];
   readonly findings: readonly Finding[];
 }
@@ -55,6 +63,18 @@ export function createHealthCollector(): (
         const leader = states.leaders.find(({ role }) => role === name);
         return subsystem(name, 'up', leader?.position ?? 'follower');
       });
+    const webhooks = (): Subsystem => {
+      const takers = states.projects.filter(
+        (project) => project.triggers.has('webhook') && project.disabled === undefined,
+      );
+      if (takers.length === 0) return subsystem('webhooks', 'disabled', 'no project takes webhooks', false);
+      if (states.webhookListener === 'up')
+        return onRedis('webhooks', () => subsystem('webhooks', 'up', 'takes deliveries'));
+      const { problem } = states.webhookListener;
+      // `auto` has asked for what happens now: its projects are polled.
+      const isCovered = takers.every((project) => engineMode(project) === 'auto');
+      return subsystem('webhooks', isCovered ? 'degraded' : 'down', problem, !isCovered);
+    };
     return {
       subsystems: [
         redis === 'unset'
@@ -71,19 +91,22 @@ export function createHealthCollector(): (
         ),
         leading('housekeeping'),
         polled ? leading('poller') : subsystem('poller', 'disabled', 'no project is polled', false),
-        subsystem('webhooks', 'disabled', 'no webhook receiver in this build', false),
+        webhooks(),
       ],
       findings: [
         ...states.findings,
         ...states.credentials.flatMap(budgetFindings),
         ...states.projects.flatMap(({ name }) => claimFindings(name, states.polls.get(name))),
+        ...states.projects.flatMap((project) => fallbackFindings(project, states.polls.get(project.name))),
         // Without Redis nobody can lead or recover: the subsystems say so already.
         ...(redis !== 'unset' && redis.state === 'up'
           ? [...leaderFindings(states.leaders), ...recoveryFindings(states.recoveringMs)]
           : []),
       ],
       roles: states.leaders.map(roleView),
-      projects: states.projects.map((project) => projectView(project, states.polls.get(project.name))),
+      projects: states.projects.map((project) =>
+        projectView(project, states.polls.get(project.name), states.gaps.get(project.name)),
+      ),
       budgets: states.credentials.map(budgetView),
     };
   };
@@ -124,6 +147,20 @@ function claimFindings(project: string, poll: PollSummary | undefined): Finding[
   return [{ code: 'claims-failing', severity: 'warning', text }];
 }
 
+const WHY_POLLING: Readonly<Record<FallbackReason, string>> = {
+  'no-secret': 'it has no webhook secret; set one',
+  'listener-down': 'the listener for webhooks could not be opened; see the log',
+  'deliveries-stopped': 'listings find what no delivery has told of; look at the hook, its address and its secret',
+};
+
+/** Of the last poll, so that every replica shows it and not the poller leader alone. */
+function fallbackFindings(project: Project, poll: PollSummary | undefined): Finding[] {
+  const reason = poll?.engineReason;
+  if (reason === undefined || engineMode(project) !== 'auto') return [];
+  const text = `Project ${project.name} is polled instead of streaming: ${WHY_POLLING[reason]}.`;
+  return [{ code: 'event-engine-fallback', severity: 'warning', text }];
+}
+
 /** Waits up to a minute are every day's; a longer one leaves tickets lying. */
 const LONG_HOLD_MS = 60_000;
 
@@ -155,15 +192,29 @@ function roleView({ role, position, holder, epoch, problem }: LeaderStatus): Rol
   return { role, position, holder, epoch, problem: problem === undefined ? undefined : 'see findings and log' };
 }
 
-function projectView(project: Project, poll: PollSummary | undefined): ProjectView {
+/** Where there is no choice, nobody needs to have polled. */
+function engineView(project: Project, poll: PollSummary | undefined): EngineView {
+  const mode = engineMode(project);
+  const isWoken = project.polling !== undefined || project.triggers.has('webhook');
+  const settled = isWoken && mode !== 'auto' ? mode : undefined;
+  return {
+    configured: project.engine?.mode ?? 'default',
+    effective: settled ?? (mode === 'auto' ? poll?.engine : undefined),
+    reason: mode === 'auto' ? poll?.engineReason : undefined,
+  };
+}
+
+function projectView(project: Project, poll: PollSummary | undefined, gap: MissedGap | undefined): ProjectView {
+  const engine = engineView(project, poll);
+  const pace = listingPace(project, engine.effective ?? 'polling');
   return {
     name: project.name,
     platform: project.source.platform,
-    polled: project.polling !== undefined,
+    engine,
+    polled: pace !== undefined,
     disabled: project.disabled,
-    interval_seconds: project.polling === undefined ? undefined : project.polling.intervalMs / 1000,
-    effective_interval_seconds:
-      project.polling === undefined ? undefined : (poll?.effectiveIntervalMs ?? project.polling.intervalMs) / 1000,
+    interval_seconds: pace === undefined ? undefined : pace.intervalMs / 1000,
+    effective_interval_seconds: pace === undefined ? undefined : (poll?.effectiveIntervalMs ?? pace.intervalMs) / 1000,
     last_poll:
       poll === undefined
         ? undefined
@@ -180,6 +231,18 @@ function projectView(project: Project, poll: PollSummary | undefined): ProjectVi
             held_back: poll.heldBack,
             retry_after_seconds: poll.retryAfterMs === undefined ? undefined : Math.ceil(poll.retryAfterMs / 1000),
             duration_ms: poll.durationMs,
+            recovered: poll.recovered,
           },
+    missed: gap && missedView(gap),
+  };
+}
+
+function missedView({ atMs, downMs, recovered, relevant, notArrived }: MissedGap): MissedView {
+  return {
+    at_utc: new Date(atMs).toISOString(),
+    down_seconds: Math.round(downMs / 1000),
+    recovered,
+    relevant,
+    not_arrived: notArrived,
   };
 }

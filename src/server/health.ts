@@ -3,6 +3,7 @@
  * token or ticket text. Readiness asks one thing: can this replica do its share? Platforms, leaders of the moment and
  * bad reloads are findings, and never turn it off.
  */
+import type { EngineKind, FallbackReason } from '../domain/project.ts';
 import type { Finding } from '../foundation/findings.ts';
 
 export type SubsystemName = 'redis' | 'queue_consumer' | 'housekeeping' | 'poller' | 'webhooks';
@@ -14,7 +15,7 @@ export interface Subsystem {
   readonly reason: string;
   /** Wall-clock ms. */
   readonly lastChangedMs: number;
-  /** For `disabled`: the configuration does not ask for it, so its absence is fine. */
+  /** Whether a replica is not ready without it: the configuration asks for it, and names nothing that takes its place. */
   readonly wanted: boolean;
 }
 
@@ -26,9 +27,20 @@ export interface RoleView {
   readonly problem: string | undefined;
 }
 
+/** What wakes the ingress of a project. */
+export interface EngineView {
+  /** `event_engine`, narrowed by the sync policy; `default` when the file names none. */
+  readonly configured: 'polling' | 'streaming' | 'auto' | 'default';
+  /** As the poller leader decided last; undefined while `auto` is undecided, and for a project that nothing wakes. */
+  readonly effective: EngineKind | undefined;
+  /** Why `auto` has fallen back. */
+  readonly reason: FallbackReason | undefined;
+}
+
 export interface ProjectView {
   readonly name: string;
   readonly platform: string;
+  readonly engine: EngineView;
   readonly polled: boolean;
   /** Why it takes no part; undefined when all is well. */
   readonly disabled: string | undefined;
@@ -36,6 +48,18 @@ export interface ProjectView {
   /** Longer than the configured one while the budget of its credential runs low, or while its polls fail. */
   readonly effective_interval_seconds: number | undefined;
   readonly last_poll: LastPoll | undefined;
+  /** The last gap in its deliveries; undefined while there was none. */
+  readonly missed: MissedView | undefined;
+}
+
+/** Deliveries that did not arrive, as its platform said when it was asked. */
+export interface MissedView {
+  readonly at_utc: string;
+  /** How long no replica could take deliveries; 0 when it was not that. */
+  readonly down_seconds: number;
+  readonly recovered: number;
+  readonly relevant: number;
+  readonly not_arrived: number;
 }
 
 /** As its poller saw it: the poller leader, whichever replica is asked. */
@@ -52,6 +76,8 @@ export interface LastPoll {
   readonly held_back: boolean;
   readonly retry_after_seconds: number | undefined;
   readonly duration_ms: number;
+  /** Of the claimed ones those that a delivery should have brought. */
+  readonly recovered: number;
 }
 
 /** The API budget of one credential, as the platform said last to any replica. */
@@ -83,7 +109,7 @@ export interface HealthFacts {
 }
 
 export function healthBody(facts: HealthFacts): object {
-  const bad = facts.subsystems.some((subsystem) => !isFine(subsystem));
+  const bad = facts.subsystems.some(({ state, wanted }) => state !== 'up' && (state !== 'disabled' || wanted));
   const alarming = facts.findings.some(({ severity }) => severity !== 'info');
   return {
     status: bad || alarming || facts.draining ? 'degraded' : 'ok',
@@ -107,15 +133,16 @@ export function healthBody(facts: HealthFacts): object {
 /** The status code and the body of `/health/ready`. */
 export function readiness(facts: HealthFacts): { readonly code: 200 | 503; readonly body: object } {
   const redisUp = facts.subsystems.some(({ name, state }) => name === 'redis' && state === 'up');
-  if (!facts.draining && redisUp && facts.subsystems.every(isFine)) return { code: 200, body: { status: 'ready' } };
+  if (!facts.draining && redisUp && facts.subsystems.every(isNoObstacle))
+    return { code: 200, body: { status: 'ready' } };
   return {
     code: 503,
     body: { status: 'not_ready', draining: facts.draining, subsystems: facts.subsystems.map(subsystemBody) },
   };
 }
 
-function isFine(subsystem: Subsystem): boolean {
-  return subsystem.state === 'up' || (subsystem.state === 'disabled' && !subsystem.wanted);
+function isNoObstacle({ state, wanted }: Subsystem): boolean {
+  return state === 'up' || !wanted;
 }
 
 function subsystemBody(subsystem: Subsystem): object {

@@ -6,6 +6,8 @@ import type { BudgetView } from './health.ts';
 export interface Gauges {
   readonly runs: Readonly<Record<string, number>>;
   readonly queueDepth: number | undefined;
+  /** Tickets whose deliveries wait to be worked on. */
+  readonly inboxDepth: number | undefined;
   readonly activeRuns: number;
   readonly findings: Readonly<Record<string, number>>;
   readonly budgets: readonly BudgetView[];
@@ -36,6 +38,20 @@ export interface Metrics {
   }): void;
   labelConfirmed(facts: { readonly state: string; readonly lagMs: number }): void;
   repair(facts: { readonly kind: string }): void;
+  /** A webhook request and how it was answered. */
+  delivery(facts: { readonly platform: string; readonly result: string }): void;
+  /** What became of the deliveries of one ticket. */
+  inboxSettled(facts: { readonly platform: string; readonly outcome: string; readonly deliveries: number }): void;
+  /** The first attempt of a run that a delivery asked for. */
+  deliveryStarted(facts: { readonly platform: string; readonly latencyMs: number }): void;
+  /** Changes whose delivery never came: found by a listing, or asked of the platform. */
+  missedRecovered(facts: {
+    readonly platform: string;
+    readonly by: 'listing' | 'redelivery';
+    readonly count: number;
+  }): void;
+  /** Tickets that the sync policy kept a trigger from. */
+  syncSkipped(facts: { readonly trigger: string }): void;
   /** The page in Prometheus' text format, and its content type. */
   page(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -128,6 +144,42 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['kind'],
     registers,
   });
+  const deliveries = new Counter({
+    name: 'agentsmith_webhook_deliveries_total',
+    help: 'Webhook requests by how they were answered; duplicate: known already, unproven: no valid signature',
+    labelNames: ['platform', 'result'],
+    registers,
+  });
+  const settled = new Counter({
+    name: 'agentsmith_deliveries_settled_total',
+    help: 'Accepted deliveries by what became of them; later: tried again',
+    labelNames: ['platform', 'outcome'],
+    registers,
+  });
+  const deliverySeconds = new Histogram({
+    name: 'agentsmith_delivery_to_start_seconds',
+    help: 'From a delivery to the start of the run that it asked for',
+    labelNames: ['platform'],
+    buckets: SECONDS,
+    registers,
+  });
+  const missed = new Counter({
+    name: 'agentsmith_missed_event_recoveries_total',
+    help: 'Changes whose delivery never came: found by a listing, or sent again when the platform was asked',
+    labelNames: ['platform', 'by'],
+    registers,
+  });
+  const skipped = new Counter({
+    name: 'agentsmith_sync_skipped_total',
+    help: 'Claims that the sync policy of their project does not allow',
+    labelNames: ['trigger', 'reason'],
+    registers,
+  });
+  const inbox = new Gauge({
+    name: 'agentsmith_inbox_tickets',
+    help: 'Tickets whose deliveries wait to be worked on',
+    registers,
+  });
   const runs = new Gauge({
     name: 'agentsmith_runs',
     help: 'Runs on record by state',
@@ -155,6 +207,12 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     for (const [name, value] of Object.entries(values)) gauge.set({ [label]: name }, value);
   };
 
+  /** What could not be counted is not shown as nothing. */
+  const setOrRemove = (gauge: Gauge, value: number | undefined): void => {
+    if (value === undefined) gauge.remove();
+    else gauge.set(value);
+  };
+
   const setBudgets = (budgets: readonly BudgetView[]): void => {
     for (const gauge of [budgetLimit, budgetRemaining, budgetHeld]) gauge.reset();
     for (const { platform, credential, limit, remaining, held_for_seconds } of budgets) {
@@ -180,6 +238,11 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     },
     labelConfirmed: ({ state, lagMs }) => labelLag.observe({ state }, Math.max(0, lagMs) / 1000),
     repair: ({ kind }) => repairs.inc({ kind }),
+    delivery: (facts) => deliveries.inc(facts),
+    inboxSettled: ({ platform, outcome, deliveries: count }) => settled.inc({ platform, outcome }, count),
+    deliveryStarted: ({ platform, latencyMs }) => deliverySeconds.observe({ platform }, Math.max(0, latencyMs) / 1000),
+    missedRecovered: ({ platform, by, count }) => missed.inc({ platform, by }, count),
+    syncSkipped: ({ trigger }) => skipped.inc({ trigger, reason: 'policy' }),
     async page() {
       const gauges = await readGauges();
       setAll(runs, 'state', gauges.runs);
@@ -187,8 +250,8 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       setAll(pollInterval, 'project', gauges.pollIntervals);
       setBudgets(gauges.budgets);
       setAll(epoch, 'role', gauges.leaderEpoch);
-      if (gauges.queueDepth === undefined) depth.remove();
-      else depth.set(gauges.queueDepth);
+      setOrRemove(depth, gauges.queueDepth);
+      setOrRemove(inbox, gauges.inboxDepth);
       active.set(gauges.activeRuns);
       ready.set(gauges.ready ? 1 : 0);
       return { contentType: registry.contentType, text: await registry.metrics() };

@@ -1,8 +1,9 @@
 /** The HTTP listener of a replica. It answers as long as the process lives, whatever is wrong with everything else. */
-import { fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { type HealthFacts, healthBody, readiness } from './health.ts';
+import { createHttpApp } from './http-app.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface Server {
@@ -18,12 +19,12 @@ export interface ServerDeps {
   readonly freshen?: () => Promise<void>;
   readonly metrics: Pick<Metrics, 'page'>;
   readonly log: Log;
+  /** Further routes. */
+  readonly mounts?: readonly ((app: FastifyInstance) => void)[];
 }
 
-const BODY_LIMIT_BYTES = 1024 * 1024;
-
 export function createServer(deps: ServerDeps): Server {
-  const app = fastify({ logger: false, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: 'idle' });
+  const app = createHttpApp();
 
   app.get('/health', async () => {
     await deps.freshen?.();
@@ -37,7 +38,7 @@ export function createServer(deps: ServerDeps): Server {
     const { contentType, text } = await deps.metrics.page();
     return await reply.header('content-type', contentType).send(text);
   });
-  app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ error: 'not found' }));
+  for (const mount of deps.mounts ?? []) mount(app);
   app.setErrorHandler(async (error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     if (status >= 500) deps.log.error({ error: messageOf(error) }, 'request failed');

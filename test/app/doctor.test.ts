@@ -104,6 +104,7 @@ function ask(
       platformOf: platformOf as (project: Project) => TicketPlatform,
       credentialOf,
     },
+    checkHooks: async () => [],
     call: { purpose: 'inspect', deadlineMs: 1_000, signal: new AbortController().signal },
     onProgress,
   });

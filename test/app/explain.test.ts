@@ -47,6 +47,8 @@ const poll = (facts: Partial<PollSummary>): PollSummary => ({
   truncated: false,
   requests: 2,
   effectiveIntervalMs: 90_000,
+  engine: 'polling',
+  recovered: 0,
   ...facts,
 });
 

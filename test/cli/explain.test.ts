@@ -168,6 +168,8 @@ test('an explanation in lines: who set the label, the run, the last poll, decisi
           truncated: false,
           requests: 2,
           effectiveIntervalMs: 90_000,
+          engine: 'polling',
+          recovered: 0,
         },
       },
       next: 'next',

@@ -36,7 +36,6 @@ pipelines:
     'my-api   github github.com/org/my-api  every 30 s +-5%  yes       2 -> two, 1 -> one   on',
     'desk     jira x.atlassian.net/ABC      no               no        agent-smith:pending  off: credential missing: JIRA_TOKEN is not set',
     '',
-    '! webhooks-missing: webhooks are configured, but their routes are not in this build: only polling brings tickets in',
     '! credential-missing: desk is off: credential missing: JIRA_TOKEN is not set',
     '! no-ingress: desk is neither polled nor reached by webhooks: only people can start runs',
     '- pending-only: desk has no pipeline_from_label: only agent-smith:pending starts a run',
@@ -47,14 +46,31 @@ pipelines:
       { project: 'my-api', webhooks: 'yes', state: 'on' },
       { project: 'desk', listed: 'no' },
     ],
-    findings: [
-      { code: 'webhooks-missing' },
-      { code: 'credential-missing', project: 'desk' },
-      { code: 'no-ingress' },
-      { code: 'pending-only' },
-    ],
+    findings: [{ code: 'credential-missing', project: 'desk' }, { code: 'no-ingress' }, { code: 'pending-only' }],
   });
 });
+
+test.each([
+  ['auto', 'a-secret', 'auto: every 600 s +-10%, else every 60 s +-10%', 'yes', []],
+  ['auto', '', 'auto, without a webhook secret: every 60 s +-10%', 'no', []],
+  ['streaming', 'a-secret', 'every 600 s +-10% (to be safe)', 'yes', []],
+  ['streaming', '', 'every 600 s +-10% (to be safe)', 'no', ['no-webhook-secret']],
+  ['polling', 'a-secret', 'no', 'no', ['no-ingress']],
+])(
+  'event_engine %s with webhook secret "%s": listed %s, webhooks %s',
+  async (engine, secret, listed, webhooks, codes) => {
+    await write(`event_engine: ${engine}
+projects:
+  api:
+    tickets: { type: GitHub, url: https://github.com/org/api }
+    github_trigger: { pipeline_from_label: { smith: fix-bug } }
+pipelines: { fix-bug: { command: [sh] } }
+`);
+    const env = { GITHUB_TOKEN: 'a-token', GITHUB_WEBHOOK_SECRET: secret };
+    const { json } = await validate({ env, cwd });
+    expect(json).toMatchObject({ ingress: [{ listed, webhooks }], findings: codes.map((code) => ({ code })) });
+  },
+);
 
 test('a bad file lists every problem with its line and exits 2', async () => {
   await write('projects:\n  a: { poling: {} }\nagnt: {}\n');

@@ -22,7 +22,7 @@ test('a credential is a secret in every form in which it is sent', () => {
   const projects = new Map(
     [token, basic, entra, app].map((credential): [string, ProjectSecrets] => [
       credential.kind,
-      { credential: { ok: true, credential }, webhookSecrets: [] },
+      { credential: { ok: true, credential }, webhookSecrets: [], allowUnsigned: false },
     ]),
   );
   expect(createSecrets({}, projects, []).all()).toEqual([
@@ -37,7 +37,9 @@ test('a credential is a secret in every form in which it is sent', () => {
 
 test('nothing secret is printed by accident', () => {
   const credential: Credential = { kind: 'token', token: 'pat-of-azure' };
-  const projects = new Map([['a', { credential: { ok: true as const, credential }, webhookSecrets: ['hook-secret'] }]]);
+  const projects = new Map([
+    ['a', { credential: { ok: true as const, credential }, webhookSecrets: ['hook-secret'], allowUnsigned: false }],
+  ]);
   const secrets = createSecrets({ GITHUB_TOKEN: 'env-token' }, projects, []);
   expect(JSON.stringify(secrets) + inspect(secrets, { depth: 9 })).not.toMatch(/pat-of-azure|hook-secret|env-token/);
 });

@@ -42,6 +42,17 @@ test('what the example has commented out loads, too', async () => {
     'jira',
   ]);
   expect(config.engine).toBe('auto');
+  const { engine, polling } = config.catalog.projects[0] ?? {};
+  expect({ engine, polling }).toEqual({
+    engine: { mode: 'auto', reconcile: { intervalMs: 600_000, jitterPercent: 10 } },
+    polling: { intervalMs: 60_000, jitterPercent: 10 },
+  });
+});
+
+test('the example says what an event engine is, what webhooks need, and what auto falls back to', () => {
+  for (const word of ['event_engine', 'reconcile_interval_seconds', 'sync_policy', 'listen_port', 'secret_env'])
+    expect(example).toContain(word);
+  for (const word of ['proxy', 'tunnel', 'fallen back']) expect(example).toContain(word);
 });
 
 test('the JSON Schema on disk is the one that the code generates', () => {

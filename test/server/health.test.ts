@@ -27,6 +27,8 @@ const good: RoomStates = {
   recoveringMs: 0,
   projects: [project],
   polls: new Map(),
+  gaps: new Map(),
+  webhookListener: 'up',
   credentials: [],
   findings: [],
 };
@@ -46,6 +48,8 @@ const lastPoll: PollSummary = {
   truncated: false,
   requests: 1,
   effectiveIntervalMs: 60_000,
+  engine: 'polling',
+  recovered: 0,
 };
 
 function factsOf(states: Partial<RoomStates> = {}, more: Partial<HealthFacts> = {}): HealthFacts {
@@ -132,6 +136,76 @@ test('health: the configuration asks for no polling -> the poller is disabled, a
   }
 });
 
+const taker: Project = { ...project, triggers: new Set(['poll', 'webhook']) };
+const reconcile = { intervalMs: 600_000, jitterPercent: 10 };
+const onAuto: Project = { ...taker, engine: { mode: 'auto', reconcile } };
+const webhooksOnly: Project = { ...taker, engine: { mode: 'streaming' } };
+const taken = { webhookListener: { problem: 'the port of the webhook listener is taken' } };
+
+test.each<[string, Partial<RoomStates>, string, 200 | 503]>([
+  ['nobody takes any', { projects: [project], ...taken }, 'disabled', 200],
+  ['whoever takes some is off', { projects: [{ ...taker, disabled: 'no token' }], ...taken }, 'disabled', 200],
+  ['the listener is open', { projects: [taker] }, 'up', 200],
+  ['it is not, and auto asked to poll then', { projects: [onAuto], ...taken }, 'degraded', 200],
+  ['it is not, and nothing takes its place', { projects: [taker], ...taken }, 'down', 503],
+  ['it is not, and one of the projects cannot be polled', { projects: [onAuto, webhooksOnly], ...taken }, 'down', 503],
+])('health: webhooks, when %s', (_, states, state, code) => {
+  const facts = factsOf(states);
+  expect(stateOf(facts, 'webhooks')).toBe(state);
+  expect(readiness(facts).code).toBe(code);
+  expect(bodyOf(facts).status).toBe(state === 'degraded' || state === 'down' ? 'degraded' : 'ok');
+});
+
+test.each<[string, Project, Partial<PollSummary> | undefined, object]>([
+  ['no event_engine', project, undefined, { configured: 'default', effective: 'polling' }],
+  ['no event_engine, webhooks alone', unlisted(taker), undefined, { configured: 'default', effective: 'streaming' }],
+  ['no way in', unlisted(project), undefined, { configured: 'default', effective: undefined }],
+  ['streaming', webhooksOnly, undefined, { configured: 'streaming', effective: 'streaming' }],
+  ['auto that nobody has decided yet', onAuto, undefined, { configured: 'auto', effective: undefined }],
+  [
+    'auto that works',
+    onAuto,
+    { engine: 'streaming' },
+    { configured: 'auto', effective: 'streaming', reason: undefined },
+  ],
+  [
+    'auto that has fallen back',
+    onAuto,
+    { engine: 'polling', engineReason: 'deliveries-stopped' },
+    { configured: 'auto', effective: 'polling', reason: 'deliveries-stopped' },
+  ],
+  [
+    'no auto any more since the last poll',
+    { ...taker, engine: { mode: 'polling' } },
+    { engine: 'polling', engineReason: 'no-secret' },
+    { configured: 'polling', effective: 'polling', reason: undefined },
+  ],
+])('health: the engine of a project, %s', (_, one, poll, engine) => {
+  const polls = new Map(poll === undefined ? [] : [[one.name, { ...lastPoll, ...poll }]]);
+  expect(factsOf({ projects: [one], polls }).projects).toMatchObject([{ engine }]);
+});
+
+test('health: the interval is the one of the engine that works', () => {
+  const polls = new Map([[onAuto.name, { ...lastPoll, engine: 'streaming', effectiveIntervalMs: 600_000 } as const]]);
+  expect(factsOf({ projects: [onAuto], polls }).projects).toMatchObject([
+    { interval_seconds: 600, effective_interval_seconds: 600 },
+  ]);
+});
+
+test('health: a fallback is a finding on every replica, until the last poll says otherwise', () => {
+  const codes = (projects: readonly Project[], poll: Partial<PollSummary>): string[] =>
+    factsOf({ projects, polls: new Map([[project.name, { ...lastPoll, ...poll }]]) }).findings.map(({ code }) => code);
+  const fallen = { engine: 'polling', engineReason: 'listener-down' } as const;
+  expect(codes([onAuto], fallen)).toEqual(['event-engine-fallback']);
+  expect(codes([onAuto], { engine: 'streaming' })).toEqual([]);
+  expect(codes([taker], fallen)).toEqual([]);
+});
+
+function unlisted(plain: Project): Project {
+  const { polling: _, ...rest } = plain;
+  return rest;
+}
+
 test('health: a consumer that takes no jobs, and a replica that drains, are not ready', () => {
   const idle = factsOf({ consumerRunning: false });
   expect(stateOf(idle, 'queue_consumer')).toBe('down');
@@ -169,6 +243,8 @@ test('health: the last poll of a project is shown with whoever polled, its kind 
           retryAfterMs: 6_500,
           requests: 2,
           effectiveIntervalMs: 120_000,
+          engine: 'polling',
+          recovered: 0,
           discovered: 0,
           pending: 0,
           claimed: 0,

@@ -19,6 +19,7 @@ const facts: HealthFacts = {
 const gauges: Gauges = {
   runs: { queued: 2, running: 1 },
   queueDepth: 2,
+  inboxDepth: 4,
   activeRuns: 1,
   findings: { 'poll-failing': 1 },
   budgets: [

@@ -23,6 +23,7 @@ import { createRedisConnection, type RedisConnection } from '../../src/redis/con
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDecisionLog, type DecisionLog } from '../../src/runs/decision-log.ts';
+import { createDeliveryRecords, type DeliveryRecords } from '../../src/runs/delivery-records.ts';
 import { createLabelRecords, type LabelRecords } from '../../src/runs/label-records.ts';
 import { createRunReader, type RunReader } from '../../src/runs/run-reader.ts';
 
@@ -52,6 +53,7 @@ export interface Rooms {
   readonly labelRecords: LabelRecords;
   readonly decisions: DecisionLog;
   readonly runs: RunReader;
+  readonly deliveries: DeliveryRecords;
   readonly queue: RunQueue;
   readonly claims: TicketClaimService;
   readonly labels: LabelWriter;
@@ -166,6 +168,7 @@ export async function openRooms(
     labelRecords,
     decisions,
     runs,
+    deliveries: createDeliveryRecords(redis, timing),
     queue,
     findings,
     claims: createTicketClaimService(

@@ -89,6 +89,7 @@ export interface HealthView {
     readonly name: string;
     readonly disabled?: string;
     readonly last_poll?: Record<string, unknown>;
+    readonly missed?: Record<string, unknown>;
   }[];
   readonly active_runs: number;
 }

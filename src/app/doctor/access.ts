@@ -1,10 +1,9 @@
 /**
- * What each credential may do with the tickets of each project: asked once for each source and credential, all at the
+ * What each credential may do with the tickets of each project, and how the hooks of its source are: asked once for each source and credential, all at the
  * same time but for a bound on each credential. Writes nothing.
  */
 
-import type { Project } from '../../domain/project.ts';
-import { sourceKey } from '../../domain/ticket.ts';
+import { groupBySource, namesIn, type SourceGroup } from '../../domain/source-groups.ts';
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import { type AccessFact, type Call, PlatformError } from '../../platforms/contract.ts';
 import { ENOUGH_SILENCE } from '../inquiry/plan-slots.ts';
@@ -17,21 +16,19 @@ const AT_ONCE_PER_CREDENTIAL = 4;
 
 export interface AccessDeps {
   readonly projects: Pick<KnownProjects, 'current' | 'platformOf' | 'credentialOf'>;
+  /** What else there is to say of a group whose platform answers. */
+  readonly checkHooks: (group: SourceGroup) => Promise<readonly DoctorCheck[]>;
   readonly call: Call;
   /** After each question: how many of all are answered. */
   readonly onProgress: (answered: number, all: number) => void;
 }
 
-/** The enabled projects with one source and one credential: one question. */
-interface Group {
-  readonly credential: string;
-  readonly projects: Project[];
-}
-
 export async function checkAccess(deps: AccessDeps): Promise<DoctorCheck[]> {
-  const groups = groupsOf(deps.projects);
-  const checks = new Map<Group, readonly DoctorCheck[]>();
-  const askAll = async (queue: readonly Group[]): Promise<void> => {
+  const { current, platformOf, credentialOf } = deps.projects;
+  const open = current().projects.filter((project) => platformOf(project) !== undefined);
+  const groups = groupBySource(open, credentialOf);
+  const checks = new Map<SourceGroup, readonly DoctorCheck[]>();
+  const askAll = async (queue: readonly SourceGroup[]): Promise<void> => {
     // One iterator for all workers: each group is taken once.
     const left = queue.values();
     let silent = 0;
@@ -55,26 +52,12 @@ interface Answer {
   readonly heard: boolean;
 }
 
-function groupsOf(projects: AccessDeps['projects']): Group[] {
-  const groups = new Map<string, Group>();
-  for (const project of projects.current().projects) {
-    if (projects.platformOf(project) === undefined) continue;
-    const credential = projects.credentialOf(project);
-    const key = `${credential} ${sourceKey(project.source)}`;
-    const group = groups.get(key) ?? { credential, projects: [] };
-    group.projects.push(project);
-    groups.set(key, group);
-  }
-  return [...groups.values()];
-}
-
-async function askFor(group: Group, { projects, call }: AccessDeps): Promise<Answer> {
-  const [first] = group.projects;
-  const platform = first === undefined ? undefined : projects.platformOf(first);
-  const subject = subjectOf(group);
+async function askFor(group: SourceGroup, { projects, call, checkHooks }: AccessDeps): Promise<Answer> {
+  const subject = namesIn(group);
   try {
-    const facts = (await platform?.checkAccess(call)) ?? [];
-    return { checks: facts.map((fact) => checkOf(subject, fact)), heard: true };
+    const facts = (await projects.platformOf(group.projects[0])?.checkAccess(call)) ?? [];
+    const hooks = await checkHooks(group);
+    return { checks: [...facts.map((fact) => checkOf(subject, fact)), ...hooks], heard: true };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     const state = error.kind === 'rate-limited' ? 'warning' : 'problem';
@@ -83,14 +66,10 @@ async function askFor(group: Group, { projects, call }: AccessDeps): Promise<Ans
   }
 }
 
-function notAsked(group: Group): Answer {
+function notAsked(group: SourceGroup): Answer {
   const text = `not asked: of ${ENOUGH_SILENCE} others with its credential none was answered`;
   const advice = 'Put those right first, and ask again.';
-  return { checks: [{ subject: subjectOf(group), check: 'reachable', state: 'unknown', text, advice }], heard: false };
-}
-
-function subjectOf({ projects }: Group): string {
-  return projects.map(({ name }) => name).join(', ');
+  return { checks: [{ subject: namesIn(group), check: 'reachable', state: 'unknown', text, advice }], heard: false };
 }
 
 function checkOf(subject: string, { right, granted, evidence, advice }: AccessFact): DoctorCheck {

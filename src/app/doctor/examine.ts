@@ -8,10 +8,12 @@ import type { Redactor } from '../../foundation/redactor.ts';
 import type { Call } from '../../platforms/contract.ts';
 import { openReadStores, type ReadStores } from '../inquiry/read-stores.ts';
 import { createKnownProjects, type KnownProjects } from '../known-projects.ts';
+import { leadsToUs } from '../missed.ts';
 import { checkAccess } from './access.ts';
 import { checkBudgets } from './budget.ts';
 import type { DoctorCheck } from './check.ts';
 import { checkConfig } from './config.ts';
+import { checkHooks } from './hooks.ts';
 import { checkNetwork } from './network.ts';
 import { checkRedis } from './redis.ts';
 import { testWriting } from './write-test.ts';
@@ -46,7 +48,13 @@ export async function examine(options: DoctorOptions): Promise<DoctorCheck[]> {
   try {
     // First, since what others know of the API budgets is in there.
     const redis = opened.problem ?? (await checkRedis(opened.stores?.redis, 2 * timing.redisCommandMs));
-    const access = await checkAccess({ projects, call, onProgress: options.onProgress });
+    const hooks = { missedOf: projects.missedOf, isOurs: leadsToUs(() => config), call };
+    const access = await checkAccess({
+      projects,
+      checkHooks: (group) => checkHooks(group, hooks),
+      call,
+      onProgress: options.onProgress,
+    });
     const written = await writeTest(options, projects, call);
     const budgets = await checkBudgets(projects.credentials());
     return [...checkConfig(config), ...redis, ...checkNetwork(env), ...unopened, ...access, ...written, ...budgets];

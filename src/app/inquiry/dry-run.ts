@@ -45,6 +45,8 @@ export function createDryRun(options: AppOptions): App {
       recoveringMs: 0,
       projects: config.catalog.projects,
       polls,
+      gaps: new Map(),
+      webhookListener: 'up',
       credentials: inquiry.projects.credentials(),
       findings: [...config.findings, ...findings.all(), DRY_RUN],
     });
@@ -66,6 +68,7 @@ export function createDryRun(options: AppOptions): App {
   const metrics = createMetrics(async () => ({
     runs: {},
     queueDepth: undefined,
+    inboxDepth: undefined,
     activeRuns: 0,
     findings: {},
     budgets: health().budgets,
@@ -111,7 +114,7 @@ export function createDryRun(options: AppOptions): App {
     // What Redis knows is asked from the first cycle on; one that is away is part of the answer.
     await settled;
     const pacer = createPollPacer({
-      ...polling,
+      polling: () => polling,
       backoffMaxMs: timing.pollBackoffMaxMs,
       window: () => projects.budgetOf(project)?.window,
     });
@@ -195,7 +198,7 @@ const DRY_RUN = {
 
 /** What a replica does for the others is off here; what is missing for looking is shown as it is. */
 function withoutShare(subsystem: Subsystem): Subsystem {
-  if (subsystem.name === 'redis' || subsystem.name === 'webhooks') return subsystem;
+  if (subsystem.name === 'redis') return subsystem;
   if (subsystem.name === 'poller' && subsystem.wanted) {
     return { ...subsystem, state: 'up', reason: 'dry run: lists and judges, claims nothing' };
   }
@@ -223,5 +226,8 @@ function summaryOf(plan: ProjectPlan, by: string, effectiveMs: number): PollSumm
     truncated: plan.truncated,
     requests: plan.listingRequests,
     effectiveIntervalMs: effectiveMs,
+    // Whatever is configured, it only lists.
+    engine: 'polling',
+    recovered: 0,
   };
 }

@@ -1,0 +1,220 @@
+/**
+ * `/api/*` (DESIGN 9): what is on record of deliveries and runs, and the two things that a person may ask for, a replay
+ * and a claim. HTTP around the stores, and nothing else.
+ *
+ * Closed unless it was opened: without a token in the configuration there is no API, and whoever does not know the token
+ * is told nothing, not even which routes there are. Every answer passes the redactor once it is text.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ClaimOutcome } from '../claims/claim-outcome.ts';
+import type { Trigger } from '../domain/project.ts';
+import type { Run } from '../domain/run.ts';
+import { messageOf, OperationError } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import { isSameSecret } from '../platforms/webhook.ts';
+import type { DecisionLog } from '../runs/decision-log.ts';
+import type { DeliveryRecords } from '../runs/delivery-records.ts';
+import type { RunReader } from '../runs/run-reader.ts';
+import { deliveryBody, outcomeBody, pageBody, runBody, wholeRunBody } from './api/answers.ts';
+import {
+  checked,
+  claimQuestion,
+  deliveriesQuestion,
+  deliveryPath,
+  explainQuestion,
+  named,
+  nothing,
+  runPath,
+  runQuestion,
+  runsQuestion,
+} from './api/questions.ts';
+import { Refusal } from './api/refusal.ts';
+
+export interface ApiDeps {
+  /** Asked at each request, since a reload may change it. Undefined: there is no API. */
+  readonly token: () => string | undefined;
+  /** Undefined without Redis in the configuration. */
+  readonly desk: () => ApiDesk | undefined;
+  readonly redact: (text: string) => string;
+  readonly log: Log;
+}
+
+/** A ticket by its project and by its id, or the name that people know it by. */
+export interface TicketChoice {
+  readonly project: string;
+  readonly ticketId: string;
+}
+
+/** Who answers what the API is asked. Everything here throws `OperationError` when Redis is away. */
+export interface ApiDesk {
+  readonly deliveries: Pick<DeliveryRecords, 'list' | 'get' | 'replay'>;
+  readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'output'>;
+  readonly decisions: Pick<DecisionLog, 'ofTicket'>;
+  /** A project of the configuration and a number, key or URL of a ticket in it. */
+  pickTicket(project: string, text: string): TicketChoice | 'no-project' | 'no-ticket';
+  claim(ticket: TicketChoice): Promise<ClaimOutcome>;
+  explain(ticket: TicketChoice, trigger: Trigger | undefined): Promise<object>;
+}
+
+const MOST_DECISIONS = 100;
+const RETRY_AFTER_SECONDS = '5';
+
+export function apiRoutes(deps: ApiDeps): (app: FastifyInstance) => void {
+  const desk = (): ApiDesk => {
+    const found = deps.desk();
+    if (found === undefined) throw Refusal.comeAgain('redis_unavailable');
+    return found;
+  };
+  return (app) => {
+    void app.register(
+      async (api) => {
+        api.setReplySerializer((body) => deps.redact(JSON.stringify(body)));
+        api.addHook('onRequest', async (request, reply) => {
+          void reply.header('cache-control', 'no-store');
+          letIn(request, deps.token());
+        });
+        api.setNotFoundHandler(async () => {
+          throw Refusal.notFound();
+        });
+        api.setErrorHandler(async (error, _request, reply) => await refuse(reply, refusalOf(error), error, deps.log));
+        aboutDeliveries(api, desk);
+        aboutRuns(api, desk);
+        aboutTickets(api, desk);
+      },
+      { prefix: '/api' },
+    );
+  };
+}
+
+function aboutDeliveries(api: FastifyInstance, desk: () => ApiDesk): void {
+  api.get('/deliveries', async ({ query }) => {
+    const { limit, before, state, platform } = checked(deliveriesQuestion, query);
+    const page = await desk().deliveries.list({
+      most: limit,
+      before,
+      where: (delivery) =>
+        (state ?? delivery.state) === delivery.state && (platform ?? delivery.platform) === delivery.platform,
+    });
+    return pageBody('deliveries', page, deliveryBody);
+  });
+
+  api.get('/deliveries/:name', async ({ params, query }) => {
+    const { name } = named(deliveryPath, params);
+    checked(nothing, query);
+    const { deliveries, runs } = desk();
+    const delivery = await deliveries.get(name);
+    if (delivery === undefined) throw Refusal.notFound();
+    const ids = new Set(delivery.results.flatMap(({ run }) => (run === undefined ? [] : [run])));
+    const found = await Promise.all([...ids].map((id) => runs.get(id)));
+    return { ...deliveryBody(delivery), runs: found.filter((run): run is Run => run !== undefined).map(runBody) };
+  });
+
+  api.post('/deliveries/:name/replay', async ({ params, query }, reply) => {
+    const { name } = named(deliveryPath, params);
+    checked(nothing, query);
+    const replayed = await desk().deliveries.replay(name);
+    switch (replayed) {
+      case 'accepted':
+        return await reply.code(202).send({ state: 'received' });
+      case 'nothing':
+        throw Refusal.conflict('the delivery concerns no ticket of a project');
+      case 'full':
+        throw Refusal.comeAgain('inbox_full');
+      case undefined:
+        throw Refusal.notFound();
+      default:
+        return replayed satisfies never;
+    }
+  });
+}
+
+function aboutRuns(api: FastifyInstance, desk: () => ApiDesk): void {
+  api.get('/runs', async ({ query }) => {
+    const { limit, ...question } = checked(runsQuestion, query);
+    return pageBody('runs', await desk().runs.list({ most: limit, ...question }), runBody);
+  });
+
+  api.get('/runs/:id', async ({ params, query }) => {
+    const { id } = named(runPath, params);
+    const wanted = checked(runQuestion, query);
+    const { runs, decisions, deliveries } = desk();
+    const run = await runs.get(id);
+    if (run === undefined) throw Refusal.notFound();
+    const [attempts, decided, delivery, output] = await Promise.all([
+      runs.attempts(id),
+      decisions.ofTicket(run.ticket, MOST_DECISIONS),
+      run.delivery === undefined ? undefined : deliveries.get(run.delivery),
+      wanted.output === '1' ? runs.output(id) : undefined,
+    ]);
+    // Those of the ticket's other runs are theirs to tell.
+    const own = decided.filter((decision) => (decision.run ?? id) === id);
+    return wholeRunBody(run, { attempts, decisions: own, delivery, output });
+  });
+}
+
+function aboutTickets(api: FastifyInstance, desk: () => ApiDesk): void {
+  api.post('/claims', async ({ body, query }) => {
+    checked(nothing, query);
+    const { project, ticket } = checked(claimQuestion, body);
+    const asked = desk();
+    const outcome = await asked.claim(pick(asked, project, ticket));
+    if (outcome.kind === 'rejected' && outcome.reason === 'unknown-project') throw Refusal.notFound(outcome.detail);
+    if (outcome.kind === 'failed' && outcome.failure === 'redis-unavailable')
+      throw Refusal.comeAgain('redis_unavailable');
+    return outcomeBody(outcome);
+  });
+
+  api.get('/explain', async ({ query }) => {
+    const { project, ticket, trigger } = checked(explainQuestion, query);
+    const asked = desk();
+    return await asked.explain(pick(asked, project, ticket), trigger);
+  });
+}
+
+function pick(desk: ApiDesk, project: string, ticket: string): TicketChoice {
+  const choice = desk.pickTicket(project, ticket);
+  switch (choice) {
+    case 'no-project':
+      throw Refusal.notFound('no such project in the configuration');
+    case 'no-ticket':
+      throw Refusal.badRequest([
+        { field: 'ticket', problem: 'no ticket of this project: give its number, key or URL' },
+      ]);
+    default:
+      return choice;
+  }
+}
+
+/** @throws Refusal unless the request carries the token. */
+function letIn({ headers }: FastifyRequest, token: string | undefined): void {
+  if (token === undefined) throw Refusal.notFound();
+  const given = /^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1];
+  if (given === undefined || !isSameSecret(given, token)) throw Refusal.unauthorized();
+}
+
+/** Undefined for what nobody expected. */
+function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error;
+  if (error instanceof OperationError) return Refusal.comeAgain('redis_unavailable');
+  // A body that is no JSON, or none where one has to be.
+  const status = (error as { readonly statusCode?: number }).statusCode ?? 500;
+  return status < 500 ? Refusal.badRequest([{ field: 'body', problem: messageOf(error) }]) : undefined;
+}
+
+async function refuse(
+  reply: FastifyReply,
+  refusal: Refusal | undefined,
+  error: unknown,
+  log: Log,
+): Promise<FastifyReply> {
+  if (refusal === undefined) {
+    log.error({ error: messageOf(error) }, 'api request failed');
+    return await reply.code(500).send({ error: 'internal error' });
+  }
+  if (refusal.status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (refusal.status === 503) {
+    log.debug({ error: messageOf(error) }, 'api request refused');
+    void reply.header('retry-after', RETRY_AFTER_SECONDS);
+  }
+  return await reply.code(refusal.status).send(refusal.body);
+}
