@@ -1,7 +1,7 @@
 /** From a valid file to the projects of the catalog, with what is worth saying about each. */
 import type { Polling, Project, Routing } from '../domain/project.ts';
 import type { TicketSource } from '../domain/ticket.ts';
-import type { TicketsConfig } from '../platforms/descriptor.ts';
+import type { PlatformDescriptor, TicketsConfig } from '../platforms/descriptor.ts';
 import type { Tickets } from './check-schema.ts';
 import type { Connection } from './config.ts';
 import { credentialName, resolveCredential } from './credentials.ts';
@@ -61,7 +61,7 @@ export function buildProject(
     connection,
     ingress,
     secrets: { credential, webhookSecrets, allowUnsigned: section.webhook?.allow_unsigned === true },
-    findings: findingsOf(project, ingress, disabled, section),
+    findings: [...findingsOf(project, ingress, disabled, section), ...secretFindings(name, descriptor, webhookSecrets)],
   };
 }
 
@@ -108,6 +108,23 @@ function secretsOf(section: ProjectConfig, file: ConfigFile, env: Environment, p
     section.webhook?.secrets ?? (section.webhook?.secret === undefined ? undefined : [section.webhook.secret]);
   const secrets = own ?? [env[file.webhooks?.secret_env ?? platformVariable] ?? ''];
   return [...new Set(secrets)].filter((secret) => secret !== '');
+}
+
+/** `openssl rand -hex 32` makes 64. */
+const SHORTEST_SECRET = 16;
+
+/** What is wrong with the webhook secrets of a project, each problem once and without the secret. */
+function secretFindings(name: string, { webhook }: PlatformDescriptor, secrets: readonly string[]): ConfigFinding[] {
+  const problems = secrets.map((secret) => {
+    const problem = webhook.secretProblem?.(secret);
+    if (problem !== undefined) return `${problem}: no delivery can prove it`;
+    return secret.length < SHORTEST_SECRET
+      ? `has less than ${SHORTEST_SECRET} characters: it may be guessed`
+      : undefined;
+  });
+  return [...new Set(problems)]
+    .filter((problem) => problem !== undefined)
+    .map((problem) => warning('webhook-secret', `a webhook secret of ${name} ${problem}`, name));
 }
 
 function ingressOf(section: ProjectConfig, file: ConfigFile, webhookSecrets: readonly string[]): Ingress {

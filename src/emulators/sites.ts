@@ -1,6 +1,6 @@
 /**
- * The emulated trackers of this build, each opened with one sample project and a token that may read and write it: for
- * whoever wants any of them, or all side by side, and treats them alike.
+ * The emulated trackers of this build, each opened with one sample project and a token that may read and write it, and look
+ * after its webhooks: for whoever wants any of them, or all side by side, and treats them alike.
  */
 import { createAzureDevOpsEmulator } from './azuredevops/azuredevops-emulator.ts';
 import { azureDevOpsProject } from './azuredevops/azuredevops-project.ts';
@@ -11,6 +11,7 @@ import { createGitLabEmulator } from './gitlab/gitlab-emulator.ts';
 import { gitlabProject } from './gitlab/gitlab-project.ts';
 import { createJiraEmulator } from './jira/jira-emulator.ts';
 import { jiraProject } from './jira/jira-project.ts';
+import type { WebhookOptions } from './webhook-sender.ts';
 
 export interface Site {
   /** Slug of the platform. */
@@ -26,6 +27,8 @@ export interface Site {
 export interface SiteOptions {
   /** Default 0, any free one. */
   readonly port?: number;
+  /** Default: as patient as the real ones. */
+  readonly webhooks?: WebhookOptions;
 }
 
 type Opened = Pick<Site, 'name' | 'server' | 'project'>;
@@ -36,41 +39,45 @@ const NO_LIMIT = 10_000_000;
 
 /** In the order in which they are shown, and in which `agent-smith emulate` gives out ports. */
 const SITES: Readonly<Record<string, (options: SiteOptions) => Opened>> = {
-  github({ port = 0 }) {
+  github({ port = 0, webhooks = {} }) {
     const token = 'ghp_only_known_to_the_emulator';
     const server = createGitHubEmulator({
       port,
+      webhooks,
       tokens: { bot: { token, login: BOT, scopes: ['repo'] } },
       repositories: ['acme/shop'],
       rateLimit: { limit: NO_LIMIT },
     });
     return { name: 'GitHub', server, project: githubProject(server, 'acme/shop', token) };
   },
-  gitlab({ port = 0 }) {
+  gitlab({ port = 0, webhooks = {} }) {
     const token = 'glpat-only-known-to-the-emulator';
     const server = createGitLabEmulator({
       port,
-      tokens: { bot: { token, login: BOT } },
+      webhooks,
+      tokens: { bot: { token, login: BOT, access: 'maintainer' } },
       projects: ['acme/web'],
       rateLimit: { limit: NO_LIMIT },
     });
     return { name: 'GitLab', server, project: gitlabProject(server, 'acme/web', token) };
   },
-  azuredevops({ port = 0 }) {
+  azuredevops({ port = 0, webhooks = {} }) {
     const token = 'azure-pat-only-known-to-the-emulator';
     const server = createAzureDevOpsEmulator({
       port,
+      webhooks,
       tokens: { bot: { token, login: BOT } },
       collections: { acme: ['Billing'] },
     });
     const place = { organization: 'acme', project: 'Billing' };
     return { name: 'Azure DevOps', server, project: azureDevOpsProject(server, place, token) };
   },
-  jira({ port = 0 }) {
+  jira({ port = 0, webhooks = {} }) {
     const credential = { email: `${BOT}@acme.test`, token: 'ATATT-only-known-to-the-emulator' };
     const server = createJiraEmulator({
       deployment: 'cloud',
       port,
+      webhooks,
       accounts: { bot: { ...credential, login: BOT } },
       projects: ['DESK'],
     });

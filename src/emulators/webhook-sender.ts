@@ -14,6 +14,17 @@ export interface HookSettings {
   readonly secret?: string;
 }
 
+/** How patient the emulated platform is; the same words on all of them. */
+export interface WebhookOptions {
+  /** How long an answer is waited for. Default as the real one. */
+  readonly timeoutMs?: number;
+  /**
+   * What the platform waits by itself, before it tries again and while it holds a hook back, is multiplied by it. Default
+   * 1, as the real one: up to minutes and hours.
+   */
+  readonly pauseScale?: number;
+}
+
 export interface OutgoingDelivery {
   /** The platform's id of the hook, and of the delivery; the latter is the same when it is sent again. */
   readonly hook: string;

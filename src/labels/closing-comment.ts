@@ -2,6 +2,7 @@
 
 import type { Run } from '../domain/run.ts';
 import { unreachable } from '../foundation/errors.ts';
+import { commentMarker } from '../platforms/comment-marker.ts';
 import type { MarkedComment } from '../platforms/contract.ts';
 
 /** How far the clocks of Redis and of a platform may be apart. */
@@ -11,8 +12,7 @@ const CLOCK_SKEW_MS = 600_000;
 export function closingComment(run: Run): MarkedComment | undefined {
   const text = closingText(run);
   if (text === undefined) return undefined;
-  const marker = `<!-- agent-smith run=${run.id} -->`;
-  return { markdown: text, marker, sinceMs: run.createdAtMs - CLOCK_SKEW_MS };
+  return { markdown: text, marker: commentMarker(run.id), sinceMs: run.createdAtMs - CLOCK_SKEW_MS };
 }
 
 function closingText(run: Run): string | undefined {

@@ -45,7 +45,10 @@ export interface MissedQuestion {
 export interface MissedAnswer {
   /** Empty where the platform tells nothing about its hooks. */
   readonly hooks: readonly HookState[];
-  /** Oldest first. What has been delivered since is not among them. */
+  /**
+   * Oldest first. What has been delivered since is not among them; only a platform that keeps no list of deliveries, and
+   * has to be asked what has changed, names that too.
+   */
   readonly missed: readonly MissedDelivery[];
   /** There were more than asked for. */
   readonly truncated: boolean;
@@ -54,4 +57,17 @@ export interface MissedAnswer {
 export interface MissedDeliveries {
   /** @throws PlatformError `auth` or `not-found` when the credential may not look at hooks. */
   look(question: MissedQuestion, call: Call): Promise<MissedAnswer>;
+}
+
+/** The oldest of what was found. @param isWhole everything that there was has been looked at */
+export function missedAnswer(
+  { most }: Pick<MissedQuestion, 'most'>,
+  hooks: readonly HookState[],
+  { missed, isWhole }: { readonly missed: readonly MissedDelivery[]; readonly isWhole: boolean },
+): MissedAnswer {
+  return {
+    hooks,
+    missed: missed.toSorted((one, other) => one.atMs - other.atMs).slice(0, most),
+    truncated: !isWhole || missed.length > most,
+  };
 }

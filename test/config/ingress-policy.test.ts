@@ -1,61 +1,47 @@
 import { expect, test } from 'vitest';
-import { decideIngress, type Ingress, type IngressWishes } from '../../src/config/ingress-policy.ts';
+import { contradiction, decideIngress, type Ingress, type IngressWishes } from '../../src/config/ingress-policy.ts';
 
 const polling = { intervalMs: 60_000, jitterPercent: 10 };
 const reconcile = { intervalMs: 600_000, jitterPercent: 10 };
 
-type Row = [
-  engine: IngressWishes['engine'],
-  policy: IngressWishes['policy'],
-  asks: string,
-  listing: Ingress['listing'],
-  webhooks: boolean,
-  mode: NonNullable<Ingress['engine']>['mode'] | undefined,
+/** Of a project that has nothing set up, polling enabled, a webhook secret, both of them. */
+const table: [IngressWishes['engine'], IngressWishes['policy'], [string, string, string, string] | 'excluded'][] = [
+  ['default', 'both', ['off', 'poll', 'off + webhooks', 'poll + webhooks']],
+  ['default', 'poll_only', ['off', 'poll', 'off', 'poll']],
+  ['default', 'webhook_only', ['off', 'off', 'off + webhooks', 'off + webhooks']],
+  ['polling', 'both', ['off', 'poll', 'off', 'poll']],
+  ['polling', 'poll_only', ['off', 'poll', 'off', 'poll']],
+  ['polling', 'webhook_only', 'excluded'],
+  ['streaming', 'both', ['reconcile', 'reconcile', 'reconcile + webhooks', 'reconcile + webhooks']],
+  ['streaming', 'poll_only', 'excluded'],
+  ['streaming', 'webhook_only', ['off', 'off', 'off + webhooks', 'off + webhooks']],
+  ['auto', 'both', ['auto', 'auto', 'auto + webhooks', 'auto + webhooks']],
+  ['auto', 'poll_only', ['poll', 'poll', 'poll', 'poll']],
+  ['auto', 'webhook_only', ['off', 'off', 'off + webhooks', 'off + webhooks']],
 ];
+const modes: Record<string, NonNullable<Ingress['engine']>['mode']> = {
+  'auto poll_only': 'polling',
+  'auto webhook_only': 'streaming',
+};
 
-/** `asks`: p = polling is enabled, w = a webhook secret is set. */
-const rows: Row[] = [
-  ['default', 'both', '', 'off', false, undefined],
-  ['default', 'both', 'p', 'poll', false, undefined],
-  ['default', 'both', 'w', 'off', true, undefined],
-  ['default', 'both', 'pw', 'poll', true, undefined],
-  ['default', 'poll_only', 'pw', 'poll', false, undefined],
-  ['default', 'webhook_only', 'pw', 'off', true, undefined],
-  ['default', 'poll_only', 'w', 'off', false, undefined],
-  ['polling', 'both', 'pw', 'poll', false, 'polling'],
-  ['polling', 'poll_only', 'w', 'off', false, 'polling'],
-  ['streaming', 'both', 'pw', 'reconcile', true, 'streaming'],
-  ['streaming', 'both', 'w', 'reconcile', true, 'streaming'],
-  ['streaming', 'both', 'p', 'reconcile', false, 'streaming'],
-  ['streaming', 'both', '', 'reconcile', false, 'streaming'],
-  ['streaming', 'webhook_only', 'pw', 'off', true, 'streaming'],
-  ['auto', 'both', 'pw', 'auto', true, 'auto'],
-  ['auto', 'both', 'w', 'auto', true, 'auto'],
-  ['auto', 'both', 'p', 'auto', false, 'auto'],
-  ['auto', 'both', '', 'auto', false, 'auto'],
-  ['auto', 'poll_only', 'pw', 'poll', false, 'polling'],
-  ['auto', 'poll_only', 'w', 'poll', false, 'polling'],
-  ['auto', 'webhook_only', 'pw', 'off', true, 'streaming'],
-];
-
-test.each(rows)('engine %s, policy %s, asked for "%s": listing %s, webhooks %s', (...row) => {
-  const [engine, policy, asks, listing, webhooks, mode] = row;
-  const pollingEnabled = asks.includes('p');
-  const ingress = decideIngress({
-    engine,
-    policy,
-    pollingEnabled,
-    polling,
-    webhookReady: asks.includes('w'),
-    reconcile,
-  });
-  expect(ingress).toMatchObject({ listing, webhooks });
-  expect(ingress.polling).toEqual({ poll: polling, reconcile, auto: polling, off: undefined }[listing]);
-  expect(ingress.engine?.mode).toBe(mode);
-  if (ingress.engine?.mode === 'auto') expect(ingress.engine.reconcile).toBe(reconcile);
-  expect(ingress.triggers).toEqual(
-    new Set(['manual', 'reconcile', ...(listing === 'off' ? [] : ['poll']), ...(webhooks ? ['webhook'] : [])]),
+test.each(table)('event_engine %s, sync_policy %s: %s', (engine, policy, cells) => {
+  expect(contradiction(engine, policy) !== undefined).toBe(cells === 'excluded');
+  if (cells === 'excluded') return;
+  const ingresses = [false, true].flatMap((webhookReady) =>
+    [false, true].map((pollingEnabled) =>
+      decideIngress({ engine, policy, pollingEnabled, polling, webhookReady, reconcile }),
+    ),
   );
+  expect(ingresses.map(({ listing, webhooks }) => `${listing}${webhooks ? ' + webhooks' : ''}`)).toEqual(cells);
+  for (const ingress of ingresses) {
+    const { listing, webhooks } = ingress;
+    expect(ingress.polling).toEqual({ poll: polling, reconcile, auto: polling, off: undefined }[listing]);
+    const mode = modes[`${engine} ${policy}`] ?? (engine === 'default' ? undefined : engine);
+    expect(ingress.engine).toEqual(mode === undefined ? undefined : mode === 'auto' ? { mode, reconcile } : { mode });
+    expect([...ingress.triggers].sort()).toEqual(
+      ['manual', 'reconcile', ...(listing === 'off' ? [] : ['poll']), ...(webhooks ? ['webhook'] : [])].sort(),
+    );
+  }
 });
 
 test.each([

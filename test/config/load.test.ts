@@ -169,6 +169,35 @@ test('webhook secrets: the own ones, else the one of webhooks.secret_env, else t
   expect(codes(three.findings)).toContain('secret-missing');
 });
 
+const SIGNING_TOKEN = `whsec_${Buffer.alloc(32, 'x').toString('base64')}`;
+
+test.each([
+  ['GitHub', 'fifteen-letters', /^a webhook secret of a has less than 16 characters: it may be guessed$/],
+  ['GitLab', 'fifteen-letters', /^a webhook secret of a has less than 16 characters/],
+  [
+    'GitLab',
+    'whsec_not-base64-at-all',
+    /^a webhook secret of a is a signing token .* no base64: no delivery can prove it$/,
+  ],
+  ['GitLab', SIGNING_TOKEN.slice(0, -20), /^a webhook secret of a is a signing token .* cut short/],
+  ['GitHub', 'sixteen--letters', undefined],
+  ['GitHub', 'whsec_not-base64-at-all', undefined],
+  ['GitLab', SIGNING_TOKEN, undefined],
+] as const)('on %s, a webhook secret that can be guessed or proven by nobody is a finding: %s', async (...row) => {
+  const [type, secret, text] = row;
+  const url = `https://${type.toLowerCase()}.com/org/repo`;
+  const config = `projects:\n  a: { tickets: { type: ${type}, url: "${url}" }, webhook: { secret: "${secret}" } }`;
+  const found = (await load(config, env)).findings.filter(({ code }) => code === 'webhook-secret');
+  const expected = { severity: 'warning', project: 'a', text: text && expect.stringMatching(text) };
+  expect(found).toMatchObject(text === undefined ? [] : [expected]);
+  expect(JSON.stringify(found)).not.toContain(secret);
+});
+
+test('several webhook secrets with one problem are one finding', async () => {
+  const text = `projects:\n${project('a', REPO, 'webhook: { secrets: [one, two] }')}`;
+  expect(codes((await load(text, env)).findings).filter((code) => code === 'webhook-secret')).toHaveLength(1);
+});
+
 test('a config that is printed or serialised shows no secret, and the redactor gets them all', async () => {
   const text = `projects:
   a:

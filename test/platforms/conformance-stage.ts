@@ -5,7 +5,10 @@
  */
 import type { EmulatedProject, EmulatedServer, TicketView } from '../../src/emulators/emulated-project.ts';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
-import type { TransportOptions } from '../../src/platforms/transport.ts';
+import type { ConnectOptions, Credential } from '../../src/platforms/descriptor.ts';
+import type { MissedDeliveries } from '../../src/platforms/missed-deliveries.ts';
+import { createTransport, type TransportOptions } from '../../src/platforms/transport.ts';
+import { watch } from '../support/watched-source.ts';
 
 export interface ConformanceStage extends AsyncDisposable {
   readonly server: EmulatedServer;
@@ -37,8 +40,45 @@ export interface ConformanceStage extends AsyncDisposable {
   readonly rename?: () => void;
   /** The next request with the credential of `platform` is refused for its rate, in the platform's own way. */
   limit(options: { readonly retryAfterSeconds?: number }): void;
+  /** What asks for missed deliveries, with the credential of `platform`, which may look at hooks. */
+  readonly missed: MissedDeliveries;
+  readonly webhook: {
+    /** As people would make one for a hook here. */
+    readonly secret: string;
+    /** Whether deliveries are signed; else the secret itself comes along. */
+    readonly isSigned: boolean;
+    /** Whether they show that a ticket is open; where a project says which states are, they cannot. */
+    readonly showsOpen: boolean;
+    /** Whether the platform can be asked for deliveries; else all is found that has changed. */
+    readonly listsDeliveries: boolean;
+  };
   /** Whether the ticket's number belongs to something that is no ticket (a pull request); undefined where there is none. */
   readonly notATicket?: () => TicketView;
 }
 
 export type OpenStage = (transport?: Partial<TransportOptions>) => Promise<ConformanceStage>;
+
+type Credentials = Readonly<Record<'smith' | 'reader' | 'stranger', Credential>>;
+
+/** Everything that asks, each with a transport of its own; that of `platform` is as the suite wants it. */
+export function connectStage(
+  project: EmulatedProject,
+  credentials: Credentials,
+  transport: Partial<TransportOptions>,
+): Pick<ConformanceStage, 'platform' | 'reader' | 'stranger' | 'missed'> {
+  const { descriptor, source, tickets } = watch(project);
+  const as = (credentialId: keyof Credentials, options: Partial<TransportOptions> = {}): ConnectOptions => ({
+    source,
+    tickets,
+    credential: credentials[credentialId],
+    transport: createTransport({ credentialId, origin: source.apiUrl, ...options }),
+  });
+  return {
+    platform: descriptor.connect(as('smith', transport)),
+    reader: descriptor.connect(as('reader')),
+    stranger: descriptor.connect(as('stranger')),
+    missed: descriptor.openMissedDeliveries(as('smith')),
+  };
+}
+
+export const tokenOf = (token: string): Credential => ({ kind: 'token', token });

@@ -11,10 +11,13 @@ import { cost } from './conformance/cost.ts';
 import { errors } from './conformance/errors.ts';
 import { listing } from './conformance/listing.ts';
 import { lostWrites } from './conformance/lost-writes.ts';
+import { missedDeliveries } from './conformance/missed-deliveries.ts';
 import { moving } from './conformance/moving.ts';
+import { ownWrites } from './conformance/own-writes.ts';
 import { people } from './conformance/people.ts';
 import { reading } from './conformance/reading.ts';
 import { type At, allRuns, FOLDERS, filesOf, type Run, useStage } from './conformance/stages.ts';
+import { webhooks } from './conformance/webhooks.ts';
 
 const SECTIONS: Readonly<Record<string, (at: At, run: Run) => void>> = {
   listing,
@@ -26,6 +29,9 @@ const SECTIONS: Readonly<Record<string, (at: At, run: Run) => void>> = {
   'who set a label': actors,
   rights: access,
   errors,
+  webhooks,
+  'our own writes as deliveries': ownWrites,
+  'missed deliveries': missedDeliveries,
   cost,
 };
 

@@ -9,9 +9,9 @@ import { parseJson } from '../json-body.ts';
 import type { Limits } from './limits.ts';
 import { noPage, type Reply, refused, signInPage } from './replies.ts';
 import { projectOf, type Route } from './routes.ts';
-import type { ServiceHooks } from './service-hooks.ts';
 import type { Emulated } from './state.ts';
 import type { Identified, Token } from './tokens.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export interface Api {
   /** `route` is undefined when no route has the path. Never throws. */
@@ -20,14 +20,14 @@ export interface Api {
 
 export interface ApiDeps {
   readonly state: Emulated;
-  readonly hooks: ServiceHooks;
+  readonly webhooks: Webhooks;
   readonly limits: Limits;
   readonly origin: () => string;
   readonly nowMs: () => number;
   readonly queryLimit: number;
 }
 
-export function createApi({ state, hooks, limits, origin, nowMs, queryLimit }: ApiDeps): Api {
+export function createApi({ state, webhooks, limits, origin, nowMs, queryLimit }: ApiDeps): Api {
   const dress = (reply: Reply, more: Record<string, string> = {}): Answer => ({
     status: reply.status,
     headers: {
@@ -56,7 +56,7 @@ export function createApi({ state, hooks, limits, origin, nowMs, queryLimit }: A
     if (body === 'broken') return refused(400, 'VS403403: The body of the request is not valid JSON.');
     return route.handle({
       state,
-      hooks,
+      webhooks,
       collection,
       project,
       token,

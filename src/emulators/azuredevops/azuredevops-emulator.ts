@@ -8,19 +8,19 @@ import type { EmulatedServer } from '../emulated-project.ts';
 import { createFaults, type InjectedFault } from '../faults.ts';
 import { createHttpServer, type HttpRequest, type Mount } from '../http-server.ts';
 import { createLedger, type LedgerOptions } from '../ledger.ts';
-import type { WebhookSender } from '../webhook-sender.ts';
+import type { WebhookOptions, WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { createApi } from './api.ts';
 import { answerTokenRequest } from './entra.ts';
-import { hookRoutes } from './hook-routes.ts';
 import { createLimits, type Limits, limitHeaders } from './limits.ts';
 import { createPeople, type People } from './people.ts';
 import { queryRoutes } from './query-routes.ts';
 import { refused } from './replies.ts';
 import type { Route } from './routes.ts';
-import { createServiceHooks, type DeliveryOptions, type ServiceHooks } from './service-hooks.ts';
 import { createState } from './state.ts';
 import { type ApplicationOptions, createTokens, type TokenOptions, type Tokens } from './tokens.ts';
+import { webhookRoutes } from './webhook-routes.ts';
+import { createWebhooks } from './webhooks.ts';
 import { workItemRoutes } from './work-item-routes.ts';
 
 export interface AzureDevOpsEmulatorOptions {
@@ -34,7 +34,7 @@ export interface AzureDevOpsEmulatorOptions {
   readonly collections?: Readonly<Record<string, readonly string[]>>;
   /** The most that a query may find. Default 20,000. */
   readonly queryLimit?: number;
-  readonly webhooks?: DeliveryOptions;
+  readonly webhooks?: WebhookOptions;
   readonly ledger?: LedgerOptions;
   /** Wall clock of the server. Default `Date.now`. */
   readonly nowMs?: () => number;
@@ -44,7 +44,6 @@ export interface AzureDevOpsEmulatorOptions {
 export interface AzureDevOpsEmulator extends EmulatedServer, People {
   /** `http://127.0.0.1:1234/org`. */
   collectionUrl(path: string): string;
-  readonly hooks: ServiceHooks;
   /** The road of what the subscriptions send. */
   readonly webhooks: WebhookSender;
   readonly tokens: Tokens;
@@ -57,7 +56,7 @@ export interface AzureDevOpsEmulator extends EmulatedServer, People {
   }): InjectedFault;
 }
 
-const ROUTES: readonly Route[] = [...accountRoutes, ...hookRoutes, ...queryRoutes, ...workItemRoutes];
+const ROUTES: readonly Route[] = [...accountRoutes, ...webhookRoutes, ...queryRoutes, ...workItemRoutes];
 
 type Served = Route | { readonly operation: 'entra/token' };
 
@@ -74,8 +73,9 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
   const tokens = createTokens(nowMs);
   const collectionUrl = (path: string): string =>
     `${server.origin}/${path.split('/').map(encodeURIComponent).join('/')}`;
-  const hooks = createServiceHooks(({ path }) => collectionUrl(path), nowMs, options.webhooks);
-  const state = createState(ledger, nowMs, hooks.publish);
+  const base = ({ path }: { readonly path: string }): string => collectionUrl(path);
+  const webhooks = createWebhooks({ base, nowMs }, options.webhooks);
+  const state = createState(ledger, nowMs, webhooks.tell);
   const prepare = (route: Served | undefined, request: HttpRequest) => {
     if (route?.operation === 'entra/token') {
       return { token: undefined, work: () => answerTokenRequest(tokens, request) };
@@ -96,13 +96,13 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
   });
   const api = createApi({
     state,
-    hooks,
+    webhooks,
     limits,
     origin: () => server.origin,
     nowMs,
     queryLimit: options.queryLimit ?? 20_000,
   });
-  const people = createPeople(state, hooks, ({ path }) => collectionUrl(path));
+  const people = createPeople(state, webhooks, base);
 
   for (const [id, token] of Object.entries(options.tokens ?? {})) tokens.add(id, token);
   for (const [id, application] of Object.entries(options.applications ?? {})) tokens.addApplication(id, application);
@@ -116,8 +116,7 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
     collectionUrl,
     ledger,
     faults,
-    hooks,
-    webhooks: hooks.sender,
+    webhooks: webhooks.sender,
     tokens,
     limits,
     block({ token, times, retryAfterSeconds } = {}) {
@@ -133,8 +132,8 @@ export function createAzureDevOpsEmulator(options: AzureDevOpsEmulatorOptions = 
     },
     start: server.start,
     async close() {
+      await webhooks.stop();
       await server.close();
-      await hooks.stop();
     },
   };
 }

@@ -4,7 +4,6 @@
  */
 import type { Actor } from '../ledger.ts';
 import type { HookSettings } from '../webhook-sender.ts';
-import { EVENT_TYPES, type ServiceHooks, type SubscriptionSettings } from './service-hooks.ts';
 import { workItemPage } from './shapes.ts';
 import {
   type Collection,
@@ -16,6 +15,7 @@ import {
   ticketOf,
   type WorkItem,
 } from './state.ts';
+import { EVENT_TYPES, type Subscription, type SubscriptionSettings, type Webhooks } from './webhooks.ts';
 
 /** A work item as a test or the demo looks at it. A snapshot, not a live object. */
 export interface WorkItemView {
@@ -66,6 +66,12 @@ export interface People {
    * for updates, which changes of tags are.
    */
   addWebhook(collection: string, project: string, hook: HookSettings): string;
+  /** What has become of it. Throws for an id that nobody has, as the next two do. */
+  subscription(id: string): Subscription;
+  /** As people do on its page. */
+  enableSubscription(id: string): void;
+  /** What the platform does from time to time on probation, 20 minutes to 15 hours apart: the last failure, once more. */
+  probeSubscription(id: string): void;
 
   /** Throws for a work item that is not there (any more). */
   workItem(ticket: string): WorkItemView;
@@ -75,7 +81,7 @@ export interface People {
 
 const UPDATED = 'workitem.updated';
 
-export function createPeople(state: Emulated, hooks: ServiceHooks, base: (collection: Collection) => string): People {
+export function createPeople(state: Emulated, webhooks: Webhooks, base: (collection: Collection) => string): People {
   const collectionOf = (path: string): Collection => found(state.collection(path), `no collection ${path}`);
   const projectIn = (path: string, name: string): Project =>
     found(findProject(collectionOf(path), name), `no project ${name}`);
@@ -101,7 +107,7 @@ export function createPeople(state: Emulated, hooks: ServiceHooks, base: (collec
   };
 
   const subscribe: People['subscribe'] = (path, project, settings) =>
-    hooks.subscribe(collectionOf(path), projectIn(path, project), settings);
+    webhooks.subscribe(collectionOf(path), projectIn(path, project), settings);
 
   return {
     subscribe,
@@ -109,6 +115,9 @@ export function createPeople(state: Emulated, hooks: ServiceHooks, base: (collec
       for (const eventType of EVENT_TYPES) if (eventType !== UPDATED) subscribe(path, project, { ...hook, eventType });
       return subscribe(path, project, { ...hook, eventType: UPDATED });
     },
+    subscription: webhooks.subscription,
+    enableSubscription: webhooks.enable,
+    probeSubscription: webhooks.probe,
     addCollection(path, projects) {
       const collection = state.addCollection(path);
       for (const name of projects) state.addProject(collection, name);

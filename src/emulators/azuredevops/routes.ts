@@ -1,13 +1,13 @@
 /** What a route is: its address below a collection, and a function from a call to a reply. */
 import type { Actor } from '../ledger.ts';
 import { noProject, noWorkItem, type Reply, refused } from './replies.ts';
-import type { ServiceHooks } from './service-hooks.ts';
 import { type Collection, type Emulated, findProject, findWorkItem, type Project, type WorkItem } from './state.ts';
 import type { Token } from './tokens.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export interface Call {
   readonly state: Emulated;
-  readonly hooks: ServiceHooks;
+  readonly webhooks: Webhooks;
   readonly collection: Collection;
   /** Address of the collection. */
   readonly base: string;

@@ -6,7 +6,7 @@
 import { createFaults, type Faults, type InjectedFault } from '../faults.ts';
 import { createHttpServer, type Mount } from '../http-server.ts';
 import { createLedger, type Ledger, type LedgerOptions } from '../ledger.ts';
-import type { WebhookSender } from '../webhook-sender.ts';
+import type { WebhookOptions, WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { API_BASE, createApi } from './api.ts';
 import { appRoutes } from './app-routes.ts';
@@ -20,7 +20,7 @@ import type { Addresses } from './shapes.ts';
 import { createState } from './state.ts';
 import { createTokens, type TokenOptions, type Tokens } from './tokens.ts';
 import { webhookRoutes } from './webhook-routes.ts';
-import { createWebhooks, type GitHubHookSettings, type WebhookOptions } from './webhooks.ts';
+import { createWebhooks, type GitHubHookSettings } from './webhooks.ts';
 
 export interface GitHubEmulatorOptions {
   /** 0 (default) takes any free port at the first start; a later start takes the same one again. */
@@ -93,7 +93,7 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
   const apps = createApps(options.apps ?? {}, tokens, nowMs);
   const rateLimits = createRateLimits(options.rateLimit ?? {}, nowMs);
   const at = (): Addresses => ({ origin: server.origin, api: `${server.origin}${API_BASE}` });
-  const webhooks = createWebhooks(options.webhooks ?? {}, at, nowMs);
+  const webhooks = createWebhooks({ at, nowMs }, options.webhooks);
   const state = createState(ledger, nowMs, webhooks.tell);
   const server = createHttpServer<Route>({
     name: 'GitHub',

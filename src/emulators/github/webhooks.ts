@@ -7,6 +7,7 @@ import {
   createWebhookSender,
   type HookSettings,
   type OutgoingDelivery,
+  type WebhookOptions,
   type WebhookSender,
 } from '../webhook-sender.ts';
 import type { App } from './apps.ts';
@@ -19,13 +20,6 @@ export interface GitHubHookSettings extends HookSettings {
   readonly contentType?: 'json' | 'form';
   /** Default all, `*`. */
   readonly events?: readonly string[];
-}
-
-export interface WebhookOptions {
-  /** How long an answer is waited for. Default 10 s, as on github.com. */
-  readonly timeoutMs?: number;
-  /** How long deliveries are listed and can be sent again. Default three days. */
-  readonly keepMs?: number;
 }
 
 export interface Hook extends HookFacts {
@@ -73,16 +67,23 @@ export interface Webhooks {
 
 /** The ids of deliveries have long been greater than the safe integers. Only even ones are exact as a number. */
 const FIRST_DELIVERY = 2 ** 53 + 2;
+/** How long deliveries are listed and can be sent again. */
+const KEPT_MS = 3 * 86_400_000;
 
-export function createWebhooks(options: WebhookOptions, at: () => Addresses, nowMs: () => number): Webhooks {
-  const keepMs = options.keepMs ?? 3 * 24 * 3_600_000;
+export interface WebhooksDeps {
+  readonly at: () => Addresses;
+  readonly nowMs: () => number;
+}
+
+/** No pause to scale: GitHub tries once and holds nothing back. */
+export function createWebhooks({ at, nowMs }: WebhooksDeps, { timeoutMs = 10_000 }: WebhookOptions = {}): Webhooks {
   const hooks: Hook[] = [];
   const sendings = new WeakMap<OutgoingDelivery, Sending>();
   let lastHook = 400_000;
   let nextDelivery = FIRST_DELIVERY;
 
   const sender = createWebhookSender({
-    timeoutMs: options.timeoutMs ?? 10_000,
+    timeoutMs,
     nowMs,
     onAttempt({ delivery, status, body, atMs }) {
       const sending = sendings.get(delivery);
@@ -135,7 +136,7 @@ export function createWebhooks(options: WebhookOptions, at: () => Addresses, now
     },
     of: (repository) => hooks.filter(({ owner }) => owner.kind === 'repository' && owner.repository === repository),
     ofApp: (app) => hooks.find(({ owner }) => owner.kind === 'app' && owner.app === app),
-    attempts: (hook) => hook.attempts.filter(({ atMs }) => atMs >= nowMs() - keepMs).reverse(),
+    attempts: (hook) => hook.attempts.filter(({ atMs }) => atMs >= nowMs() - KEPT_MS).reverse(),
     redeliver(attempt) {
       // A new object, since it is what its attempts are known by.
       start({ ...attempt, outgoing: { ...attempt.outgoing }, isRedelivery: true, atMs: nowMs() });

@@ -5,13 +5,13 @@
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Answer } from '../faults.ts';
 import type { HttpRequest } from '../http-server.ts';
-import type { Hooks } from './hooks.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { badParameter, insufficientScope, notFound, type Reply, refused, revokedToken } from './replies.ts';
 import type { Call, Route } from './routes.ts';
 import type { Addresses } from './shapes.ts';
 import { isNamed, type Project, type State } from './state.ts';
 import type { Identified, Scope, Token } from './tokens.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export interface Api {
   /** `route` is undefined when no route has the path. Never throws. */
@@ -20,13 +20,13 @@ export interface Api {
 
 export interface ApiDeps {
   readonly state: State;
-  readonly hooks: Hooks;
+  readonly webhooks: Webhooks;
   readonly rateLimits: RateLimits;
   readonly at: () => Addresses;
   readonly nowMs: () => number;
 }
 
-export function createApi({ state, hooks, rateLimits, at, nowMs }: ApiDeps): Api {
+export function createApi({ state, webhooks, rateLimits, at, nowMs }: ApiDeps): Api {
   const dress = (reply: Reply): Answer => ({
     status: reply.status,
     headers: {
@@ -49,7 +49,7 @@ export function createApi({ state, hooks, rateLimits, at, nowMs }: ApiDeps): Api
     if (body === undefined) return badParameter('Problem parsing the JSON body');
     const call: Call = {
       state,
-      hooks,
+      webhooks,
       at: at(),
       nowMs,
       url: `${new URL(at().api).origin}${request.path.split('?')[0]}`,

@@ -7,11 +7,9 @@ import type { EmulatedServer } from '../emulated-project.ts';
 import { createFaults, type InjectedFault } from '../faults.ts';
 import { createHttpServer } from '../http-server.ts';
 import { createLedger, type LedgerOptions } from '../ledger.ts';
-import type { HookSettings, WebhookSender } from '../webhook-sender.ts';
+import type { WebhookOptions, WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { createApi } from './api.ts';
-import { hookRoutes } from './hook-routes.ts';
-import { createHooks, type WebhookOptions } from './hooks.ts';
 import { issueRoutes } from './issue-routes.ts';
 import { labelRoutes } from './label-routes.ts';
 import { createPeople, type People } from './people.ts';
@@ -21,6 +19,8 @@ import type { Addresses } from './shapes.ts';
 import { createState } from './state.ts';
 import { threadRoutes } from './thread-routes.ts';
 import { createTokens, type TokenOptions, type Tokens } from './tokens.ts';
+import { webhookRoutes } from './webhook-routes.ts';
+import { createWebhooks } from './webhooks.ts';
 
 export interface GitLabEmulatorOptions {
   /** 0 (default) takes any free port at the first start; a later start takes the same one again. */
@@ -53,8 +53,6 @@ export interface GitLabEmulator extends People, EmulatedServer {
   readonly rateLimits: RateLimits;
   /** The road of its webhooks. */
   readonly webhooks: WebhookSender;
-  /** Registers one for issues, comments and merge requests of a project. A secret `whsec_...` is a signing token. Its id. */
-  addWebhook(path: string, hook: HookSettings): string;
   /** Refuses by a 429 in plain text, without a word on the window, until removed or used up. */
   imposePlainLimit(limit?: PlainLimit): InjectedFault;
 }
@@ -64,7 +62,7 @@ export const GITLAB_ROUTES: readonly Route[] = [
   ...issueRoutes,
   ...labelRoutes,
   ...threadRoutes,
-  ...hookRoutes,
+  ...webhookRoutes,
 ];
 
 export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLabEmulator {
@@ -73,8 +71,8 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
   const faults = createFaults();
   const tokens = createTokens(options.tokens ?? {});
   const rateLimits = createRateLimits(options.rateLimit ?? {}, nowMs);
-  const hooks = createHooks({ at: () => at(), nowMs }, options.webhooks ?? {});
-  const state = createState(ledger, nowMs, hooks.tell);
+  const webhooks = createWebhooks({ at: () => at(), nowMs }, options.webhooks);
+  const state = createState(ledger, nowMs, webhooks.tell);
   const server = createHttpServer<Route>({
     name: 'GitLab',
     port: options.port,
@@ -99,8 +97,8 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
     const pages = `${server.origin}${pathPrefix}`;
     return { pages, api: `${pages}/api/v4` };
   };
-  const api = createApi({ state, hooks, rateLimits, at, nowMs });
-  const people = createPeople(state, at);
+  const api = createApi({ state, webhooks, rateLimits, at, nowMs });
+  const people = createPeople(state, webhooks, at);
   for (const path of options.projects ?? []) people.addProject(path);
 
   return {
@@ -113,13 +111,7 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
     faults,
     tokens,
     rateLimits,
-    webhooks: hooks.sender,
-
-    addWebhook(path, hook) {
-      const project = state.findByPath(path);
-      if (project === undefined) throw new Error(`no project ${path}`);
-      return String(hooks.add(project, hook).id);
-    },
+    webhooks: webhooks.sender,
 
     imposePlainLimit({ token, retryAfterSeconds, times } = {}) {
       const matcher = { ...(token === undefined ? {} : { token }), ...(times === undefined ? {} : { times }) };
@@ -129,7 +121,7 @@ export function createGitLabEmulator(options: GitLabEmulatorOptions = {}): GitLa
 
     start: server.start,
     async close() {
-      await hooks.sender.stop();
+      await webhooks.sender.stop();
       await server.close();
     },
   };

@@ -4,8 +4,10 @@
  */
 import type { TicketView } from '../emulated-project.ts';
 import type { Actor } from '../ledger.ts';
+import type { HookSettings } from '../webhook-sender.ts';
 import { type Addresses, issuePage } from './shapes.ts';
 import { type Issue, type Label, type NewIssue, type Project, type State, ticketOf } from './state.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export interface People {
   /** `group/project`, groups may be nested; throws when it exists. */
@@ -16,6 +18,8 @@ export interface People {
   projectId(path: string): number;
   projectLabels(path: string): readonly Label[];
   createLabel(path: string, name: string): void;
+  /** Registers one for issues, comments and merge requests of a project. A secret `whsec_...` is a signing token. Its id. */
+  addWebhook(path: string, hook: HookSettings): string;
 
   /** `title` defaults to a plain one, `by` to `root`, as everywhere here. */
   openIssue(path: string, issue?: Partial<NewIssue> & { readonly by?: string }): TicketView;
@@ -36,7 +40,7 @@ export interface People {
 
 const SOMEBODY = 'root';
 
-export function createPeople(state: State, at: () => Addresses): People {
+export function createPeople(state: State, webhooks: Webhooks, at: () => Addresses): People {
   const projectOf = (path: string): Project => {
     const project = state.findByPath(path);
     if (project === undefined) throw new Error(`no project ${path}`);
@@ -65,6 +69,7 @@ export function createPeople(state: State, at: () => Addresses): People {
     projectId: (path) => projectOf(path).id,
     projectLabels: (path) => [...projectOf(path).labels.values()],
     createLabel: (path, name) => void state.createLabel(projectOf(path), name),
+    addWebhook: (path, hook) => String(webhooks.add(projectOf(path), hook).id),
 
     openIssue(path, { by, title = 'A ticket', ...fields } = {}) {
       return view(state.openIssue(projectOf(path), { title, ...fields }, person(by)));

@@ -1,14 +1,14 @@
 /** What a route is: its address, a name for the ledger, the scopes that open it, and a function from a call to a reply. */
 import type { Actor } from '../ledger.ts';
-import type { Hooks } from './hooks.ts';
 import { notFound, type Reply } from './replies.ts';
 import type { Addresses } from './shapes.ts';
 import type { Issue, Project, State } from './state.ts';
 import { ACCESS_LEVELS, type Scope, type Token } from './tokens.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export interface Call {
   readonly state: State;
-  readonly hooks: Hooks;
+  readonly webhooks: Webhooks;
   readonly at: Addresses;
   /** Wall clock of the server. */
   readonly nowMs: () => number;

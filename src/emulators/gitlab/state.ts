@@ -4,7 +4,7 @@
  * are compared letter by letter: `Bug` and `bug` are two labels.
  */
 import type { Actor, Ledger } from '../ledger.ts';
-import { type IssueAct, snapshotOf, type TicketAct } from './ticket-acts.ts';
+import { type Happening, type IssueHappening, snapshotOf } from './happenings.ts';
 
 export interface User {
   readonly id: number;
@@ -83,8 +83,8 @@ const DEFAULT_COLOR = '#6699cc';
 
 export type State = ReturnType<typeof createState>;
 
-/** @param tell told of every act on a ticket, when it is done. */
-export function createState(ledger: Ledger, nowMs: () => number, tell: (act: TicketAct) => void) {
+/** @param tell told of everything that happens to a ticket, afterwards. */
+export function createState(ledger: Ledger, nowMs: () => number, tell: (happening: Happening) => void) {
   const projects = new Map<number, Project>();
   /** Current and former paths, lower-cased; a former path gives way to a new project. */
   const byPath = new Map<string, Project>();
@@ -118,7 +118,7 @@ export function createState(ledger: Ledger, nowMs: () => number, tell: (act: Tic
   };
 
   /** Does something to an issue that is there, and tells of it. Undefined when it changes nothing. */
-  const act = (issue: Issue, by: Actor, change: () => Exclude<IssueAct['action'], 'open'> | undefined): void => {
+  const act = (issue: Issue, by: Actor, change: () => Exclude<IssueHappening['action'], 'open'> | undefined): void => {
     const before = snapshotOf(issue);
     const action = change();
     if (action !== undefined) tell({ kind: 'issue', action, issue, by: user(by.login), before });

@@ -1,7 +1,8 @@
 /** What GitLab's webhooks send: the payloads of issue and comment events, with the objects that the real ones hold. */
+
+import type { IssueHappening, IssueSnapshot, NoteHappening } from './happenings.ts';
 import { type Addresses, issuePage } from './shapes.ts';
 import type { Issue, IssueType, Label, Project, User } from './state.ts';
-import type { IssueAct, IssueSnapshot, NoteAct } from './ticket-acts.ts';
 
 const TYPE_NAMES: Readonly<Record<IssueType, string>> = {
   issue: 'Issue',
@@ -13,7 +14,7 @@ const TYPE_NAMES: Readonly<Record<IssueType, string>> = {
 const STATE_IDS = { opened: 1, closed: 2 } as const;
 
 /** Every kind of issue but the plain one is a `work_item`. */
-export function issuePayload(at: Addresses, { issue, action, by, before }: IssueAct) {
+export function issuePayload(at: Addresses, { issue, action, by, before }: IssueHappening) {
   const kind = issue.type === 'issue' ? 'issue' : 'work_item';
   return {
     object_kind: kind,
@@ -28,7 +29,7 @@ export function issuePayload(at: Addresses, { issue, action, by, before }: Issue
   };
 }
 
-export function notePayload(at: Addresses, { issue, note }: NoteAct) {
+export function notePayload(at: Addresses, { issue, note }: NoteHappening) {
   return {
     object_kind: 'note',
     event_type: 'note',

@@ -7,7 +7,7 @@ import type { EmulatedServer } from '../emulated-project.ts';
 import { createFaults, type FaultMatcher, type InjectedFault } from '../faults.ts';
 import { createHttpServer } from '../http-server.ts';
 import { createLedger, type LedgerOptions } from '../ledger.ts';
-import type { WebhookSender } from '../webhook-sender.ts';
+import type { WebhookOptions, WebhookSender } from '../webhook-sender.ts';
 import { accountRoutes } from './account-routes.ts';
 import { type AccountOptions, type Accounts, createAccounts, type Deployment } from './accounts.ts';
 import { createApi } from './api.ts';
@@ -20,7 +20,7 @@ import { searchRoutes } from './search-routes.ts';
 import type { Addresses } from './shapes.ts';
 import { createState } from './state.ts';
 import { createTokenBuckets, type TokenBucketOptions, type TokenBuckets } from './token-buckets.ts';
-import { createWebhooks, type JiraHook, type WebhookOptions } from './webhooks.ts';
+import { createWebhooks, type JiraHookSettings } from './webhooks.ts';
 
 export interface JiraEmulatorOptions {
   readonly deployment: Deployment;
@@ -73,7 +73,7 @@ export interface JiraEmulator extends EmulatedServer, People {
   readonly tokenBuckets: TokenBuckets;
   readonly webhooks: WebhookSender;
   /** Registers a webhook as an administrator does. Its id. */
-  addWebhook(hook: JiraHook): string;
+  addWebhook(hook: JiraHookSettings): string;
   /** From now on a wrong token sees what somebody without an account sees, instead of a 401. */
   takeFailedLoginsForAnonymous(): void;
   /** Refuses requests for their rate until removed or used up. */

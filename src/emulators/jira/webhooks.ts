@@ -3,7 +3,13 @@
  * Jira tries. They belong to the site; a query narrows them.
  */
 import { createHmac, randomUUID } from 'node:crypto';
-import { createWebhookSender, type DeliveryAttempt, type HookSettings, type WebhookSender } from '../webhook-sender.ts';
+import {
+  createWebhookSender,
+  type DeliveryAttempt,
+  type HookSettings,
+  type WebhookOptions,
+  type WebhookSender,
+} from '../webhook-sender.ts';
 import { parseJql } from './jql.ts';
 import { type Filter, filterOf } from './jql-filter.ts';
 import { entryOf } from './search-index.ts';
@@ -11,36 +17,33 @@ import type { Addresses } from './shapes.ts';
 import type { Happening, State } from './state.ts';
 import { payloadsOf } from './webhook-payloads.ts';
 
-export interface JiraHook extends HookSettings {
+export interface JiraHookSettings extends HookSettings {
   /** Only of issues that match; of all when absent. */
   readonly jql?: string;
   /** Sends the secret as the password of this user instead of signing with it; Data Center can. */
   readonly user?: string;
 }
 
-export interface WebhookOptions {
-  /** How long an answer is waited for. Default 30 s. */
-  readonly timeoutMs?: number;
-  /** Between two tries of Cloud. Default 10 minutes. */
-  readonly retryDelayMs?: number;
-}
-
 export interface Webhooks {
   readonly sender: WebhookSender;
-  add(hook: JiraHook): string;
+  add(hook: JiraHookSettings): string;
 }
 
-interface Deps {
+export interface WebhooksDeps {
   readonly state: State;
   readonly at: () => Addresses;
   readonly nowMs: () => number;
 }
 
 const MAX_RETRIES = 5;
+/** Between two tries of Cloud. */
+const RETRY_PAUSE_MS = 600_000;
 
-export function createWebhooks({ state, at, nowMs }: Deps, options: WebhookOptions = {}): Webhooks {
-  const { timeoutMs = 30_000, retryDelayMs = 600_000 } = options;
-  const hooks = new Map<string, JiraHook>();
+export function createWebhooks(
+  { state, at, nowMs }: WebhooksDeps,
+  { timeoutMs = 30_000, pauseScale = 1 }: WebhookOptions = {},
+): Webhooks {
+  const hooks = new Map<string, JiraHookSettings>();
   /** Deliveries that failed, and how often. */
   const retries = new Map<string, number>();
 
@@ -48,17 +51,17 @@ export function createWebhooks({ state, at, nowMs }: Deps, options: WebhookOptio
     // Nothing is documented of Data Center, so it is taken for the worse case.
     if (at().deployment !== 'cloud' || !isTransient(status) || attempt > MAX_RETRIES) return undefined;
     retries.set(delivery.id, attempt);
-    return retryDelayMs;
+    return RETRY_PAUSE_MS * pauseScale;
   };
   const sender = createWebhookSender({ timeoutMs, nowMs, onAttempt });
 
-  const filter = ({ jql = '' }: JiraHook): Filter => {
+  const filter = ({ jql = '' }: JiraHookSettings): Filter => {
     const { where } = parseJql(jql);
     if (where === undefined) return () => true;
     return filterOf(where, { nowMs: nowMs(), presentKey: (key) => state.project(key)?.key, find: state.find });
   };
 
-  const send = (hook: string, { url, secret, user }: JiraHook, event: string, body: string): void => {
+  const send = (hook: string, { url, secret, user }: JiraHookSettings, event: string, body: string): void => {
     const id = randomUUID();
     const fixed = {
       'content-type': 'application/json; charset=UTF-8',

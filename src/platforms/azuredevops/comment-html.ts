@@ -2,6 +2,7 @@
  * Comments of work items are HTML, cleaned by the server: comments in it and most attributes are dropped, text stays. So
  * our Markdown is written as escaped text with a few plain tags, and the marker as words at its end.
  */
+import { endsWithMarker, isOwnCommentInWords, wordsOf } from '../comment-marker.ts';
 
 const FENCE = /^(`{3,})[^`]*\n([\s\S]*?)\n\1`*[ \t]*$/gm;
 
@@ -17,22 +18,18 @@ export function commentHtml(markdown: string, marker: string): string {
   return `<div>${parts.join('')}</div><div><small>${escaped(wordsOf(marker))}</small></div>`;
 }
 
-/** Whether a comment ends with the marker. Only at the end: a person who quotes us does not speak for us. */
-export function endsWithMarker(html: string, marker: string): boolean {
-  return textOf(html).endsWith(wordsOf(marker));
+/** Whether a comment ends with the marker. */
+export function htmlEndsWithMarker(html: string, marker: string): boolean {
+  return endsWithMarker(textOf(html), wordsOf(marker));
 }
 
-/** Whether a comment ends with the marker of any run: it is ours, whoever's credential wrote it. */
-export function isOwnComment(html: string): boolean {
-  return OWN_MARKER.test(textOf(html.slice(-LONGEST_END)));
+/** Whether a comment ends with the marker of any run. */
+export function isOwnCommentHtml(html: string): boolean {
+  return isOwnCommentInWords(textOf(html.slice(-LONGEST_END)));
 }
 
-const OWN_MARKER = /agent-smith run=\S+$/;
 /** More than a marker with the tags around it takes: comments can be long, and this reads what strangers write. */
 const LONGEST_END = 500;
-
-/** What is between the brackets of an HTML comment, which the server would drop. */
-const wordsOf = (marker: string): string => marker.replace(/^<!--\s*|\s*-->$/g, '');
 
 function proseHtml(markdown: string): string {
   return escaped(markdown.trim())

@@ -1,7 +1,7 @@
 /** Azure DevOps' front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectAzureDevOps } from './adapter.ts';
-import { openAzureDevOpsMissedDeliveries } from './missed.ts';
+import { openAzureDevOpsMissedDeliveries } from './missed-deliveries.ts';
 import { parseAzureDevOpsTicketId, resolveAzureDevOpsSource } from './source.ts';
 import { azureDevOpsTicketsSchema } from './tickets-schema.ts';
 import { azureDevOpsWebhook } from './webhook.ts';

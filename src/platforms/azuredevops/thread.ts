@@ -5,7 +5,7 @@ import { hasLabel } from '../../domain/lifecycle.ts';
 import type { Call, MarkedComment } from '../contract.ts';
 import { lastSetter } from '../last-setter.ts';
 import type { AzureDevOpsClient, AzureDevOpsSession } from './client.ts';
-import { commentHtml, endsWithMarker } from './comment-html.ts';
+import { commentHtml, htmlEndsWithMarker } from './comment-html.ts';
 import { ownIdentity } from './identity.ts';
 import { tagsChangeSchema } from './work-item.ts';
 
@@ -33,7 +33,7 @@ export function postComment(
     const workItem = azure.workItem(id);
     for await (const { text, createdDate } of comments(azure, client.project, workItem)) {
       if (createdDate.getTime() < sinceMs) break;
-      if (endsWithMarker(text ?? '', marker)) return;
+      if (htmlEndsWithMarker(text ?? '', marker)) return;
     }
     await azure.api.addComment({ text: commentHtml(markdown, marker) }, client.project, workItem);
   });

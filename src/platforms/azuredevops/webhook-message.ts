@@ -4,24 +4,21 @@
  * shape is taken for not said.
  */
 import { z } from 'zod';
-import { hasLabel } from '../../domain/lifecycle.ts';
 import type { Place, TicketNews } from '../../domain/ticket-news.ts';
 import type { WebhookMessage } from '../webhook.ts';
-import { isOwnComment } from './comment-html.ts';
+import { changeBetween, firstTickets, lenient, linkNews, listOf, NO_CHANGE, printable } from '../webhook-fields.ts';
+import { ticketsClosedBy } from './closing-keywords.ts';
+import { isOwnCommentHtml } from './comment-html.ts';
 import { readCollection } from './source.ts';
-import { tagsChangeSchema, tagsSchema, workItemIdSchema } from './work-item.ts';
+import { tagsChangeSchema, tagsSchema, ticketIdSchema } from './work-item.ts';
 
 /** Sent by the button `Test` of a subscription that is not saved yet, with an example that never happened. */
 const NO_SUBSCRIPTION = '00000000-0000-0000-0000-000000000000';
-const MAX_NAME_LENGTH = 100;
-/** A description is as long as its author likes, but nobody closes so many at once. */
-const MOST_READ = 100_000;
-const MOST_LINKS = 50;
 
-const text = z.string().min(1).optional().catch(undefined);
-const ticketId = workItemIdSchema.transform(String).optional().catch(undefined);
-const fields = z.record(z.string(), z.unknown()).optional().catch(undefined);
-const project = z.object({ id: text, name: text }).optional().catch(undefined);
+const text = lenient(z.string().min(1));
+const ticketId = lenient(ticketIdSchema);
+const fields = lenient(z.record(z.string(), z.unknown()));
+const project = lenient(z.object({ id: text, name: text }));
 
 const resourceSchema = z
   .object({
@@ -29,7 +26,7 @@ const resourceSchema = z
     workItemId: ticketId,
     url: text,
     fields,
-    revision: z.object({ id: ticketId, fields }).optional().catch(undefined),
+    revision: lenient(z.object({ id: ticketId, fields })),
   })
   .catch({});
 
@@ -37,22 +34,20 @@ const pullRequestSchema = z
   .object({
     url: text,
     description: text,
-    repository: z.object({ project }).optional().catch(undefined),
-    workItemRefs: z.array(z.object({ id: ticketId }).catch({})).catch([]),
+    repository: lenient(z.object({ project })),
+    workItemRefs: lenient(listOf(z.object({ id: ticketIdSchema }).transform(({ id }) => id))),
   })
-  .catch({ workItemRefs: [] });
+  .catch({});
 
 /** An event about a comment has the pull request inside. */
-const reviewSchema = z.object({ pullRequest: pullRequestSchema }).catch({ pullRequest: { workItemRefs: [] } });
+const reviewSchema = z.object({ pullRequest: pullRequestSchema }).catch({ pullRequest: {} });
 
 const envelopeSchema = z.object({
   id: text,
   subscriptionId: text,
   eventType: z.string().catch(''),
   resource: z.unknown().optional(),
-  resourceContainers: z
-    .object({ collection: z.object({ baseUrl: text }).optional().catch(undefined), project })
-    .catch({}),
+  resourceContainers: z.object({ collection: lenient(z.object({ baseUrl: text })), project }).catch({}),
 });
 
 type Resource = z.infer<typeof resourceSchema>;
@@ -66,13 +61,13 @@ interface Whereabouts {
 }
 
 /** Reads any JSON object. */
-export function readMessage(payload: Readonly<Record<string, unknown>>): WebhookMessage {
+export function readAzureDevOpsMessage(payload: Readonly<Record<string, unknown>>): WebhookMessage {
   const { id, subscriptionId, eventType, resource, resourceContainers } = envelopeSchema.parse(payload);
   const { news, at } = readResource(eventType, resource);
   return {
     id,
     hook: subscriptionId,
-    event: printable(eventType),
+    event: printable(eventType) ?? 'unknown',
     action: undefined,
     place: placeOf(resourceContainers.collection?.baseUrl, {
       ...at,
@@ -110,21 +105,17 @@ function workItemNews(event: string, resource: Resource): TicketNews | 'no-ticke
   const isUpdate = event === 'workitem.updated';
   const change = isUpdate ? tagsChangeSchema.safeParse(resource.fields?.['System.Tags']).data : undefined;
   const state = stateIn(event, resource);
-  const labels = state === undefined ? change?.newValue : tagsSchema.safeParse(state['System.Tags']).data;
-  const { oldValue: before = [], newValue: after = [] } =
-    event === 'workitem.created' ? { newValue: labels } : (change ?? {});
   // A comment is a revision too, so it comes as an update as well. One that also changed tags is not ours.
-  const saysSomething = event === 'workitem.commented' || (isUpdate && change === undefined);
-  const comment = saysSomething ? commentIn(resource) : undefined;
+  const isCommented = event === 'workitem.commented';
+  const comment = isCommented || (isUpdate && change === undefined) ? commentIn(resource) : undefined;
   return {
     ticketIds: [about],
-    about: event === 'workitem.commented' ? 'comment' : 'ticket',
-    added: after.filter((tag) => !hasLabel(before, tag)),
-    removed: before.filter((tag) => !hasLabel(after, tag)),
-    labels,
+    about: isCommented || comment !== undefined ? 'comment' : 'ticket',
+    ...(change === undefined ? NO_CHANGE : changeBetween(change.oldValue, change.newValue)),
+    labels: state === undefined ? change?.newValue : tagsSchema.safeParse(state['System.Tags']).data,
     // Which states count as open is the project's to say, and this knows no project.
     open: event === 'workitem.deleted' ? false : undefined,
-    ...(comment !== undefined && isOwnComment(comment) && { ownComment: true }),
+    ownComment: comment !== undefined && isOwnCommentHtml(comment),
   };
 }
 
@@ -144,24 +135,15 @@ function commentIn({ fields: own }: Resource): string | undefined {
   return text.parse(history) ?? z.object({ newValue: text }).safeParse(history).data?.newValue;
 }
 
-function readPullRequest(request: PullRequest): { news: TicketNews | 'no-ticket'; at: Whereabouts } {
+function readPullRequest(request: PullRequest): { news: WebhookMessage['news']; at: Whereabouts } {
   const { id: projectId, name: projectName } = request.repository?.project ?? {};
-  const at = { url: request.url, projectId, projectName };
-  const ticketIds = closedBy(request);
-  if (ticketIds.length === 0) return { news: 'no-ticket', at };
-  return { news: { ticketIds, about: 'link', added: [], removed: [], labels: undefined, open: undefined }, at };
+  return { news: linkNews(closedBy(request)), at: { url: request.url, projectId, projectName } };
 }
-
-const CLOSES = /\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?|complete[sd]?):?\s+(?:AB)?#(\d{1,10})\b/gi;
 
 /** The work items that are linked, or else those that the description says it closes. */
-function closedBy({ workItemRefs, description = '' }: PullRequest): string[] {
-  const linked = workItemRefs.flatMap((reference) => reference.id ?? []);
-  const ids = linked.length > 0 ? linked : [...description.slice(0, MOST_READ).matchAll(CLOSES)].flatMap(idOf);
-  return [...new Set(ids)].slice(0, MOST_LINKS);
+function closedBy({ workItemRefs = [], description = '' }: PullRequest): string[] {
+  return workItemRefs.length > 0 ? firstTickets(workItemRefs) : ticketsClosedBy(description);
 }
-
-const idOf = ([, number]: RegExpExecArray): string | [] => ticketId.parse(number) ?? [];
 
 /** In the words of `resolveSource`. Older servers give no `baseUrl`, then the resource's own address has to do. */
 function placeOf(collectionUrl: string | undefined, { url, projectName, projectId }: Whereabouts): Place | undefined {
@@ -169,8 +151,4 @@ function placeOf(collectionUrl: string | undefined, { url, projectName, projectI
   const collection = address === undefined ? undefined : readCollection(address, [projectId, projectName]);
   if (collection === undefined || collection.segments.length === 0) return undefined;
   return { host: collection.host, container: collection.segments.join('/'), scope: projectName, id: projectId };
-}
-
-function printable(name: string): string {
-  return name.slice(0, MAX_NAME_LENGTH).replaceAll(/[^\x20-\x7e]/g, '');
 }

@@ -26,6 +26,9 @@ export const workItemIdSchema = z
   ])
   .pipe(z.int32().positive());
 
+/** The id of its ticket. */
+export const ticketIdSchema = workItemIdSchema.transform(String);
+
 export const workItemSchema = z.object({
   id: z.int().positive(),
   rev: z.int().positive(),

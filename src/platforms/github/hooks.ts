@@ -3,7 +3,8 @@
  * App, asked for with the App's own signature.
  */
 import { z } from 'zod';
-import type { HookState } from '../missed-deliveries.ts';
+import { firstPages } from '../delivery-list.ts';
+import type { HookState, MissedQuestion } from '../missed-deliveries.ts';
 import { refusalIn } from '../session.ts';
 import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
 import { idText } from './issue.ts';
@@ -13,8 +14,6 @@ export interface OurHook extends HookState {
   readonly path: string;
   readonly isOfApp: boolean;
 }
-
-type IsOurs = (url: string) => boolean;
 
 /** The session with the signature that may ask about this hook. */
 export function signedFor(github: GitHubSession, { isOfApp }: Pick<OurHook, 'isOfApp'>): GitHubSession {
@@ -38,18 +37,12 @@ const MOST_PAGES = 3;
 export async function repositoryHooks(
   client: GitHubClient,
   github: GitHubSession,
-  isOurs: IsOurs,
+  isOurs: MissedQuestion['isOurs'],
 ): Promise<readonly OurHook[]> {
   const { owner, repo } = github.repository;
   const path = `/repos/${owner}/${repo}/hooks`;
-  const all: z.infer<typeof hookSchema>[] = [];
-  let pages = 0;
-  for await (const page of pagesOf(github, `${client.source.apiUrl}${path}?per_page=100`, hookSchema)) {
-    all.push(...page);
-    pages += 1;
-    if (pages === MOST_PAGES) break;
-  }
-  return all
+  const pages = pagesOf(github, `${client.source.apiUrl}${path}?per_page=100`, hookSchema);
+  return (await firstPages(pages, MOST_PAGES)).items
     .filter(({ config }) => isOurs(config.url ?? ''))
     .map((hook) => ({ id: hook.id, ...stateOf(hook), path: `${path}/${hook.id}/deliveries`, isOfApp: false }));
 }
@@ -71,7 +64,7 @@ const APP_DELIVERIES = '/app/hook/deliveries';
 export async function appHooks(
   client: GitHubClient,
   github: GitHubSession,
-  isOurs: IsOurs,
+  isOurs: MissedQuestion['isOurs'],
 ): Promise<readonly OurHook[]> {
   const { app } = github;
   if (app === undefined) return [];

@@ -1,7 +1,7 @@
 /** GitHub's front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectGitHub } from './adapter.ts';
-import { openGitHubMissedDeliveries } from './missed.ts';
+import { openGitHubMissedDeliveries } from './missed-deliveries.ts';
 import { parseGitHubTicketId, resolveGitHubSource } from './source.ts';
 import { githubTicketsSchema } from './tickets-schema.ts';
 import { githubWebhook } from './webhook.ts';

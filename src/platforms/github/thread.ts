@@ -1,6 +1,7 @@
 /** What is written under a ticket and what has happened to it: comments and events, all pages, oldest first. */
 import { z } from 'zod';
 import { hasLabel } from '../../domain/lifecycle.ts';
+import { endsWithMarker, withMarker } from '../comment-marker.ts';
 import type { Call, MarkedComment } from '../contract.ts';
 import { lastSetter } from '../last-setter.ts';
 import { type GitHubClient, type GitHubSession, pagesOf } from './client.ts';
@@ -26,10 +27,9 @@ export function postComment(
     const since = sinceMs === undefined ? {} : { since: new Date(sinceMs).toISOString() };
     const { url } = issues.listComments.endpoint({ ...github.issue(id), per_page: 100, ...since });
     for await (const page of pagesOf(github, url, commentSchema)) {
-      // Only at the end: a person who quotes us does not speak for us.
-      if (page.some(({ body }) => body?.trimEnd().endsWith(marker))) return;
+      if (page.some(({ body }) => endsWithMarker(body ?? '', marker))) return;
     }
-    await issues.createComment({ ...github.issue(id), body: `${markdown}\n\n${marker}` });
+    await issues.createComment({ ...github.issue(id), body: withMarker(markdown, marker) });
   });
 }
 

@@ -2,7 +2,7 @@
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectGitLab } from './adapter.ts';
 import { gitlabLabelProblem } from './listing.ts';
-import { openGitLabMissedDeliveries } from './missed.ts';
+import { openGitLabMissedDeliveries } from './missed-deliveries.ts';
 import { parseGitLabTicketId, resolveGitLabSource } from './source.ts';
 import { gitlabTicketsSchema } from './tickets-schema.ts';
 import { gitlabWebhook } from './webhook.ts';

@@ -1,6 +1,7 @@
 /** What is written under a ticket, and who set its labels. */
 import { z } from 'zod';
 import { hasLabel } from '../../domain/lifecycle.ts';
+import { endsWithMarker, withMarker } from '../comment-marker.ts';
 import type { Call, MarkedComment } from '../contract.ts';
 import { lastSetter } from '../last-setter.ts';
 import { type GitLabClient, type GitLabSession, pagesOf } from './client.ts';
@@ -31,11 +32,10 @@ export function postComment(
     const order = { orderBy: 'created_at', sort: 'desc', activityFilter: 'only_comments', perPage: 100 } as const;
     const list = (place: object) => api.notes.all(project, iid, { ...order, ...place });
     for await (const page of pagesOf(gitlab, noteSchema, list)) {
-      // Only at the end: a person who quotes us does not speak for us.
-      if (page.some(({ body }) => body.trimEnd().endsWith(marker))) return;
+      if (page.some(({ body }) => endsWithMarker(body, marker))) return;
       if (page.some(({ created_at }) => Date.parse(created_at) < sinceMs)) break;
     }
-    await gitlab.write((target) => api.notes.create(target, iid, `${markdown}\n\n${marker}`));
+    await gitlab.write((target) => api.notes.create(target, iid, withMarker(markdown, marker)));
   });
 }
 

@@ -1,7 +1,7 @@
 /** Jira's front door. */
 import type { PlatformDescriptor } from '../descriptor.ts';
 import { connectJira } from './adapter.ts';
-import { openJiraMissedDeliveries } from './missed.ts';
+import { openJiraMissedDeliveries } from './missed-deliveries.ts';
 import { isJiraCloud, parseJiraTicketId, resolveJiraSource } from './source.ts';
 import { jiraTicketsSchema } from './tickets-schema.ts';
 import { jiraWebhook } from './webhook.ts';

@@ -1,5 +1,6 @@
 /** What is written under an issue. */
 import { z } from 'zod';
+import { endsWithMarker } from '../comment-marker.ts';
 import type { Call, MarkedComment } from '../contract.ts';
 import { adfNode, adfOf, adfToMarkdown } from './adf.ts';
 import type { JiraClient, JiraSession } from './client.ts';
@@ -40,8 +41,7 @@ async function isPosted(jira: JiraSession, id: string, marker: string, sinceMs: 
   for (let startAt = 0; ; ) {
     const parameters = { ...jira.issue(id), startAt, maxResults: PAGE_SIZE, orderBy: '-created' };
     const { comments, total } = jira.read(commentPage, await jira.cloud.getComments(jira.api, parameters));
-    // Only at the end: a person who quotes us does not speak for us.
-    if (comments.some(({ body }) => textOf(body).trimEnd().endsWith(marker))) return true;
+    if (comments.some(({ body }) => endsWithMarker(textOf(body), marker))) return true;
     const oldest = comments.at(-1);
     startAt += comments.length;
     if (oldest === undefined || startAt >= (total ?? Number.POSITIVE_INFINITY)) return false;

@@ -3,8 +3,8 @@ import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/rest';
 import { expect, test } from 'vitest';
 import { GITHUB_ROUTES } from '../../../src/emulators/github/github-emulator.ts';
+import { webhookReceiver } from '../webhook-receiver.ts';
 import { APP_ID, APP_KEY, octokit, runningEmulator } from './running-emulator.ts';
-import { webhookReceiver } from './webhook-receiver.ts';
 
 const repo = { owner: 'org', repo: 'api' };
 

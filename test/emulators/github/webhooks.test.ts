@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import type { GitHubEmulator } from '../../../src/emulators/github/github-emulator.ts';
 import type { WebhookRequest } from '../../../src/platforms/webhook.ts';
+import { webhookReceiver } from '../webhook-receiver.ts';
 import { loadWebhookJudge } from './official-webhooks.ts';
 import { octokit, runningEmulator } from './running-emulator.ts';
-import { webhookReceiver } from './webhook-receiver.ts';
 
 const judge = loadWebhookJudge();
 const repo = { owner: 'org', repo: 'api' };

@@ -1,13 +1,14 @@
+/** What is Jira's own in the emulator's webhooks: the shapes of both deployments, queries, and tries. */
 import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { JiraEmulator, JiraEmulatorOptions } from '../../../src/emulators/jira/jira-emulator.ts';
 import { jiraProject } from '../../../src/emulators/jira/jira-project.ts';
+import { webhookReceiver } from '../webhook-receiver.ts';
 import { ask, runningEmulator } from './running-emulator.ts';
-import { webhookReceiver } from './webhook-receiver.ts';
 
 const hooked = async (options: Partial<JiraEmulatorOptions> = {}) => {
   const receiver = await webhookReceiver();
-  const jira = await runningEmulator({ webhooks: { retryDelayMs: 0 }, ...options });
+  const jira = await runningEmulator({ webhooks: { pauseScale: 0 }, ...options });
   return { jira, receiver };
 };
 
@@ -53,7 +54,7 @@ test('what people and tokens do to an issue is sent, signed, in the shape of Clo
 test('a hook hears of the issues that match its query, the project’s own of the project', async () => {
   const { jira, receiver } = await hooked();
   const project = jiraProject(jira, 'ABC', { token: 'writer-secret' });
-  expect(project.addWebhook?.({ url: receiver.url })).toBe('1');
+  expect(project.addWebhook({ url: receiver.url })).toBe('1');
   expect(() => jira.addWebhook({ url: receiver.url, jql: 'nonsense' })).toThrow('Error in the JQL Query');
   jira.openIssue('XYZ');
   jira.openIssue('ABC');
@@ -104,7 +105,7 @@ test('Data Center tries once, tells a comment twice, and may send a password ins
 });
 
 test('a server that closes gives up what it has not delivered', async () => {
-  const { jira, receiver } = await hooked({ webhooks: { retryDelayMs: 3_600_000 } });
+  const { jira, receiver } = await hooked({ webhooks: {} });
   jira.addWebhook({ url: receiver.url });
   receiver.statuses.push(503);
   jira.openIssue('ABC');

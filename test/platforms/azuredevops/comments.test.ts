@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commentHtml, endsWithMarker } from '../../../src/platforms/azuredevops/comment-html.ts';
+import { commentHtml, htmlEndsWithMarker } from '../../../src/platforms/azuredevops/comment-html.ts';
 
 const MARKER = '<!-- agent-smith run=01J -->';
 
@@ -23,10 +23,10 @@ test('a fence ends only at one that is as long', () => {
 });
 
 test('a comment is ours when the marker is its end, however it was written', () => {
-  expect(endsWithMarker(commentHtml('text', MARKER), MARKER)).toBe(true);
-  expect(endsWithMarker('<p>agent-smith run=01J </p>\n', MARKER)).toBe(true);
-  expect(endsWithMarker('<p>agent-smith run=01J&nbsp;</p>', MARKER)).toBe(true);
-  expect(endsWithMarker('<p>agent-smith run=01J, it said</p>', MARKER)).toBe(false);
-  expect(endsWithMarker(commentHtml('agent-smith run=01J', '<!-- other -->'), MARKER)).toBe(false);
-  expect(endsWithMarker(commentHtml('text', '<!-- a<b&c -->'), '<!-- a<b&c -->')).toBe(true);
+  expect(htmlEndsWithMarker(commentHtml('text', MARKER), MARKER)).toBe(true);
+  expect(htmlEndsWithMarker('<p>agent-smith run=01J </p>\n', MARKER)).toBe(true);
+  expect(htmlEndsWithMarker('<p>agent-smith run=01J&nbsp;</p>', MARKER)).toBe(true);
+  expect(htmlEndsWithMarker('<p>agent-smith run=01J, it said</p>', MARKER)).toBe(false);
+  expect(htmlEndsWithMarker(commentHtml('agent-smith run=01J', '<!-- other -->'), MARKER)).toBe(false);
+  expect(htmlEndsWithMarker(commentHtml('text', '<!-- a<b&c -->'), '<!-- a<b&c -->')).toBe(true);
 });

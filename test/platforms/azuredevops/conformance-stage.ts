@@ -1,13 +1,11 @@
 /** Azure DevOps' part of the conformance suite: an organisation as in the cloud. */
 import { createAzureDevOpsEmulator } from '../../../src/emulators/azuredevops/azuredevops-emulator.ts';
 import { azureDevOpsProject } from '../../../src/emulators/azuredevops/azuredevops-project.ts';
-import { connectAzureDevOps } from '../../../src/platforms/azuredevops/adapter.ts';
-import { createTransport } from '../../../src/platforms/transport.ts';
-import { watch } from '../../support/watched-source.ts';
-import type { OpenStage } from '../conformance-stage.ts';
+import { connectStage, type OpenStage, tokenOf } from '../conformance-stage.ts';
 
 const SECRET = 'a-pat-of-the-conformance-suite-with-52-characters-in-it';
 const READER = 'another-pat-which-may-only-read';
+const WEBHOOK_SECRET = 'a-webhook-secret: of the conformance suite';
 const PROJECT = 'Web Shop';
 const ELSEWHERE = 'Back Office';
 
@@ -17,24 +15,17 @@ export const openStage: OpenStage = async (transport = {}) => {
   const server = createAzureDevOpsEmulator({
     tokens: { smith: { token: SECRET }, reader: { token: READER, scope: 'read' } },
     collections: { [ORGANIZATION]: [PROJECT, ELSEWHERE] },
+    webhooks: { pauseScale: 0 },
   });
   await server.start();
+  const credentials = { smith: tokenOf(SECRET), reader: tokenOf(READER), stranger: tokenOf('a-pat-that-nobody-knows') };
   const project = azureDevOpsProject(server, { organization: ORGANIZATION, project: PROJECT }, SECRET);
-  const { source, tickets } = watch(project);
-  const connect = (credentialId: string, token: string, options = {}) =>
-    connectAzureDevOps({
-      source,
-      tickets,
-      credential: { kind: 'token', token },
-      transport: createTransport({ credentialId, origin: source.apiUrl, ...options }),
-    });
   return {
+    ...connectStage(project, credentials, transport),
     server,
     project,
-    platform: connect('smith', SECRET, transport),
     secret: SECRET,
-    reader: connect('reader', READER),
-    stranger: connect('stranger', 'a-pat-that-nobody-knows'),
+    webhook: { secret: WEBHOOK_SECRET, isSigned: false, showsOpen: false, listsDeliveries: true },
     person: 'octavia@example.com',
     pageSize: 200,
     labelRules: { hostile: "x') OR 1=1 OR [System.Title] <> ''", caseSensitive: false },

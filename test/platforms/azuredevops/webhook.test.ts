@@ -1,4 +1,4 @@
-/** Proving and reading what Azure DevOps sends. That the emulator's deliveries are read is shown in its own tests. */
+/** What is Azure DevOps' own in proving and reading: where the secret stands, and what each kind of event holds. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Run } from '../../../src/domain/run.ts';
@@ -7,7 +7,8 @@ import { closingComment } from '../../../src/labels/closing-comment.ts';
 import { commentHtml } from '../../../src/platforms/azuredevops/comment-html.ts';
 import { resolveAzureDevOpsSource } from '../../../src/platforms/azuredevops/source.ts';
 import { azureDevOpsWebhook } from '../../../src/platforms/azuredevops/webhook.ts';
-import { UnreadableWebhook, type WebhookRequest } from '../../../src/platforms/webhook.ts';
+import type { WebhookRequest } from '../../../src/platforms/webhook.ts';
+import { expectSafelyRead, mutated } from '../hostile-payloads.ts';
 
 const SECRET = 'a-secret: with a colon';
 const PROJECT_ID = 'be9b3917-87e6-42a4-a549-2bc06a7a878f';
@@ -118,17 +119,6 @@ describe('the secret', () => {
       expect(proves({ authorization: basic(one) }, other)).toBe(false);
     }
   });
-
-  test('with any character changed is refused', () => {
-    const at = fc.nat(SECRET.length - 1);
-    fc.assert(
-      fc.property(at, fc.integer({ min: 1, max: 127 }), fc.boolean(), (index, bits, asHeader) => {
-        const changed = String.fromCharCode(SECRET.charCodeAt(index) ^ bits);
-        const wrong = SECRET.slice(0, index) + changed + SECRET.slice(index + 1);
-        expect(proves(asHeader ? { 'x-agentsmith-secret': wrong } : { authorization: basic(wrong) })).toBe(false);
-      }),
-    );
-  });
 });
 
 describe('work items', () => {
@@ -147,6 +137,7 @@ describe('work items', () => {
         removed: ['old'],
         labels: ['case', 'fix', 'keep'],
         open: undefined,
+        ownComment: false,
       },
     });
   });
@@ -167,10 +158,11 @@ describe('work items', () => {
     expect(newsOf(created({ 'System.Tags': 'fix; b' }))).toEqual({
       ticketIds: ['5'],
       about: 'ticket',
-      added: ['fix', 'b'],
+      added: [],
       removed: [],
       labels: ['fix', 'b'],
       open: undefined,
+      ownComment: false,
     });
     expect(newsOf(created({}))).toMatchObject({ added: [], labels: [] });
     const resource = { id: 5, rev: 3, fields: { ...FIELDS, 'System.Tags': 'fix' }, url: URL };
@@ -183,8 +175,7 @@ describe('work items', () => {
     expect(newsOf(event('workitem.deleted', bin))).toMatchObject({ ticketIds: ['5'], open: false, labels: ['fix'] });
     const comment = { ...resource, fields: { ...resource.fields, 'System.History': 'Please have a look' } };
     const news = newsOf(event('workitem.commented', comment));
-    expect(news).toMatchObject({ ticketIds: ['5'], about: 'comment', added: [], labels: ['fix'] });
-    expect(news).not.toHaveProperty('ownComment');
+    expect(news).toMatchObject({ ticketIds: ['5'], about: 'comment', added: [], labels: ['fix'], ownComment: false });
   });
 
   test('of an update the id is never the number of the update', () => {
@@ -231,18 +222,21 @@ describe('comments of ours', () => {
   test('are known by the marker at their end, as a comment and as the update that it is too', () => {
     const resource = { id: 5, fields: { ...FIELDS, 'System.History': ours }, url: URL };
     expect(newsOf(event('workitem.commented', resource))).toMatchObject({ about: 'comment', ownComment: true });
-    expect(newsOf(updated({ 'System.History': { newValue: ours } }))).toMatchObject({ ownComment: true });
+    expect(newsOf(updated({ 'System.History': { newValue: ours } }))).toMatchObject({
+      about: 'comment',
+      ownComment: true,
+    });
     const long = commentHtml('x'.repeat(100_000), marker);
     expect(newsOf(updated({ 'System.History': { newValue: long } }))).toMatchObject({ ownComment: true });
   });
 
   test('are not those of people who quote us, and not what came together with a change of tags', () => {
     const quoted = `<blockquote>${ours}</blockquote><p>What does that mean?</p>`;
-    expect(newsOf(updated({ 'System.History': { newValue: quoted } }))).not.toHaveProperty('ownComment');
+    expect(newsOf(updated({ 'System.History': { newValue: quoted } }))).toMatchObject({ ownComment: false });
     const resource = { id: 5, fields: { ...FIELDS, 'System.History': ours }, url: URL };
-    expect(newsOf(event('workitem.restored', resource))).not.toHaveProperty('ownComment');
+    expect(newsOf(event('workitem.restored', resource))).toMatchObject({ ownComment: false });
     const both = { 'System.History': { newValue: ours }, 'System.Tags': { newValue: 'fix' } };
-    expect(newsOf(updated(both))).not.toHaveProperty('ownComment');
+    expect(newsOf(updated(both))).toMatchObject({ ownComment: false });
   });
 });
 
@@ -262,6 +256,7 @@ describe('pull requests', () => {
         removed: [],
         labels: undefined,
         open: undefined,
+        ownComment: false,
       });
       const description = 'Fixes #5, see #6. Resolved: AB#7\ncloses  #8 prefixes #9 fix#10 completes #9999999999';
       expect(newsOf(event(kind, pullRequest({ description }))).ticketIds).toEqual(['5', '7', '8']);
@@ -304,12 +299,11 @@ describe('other events', () => {
       news: 'unsupported-event',
     });
     const strange = read(event(`git.\n\u001b[31mpush${'x'.repeat(200)}`, {}));
-    expect(strange.event).toMatch(/^git\.\[31mpushx{80,}$/);
-    expect(strange.event.length).toBeLessThanOrEqual(100);
+    expect(strange.event).toBe(`git.[31mpush${'x'.repeat(88)}`);
     expect(read({})).toEqual({
       id: undefined,
       hook: undefined,
-      event: '',
+      event: 'unknown',
       action: undefined,
       place: undefined,
       news: 'unsupported-event',
@@ -373,50 +367,16 @@ describe('the place is that of the source', () => {
 });
 
 describe('whatever comes', () => {
-  const readable = (body: string | Buffer): void => {
-    try {
-      const message = azureDevOpsWebhook.read({ headers: {}, body: Buffer.from(body) });
-      expect(message.event.length).toBeLessThanOrEqual(100);
-      if (typeof message.news === 'string') return;
-      expect(message.news.ticketIds.length).toBeGreaterThan(0);
-      for (const id of message.news.ticketIds) expect(id).toMatch(/^[1-9]\d{0,9}$/);
-    } catch (error) {
-      if (!(error instanceof UnreadableWebhook)) throw error;
-    }
-  };
-
-  test('what is no JSON object is unreadable', () => {
-    for (const body of ['', 'x', '[]', 'null', '7', '"text"', '{', '{"a":1}}', '['.repeat(100_000)]) {
-      expect(() => azureDevOpsWebhook.read({ headers: {}, body: Buffer.from(body) })).toThrow(UnreadableWebhook);
-    }
-    expect(() => azureDevOpsWebhook.read({ headers: {}, body: Buffer.from([0xff, 0xfe, 0x7b]) })).toThrow(
-      UnreadableWebhook,
-    );
-  });
-
-  test('any bytes and any JSON are read or unreadable', () => {
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => readable(Buffer.from(bytes))));
-    fc.assert(fc.property(fc.json(), (json) => readable(json)));
-  });
-
-  const WHOLE = [
-    updated({ 'System.Tags': { oldValue: 'a', newValue: 'a; fix' }, 'System.History': { newValue: 'x' } }),
-    created({ 'System.Tags': 'fix' }),
+  const reviewed = { pullRequest: pullRequest({ description: 'Fixes #5' }) };
+  const WHOLE: readonly unknown[] = [
     event('git.pullrequest.created', pullRequest({ description: 'Fixes #5', workItemRefs: [{ id: '5' }] })),
-    event('ms.vss-code.git-pullrequest-comment-event', { pullRequest: pullRequest({ description: 'Fixes #5' }) }),
+    event('ms.vss-code.git-pullrequest-comment-event', reviewed),
+    updated({ 'System.Tags': { oldValue: 'a', newValue: 'a; fix' }, 'System.History': { newValue: 'x' } }),
   ];
 
-  test('so is every payload with anything in it replaced or missing', () => {
-    const strange = fc.oneof(
-      fc.jsonValue(),
-      fc.constantFrom<unknown>(undefined, 2 ** 60, -0, '__proto__', { __proto__: null, constructor: 1 }, [[[[]]]]),
-    );
-    fc.assert(
-      fc.property(fc.constantFrom(...WHOLE), fc.array(fc.nat(), { maxLength: 8 }), strange, (payload, path, value) => {
-        readable(JSON.stringify(replaced(payload, path, value)) ?? '');
-      }),
-      { numRuns: 300 },
-    );
+  test('pull requests, and tags with a comment, with anything else in any place', () => {
+    const any = fc.constantFrom(...WHOLE).chain(mutated);
+    fc.assert(fc.property(any, (body) => expectSafelyRead(azureDevOpsWebhook, { headers: {}, body })));
   });
 
   test('keys that objects have by themselves are keys like any others', () => {
@@ -424,23 +384,10 @@ describe('whatever comes', () => {
     const body = `{"__proto__":{"eventType":"workitem.deleted"},"eventType":"workitem.created","resource":{"id":5,"fields":${fields}}}`;
     const { event: kind, news } = azureDevOpsWebhook.read({ headers: {}, body: Buffer.from(body) });
     expect({ kind, news }).toMatchObject({ kind: 'workitem.created', news: { ticketIds: ['5'], labels: [] } });
-    expect(Object.keys(Object.prototype)).toEqual([]);
   });
 
-  test('deep nesting and long texts are read', () => {
-    const deep = `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
-    readable(`{"eventType":"workitem.created","resource":{"id":5,"fields":${deep}},"resourceContainers":${deep}}`);
-    readable(JSON.stringify(updated({ 'System.History': { newValue: '<'.repeat(1_000_000) } })));
-    readable(JSON.stringify(event('git.pullrequest.created', pullRequest({ description: 'fix '.repeat(200_000) }))));
+  test('a description without end is read to its end', () => {
+    const description = 'fix '.repeat(200_000) + 'fixes          '.repeat(50_000);
+    expect(read(event('git.pullrequest.created', pullRequest({ description }))).news).toBe('no-ticket');
   });
 });
-
-/** The value with what is at a path of positions replaced. */
-function replaced(value: unknown, [first, ...rest]: readonly number[], by: unknown): unknown {
-  if (first === undefined || typeof value !== 'object' || value === null) return by;
-  const keys = Object.keys(value);
-  const key = keys[first % Math.max(1, keys.length)];
-  if (key === undefined) return by;
-  const inner: unknown = Reflect.get(value, key);
-  return { ...value, [key]: rest.length === 0 ? by : replaced(inner, rest, by) };
-}

@@ -1,5 +1,6 @@
 /** The one comment of a run: there once, whatever happened to the answers, and nobody else can speak for it. */
 import { expect, test } from 'vitest';
+import { commentMarker } from '../../../src/platforms/comment-marker.ts';
 import { callOf, failure } from './calls.ts';
 import type { At } from './stages.ts';
 
@@ -7,7 +8,7 @@ import type { At } from './stages.ts';
 const LONG_THREAD = 210;
 
 let runs = 0;
-const freshMarker = (): string => `<!-- agent-smith run=01J${(runs += 1)} -->`;
+const freshMarker = (): string => commentMarker(`01J${(runs += 1)}`);
 
 export function comments(at: At): void {
   const bodies = (ticket: string) =>

@@ -1,37 +1,29 @@
 /** GitHub's part of the conformance suite. */
 import { createGitHubEmulator } from '../../../src/emulators/github/github-emulator.ts';
 import { githubProject } from '../../../src/emulators/github/github-project.ts';
-import { connectGitHub } from '../../../src/platforms/github/adapter.ts';
-import { createTransport } from '../../../src/platforms/transport.ts';
-import { watch } from '../../support/watched-source.ts';
-import type { OpenStage } from '../conformance-stage.ts';
+import { connectStage, type OpenStage, tokenOf } from '../conformance-stage.ts';
 
 const SECRET = 'ghp_a-secret-of-the-conformance-suite';
 const READER = 'ghp_may-only-read';
 const REPOSITORY = 'org/repo';
+const WEBHOOK_SECRET = 'a-webhook-secret-of-the-conformance-suite';
 
 export const openStage: OpenStage = async (transport = {}) => {
   const server = createGitHubEmulator({
     tokens: { smith: { token: SECRET, login: 'smith' }, reader: { token: READER, login: 'reader', canPush: false } },
     repositories: [REPOSITORY, 'org/elsewhere'],
     rateLimit: { limit: 1_000_000 },
+    webhooks: { pauseScale: 0 },
   });
   await server.start();
+  const credentials = { smith: tokenOf(SECRET), reader: tokenOf(READER), stranger: tokenOf('ghp_nobody-knows-me') };
   const project = githubProject(server, REPOSITORY, SECRET);
-  const { source } = watch(project);
-  const connect = (credentialId: string, token: string, options = {}) =>
-    connectGitHub({
-      source,
-      credential: { kind: 'token', token },
-      transport: createTransport({ credentialId, origin: source.apiUrl, ...options }),
-    });
   return {
+    ...connectStage(project, credentials, transport),
     server,
     project,
-    platform: connect('smith', SECRET, transport),
     secret: SECRET,
-    reader: connect('reader', READER),
-    stranger: connect('stranger', 'ghp_nobody-knows-me'),
+    webhook: { secret: WEBHOOK_SECRET, isSigned: true, showsOpen: true, listsDeliveries: true },
     person: 'octavia',
     pageSize: 100,
     labelRules: { hostile: 'x" OR label:"y&state=all#?page=2', caseSensitive: false },

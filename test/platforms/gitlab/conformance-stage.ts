@@ -1,41 +1,33 @@
 /** GitLab's part of the conformance suite: a project in a nested group, on a server below a path. */
 import { createGitLabEmulator } from '../../../src/emulators/gitlab/gitlab-emulator.ts';
 import { gitlabProject } from '../../../src/emulators/gitlab/gitlab-project.ts';
-import { connectGitLab } from '../../../src/platforms/gitlab/adapter.ts';
-import { createTransport } from '../../../src/platforms/transport.ts';
-import { watch } from '../../support/watched-source.ts';
-import type { OpenStage } from '../conformance-stage.ts';
+import { connectStage, type OpenStage, tokenOf } from '../conformance-stage.ts';
 
 const SECRET = 'glpat-a-secret-of-the-conformance-suite';
 const READER = 'glpat-may-only-read';
 const PROJECT = 'group/sub/project';
+const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 'a signing token').toString('base64')}`;
 
 export const openStage: OpenStage = async (transport = {}) => {
   const server = createGitLabEmulator({
     pathPrefix: '/gitlab',
     tokens: {
-      smith: { token: SECRET, login: 'smith' },
+      smith: { token: SECRET, login: 'smith', access: 'maintainer' },
       reader: { token: READER, login: 'reader', scopes: ['read_api'] },
     },
     projects: [PROJECT, 'group/elsewhere'],
     rateLimit: { limit: 1_000_000 },
+    webhooks: { pauseScale: 0 },
   });
   await server.start();
+  const credentials = { smith: tokenOf(SECRET), reader: tokenOf(READER), stranger: tokenOf('glpat-nobody-knows-me') };
   const project = gitlabProject(server, PROJECT, SECRET);
-  const { source } = watch(project);
-  const connect = (credentialId: string, token: string, options = {}) =>
-    connectGitLab({
-      source,
-      credential: { kind: 'token', token },
-      transport: createTransport({ credentialId, origin: source.apiUrl, ...options }),
-    });
   return {
+    ...connectStage(project, credentials, transport),
     server,
     project,
-    platform: connect('smith', SECRET, transport),
     secret: SECRET,
-    reader: connect('reader', READER),
-    stranger: connect('stranger', 'glpat-nobody-knows-me'),
+    webhook: { secret: WEBHOOK_SECRET, isSigned: true, showsOpen: true, listsDeliveries: true },
     person: 'octavia',
     pageSize: 100,
     labelRules: { hostile: 'x"&state=all&or[labels][]=y#?page=2 %2B+', caseSensitive: true },

@@ -1,10 +1,11 @@
-/** How GitLab's webhooks are proven and read. */
-import { randomBytes } from 'node:crypto';
+/** What is GitLab's own in proving and reading: signing tokens, and payloads as its documentation shows them. */
+import { createHmac, randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
 import { gitlabWebhook } from '../../../src/platforms/gitlab/webhook.ts';
 import { UnreadableWebhook, type WebhookMessage, type WebhookRequest } from '../../../src/platforms/webhook.ts';
+import { expectSafelyRead, mutated } from '../hostile-payloads.ts';
 import {
   issuePayload,
   mergeRequestNotePayload,
@@ -17,6 +18,7 @@ import {
 const TOKEN = 'a plain token';
 const newSigningToken = () => `whsec_${randomBytes(32).toString('base64')}`;
 const SIGNING_TOKEN = newSigningToken();
+const NOW_SECONDS = String(Math.floor(Date.now() / 1000));
 const BODY = Buffer.from(JSON.stringify({ ...issuePayload, title: 'Größe – 日本' }));
 
 type Headers = WebhookRequest['headers'];
@@ -94,26 +96,40 @@ test('a signature is good for five minutes, and for one id, one time and one bod
   expect(proves({ ...signed(), 'webhook-id': 'b3c2' }, SIGNING_TOKEN)).toBe(false);
   const later = String(Math.floor(Date.now() / 1000) + 60);
   expect(proves({ ...signed(), 'webhook-timestamp': later }, SIGNING_TOKEN)).toBe(false);
-  fc.assert(
-    fc.property(fc.nat(BODY.length * 8 - 1), (bit) => {
-      const body = Buffer.from(BODY);
-      body[bit >> 3] = (body[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(proves(signed(), SIGNING_TOKEN, body)).toBe(false);
-    }),
-    { numRuns: 50 },
-  );
 });
 
-test('a signing token that is sent along proves nothing, and one that is no key proves nothing either', () => {
+test('a signing token that is sent along proves nothing', () => {
   expect(proves({ 'x-gitlab-token': SIGNING_TOKEN }, SIGNING_TOKEN)).toBe(false);
-  expect(proves({ ...signed(), 'x-gitlab-token': 'whsec_' }, 'whsec_')).toBe(false);
-  expect(proves({ ...signed(), 'x-gitlab-token': 'whsec_?!' }, 'whsec_?!')).toBe(false);
+});
+
+test.each([
+  ['whsec_', /no base64/],
+  ['whsec_?!', /no base64/],
+  [SIGNING_TOKEN.replace('_', '_%'), /no base64/],
+  [SIGNING_TOKEN.slice(0, 30), /cut short/],
+  [`whsec_${Buffer.alloc(23, 'x').toString('base64')}`, /cut short/],
+])('nothing can prove %s, and that is said without repeating it', (secret, problem) => {
+  const said = gitlabWebhook.secretProblem?.(secret) ?? '';
+  expect(said).toMatch(problem);
+  if (secret.length > 10) expect(said).not.toContain(secret.slice(6));
+  const key = secret.slice('whsec_'.length);
+  const signature = createHmac('sha256', Buffer.from(key, 'base64'))
+    .update(`id.${NOW_SECONDS}.${BODY.toString()}`)
+    .digest('base64');
+  const headers = { 'webhook-id': 'id', 'webhook-timestamp': NOW_SECONDS, 'webhook-signature': `v1,${signature}` };
+  expect(proves({ ...headers, 'x-gitlab-token': secret }, secret)).toBe(false);
+});
+
+test('signing tokens as GitLab makes them, and secrets of any other kind, can be proven', () => {
+  for (const secret of [SIGNING_TOKEN, TOKEN, 'whsec', '?!']) {
+    expect(gitlabWebhook.secretProblem?.(secret)).toBeUndefined();
+  }
 });
 
 test('what is signed need not be JSON: that is said later', () => {
   const body = Buffer.from('no JSON');
   expect(proves(signed(SIGNING_TOKEN, body), SIGNING_TOKEN, body)).toBe(true);
-  for (const text of ['no JSON', '', '[]', 'null', '7', '"text"']) expect(() => read(text)).toThrow(UnreadableWebhook);
+  expect(() => read('no JSON')).toThrow(UnreadableWebhook);
 });
 
 test('the id is the one that stays the same when a delivery is sent again, and no hook is named', () => {
@@ -143,6 +159,7 @@ test('a change of labels is read as what was put on and taken off', () => {
       removed: ['Bug'],
       labels: ['fix', 'Platform'],
       open: true,
+      ownComment: false,
     },
   });
 });
@@ -238,10 +255,19 @@ test.each<[string, unknown]>([
   ['a push, as the test button sends it', pushPayload],
   ['a pipeline', { ...pushPayload, object_kind: 'pipeline', object_attributes: { iid: 7 } }],
   ['an event of the system', { event_name: 'project_create', path_with_namespace: 'a/b' }],
-  ['an issue without a project', { ...issuePayload, project: null }],
   ['nothing at all', {}],
 ])('%s is unsupported', (_, payload) => {
   expect(news(payload)).toBe('unsupported-event');
+});
+
+test('an issue without a project is one of an unknown place, and nothing is closed there', () => {
+  expect(read({ ...issuePayload, project: null })).toMatchObject({ place: undefined, news: { ticketIds: ['23'] } });
+  expect(news({ ...mergeRequestPayload, project: null })).toBe('no-ticket');
+});
+
+test('a label that is spelled otherwise has not changed', () => {
+  const labels = { previous: [{ title: 'Fix' }, { title: 'a' }], current: [{ title: 'fix' }] };
+  expect(news({ ...issuePayload, changes: { labels } })).toMatchObject({ added: [], removed: ['a'] });
 });
 
 test('numbers that are none, and too large ones, name no ticket', () => {
@@ -262,53 +288,7 @@ test('names are cut to what a log can hold', () => {
   });
 });
 
-/** Every path into a value, the value itself excepted. */
-function pathsIn(value: unknown, path: readonly string[] = []): string[][] {
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => [[...path, key], ...pathsIn(inner, [...path, key])]);
-}
-
-function replaced(value: unknown, [key, ...rest]: readonly string[], by: unknown): unknown {
-  if (key === undefined) return by;
-  if (Array.isArray(value))
-    return value.map((inner, index) => (String(index) === key ? replaced(inner, rest, by) : inner));
-  const object = value as Record<string, unknown>;
-  return { ...object, [key]: replaced(object[key], rest, by) };
-}
-
-test('whatever JSON object comes is read as some message', () => {
-  const mutated = fc
-    .constantFrom<unknown>(issuePayload, notePayload, mergeRequestPayload, mergeRequestNotePayload)
-    .chain((payload) =>
-      fc.tuple(fc.constantFrom(...pathsIn(payload)), fc.jsonValue()).map(([path, by]) => replaced(payload, path, by)),
-    );
-  fc.assert(
-    fc.property(fc.oneof(mutated, fc.dictionary(fc.string(), fc.jsonValue())), (payload) => {
-      const message = read(payload);
-      if (typeof message.news === 'object') {
-        for (const id of message.news.ticketIds) expect(id).toMatch(/^[1-9]\d{0,15}$/);
-      }
-      expect(`${message.event}${message.action ?? ''}`).toMatch(/^[ -~]{1,200}$/);
-    }),
-    { numRuns: 300 },
-  );
-  fc.assert(
-    fc.property(fc.oneof(fc.uint8Array().map(Buffer.from), fc.string()), (body) => {
-      try {
-        gitlabWebhook.read({ headers: {}, body: Buffer.from(body) });
-      } catch (error) {
-        expect(error).toBeInstanceOf(UnreadableWebhook);
-      }
-    }),
-  );
-});
-
-test('a payload that means harm is one like any other', () => {
-  const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
-  expect(news(`{"object_kind":"issue","project":${deep},"__proto__":{"object_kind":"issue"}}`)).toBe(
-    'unsupported-event',
-  );
-  expect(news(`{"__proto__":${JSON.stringify(issuePayload)}}`)).toBe('unsupported-event');
-  const labels = `[${'{},'.repeat(200_000)}{"title":"fix"}]`;
-  expect(news(JSON.stringify(issuePayload).replace('{', `{"labels":${labels},`))).toMatchObject({ ticketIds: ['23'] });
+test('whatever a merge request says, it is read as some message', () => {
+  const any = fc.constantFrom<unknown>(mergeRequestPayload, mergeRequestNotePayload).chain(mutated);
+  fc.assert(fc.property(any, (body) => expectSafelyRead(gitlabWebhook, { headers: {}, body })));
 });

@@ -3,14 +3,13 @@ import type { Deployment } from '../../../src/emulators/jira/accounts.ts';
 import { createJiraEmulator } from '../../../src/emulators/jira/jira-emulator.ts';
 import { jiraProject } from '../../../src/emulators/jira/jira-project.ts';
 import type { Credential } from '../../../src/platforms/descriptor.ts';
-import { connectJira } from '../../../src/platforms/jira/adapter.ts';
-import { createTransport, type TransportOptions } from '../../../src/platforms/transport.ts';
-import { watch } from '../../support/watched-source.ts';
-import type { ConformanceStage, OpenStage } from '../conformance-stage.ts';
+import type { TransportOptions } from '../../../src/platforms/transport.ts';
+import { type ConformanceStage, connectStage, type OpenStage, tokenOf } from '../conformance-stage.ts';
 
 const SECRET = 'ATATT-a-secret-of-the-conformance-suite';
 const READER = 'ATATT-may-only-read';
 const EMAIL = 'smith@example.com';
+const WEBHOOK_SECRET = 'a-webhook-secret-of-the-conformance-suite';
 const PAGE_SIZE = 7;
 
 async function openOn(deployment: Deployment, transport: Partial<TransportOptions>): Promise<ConformanceStage> {
@@ -21,27 +20,23 @@ async function openOn(deployment: Deployment, transport: Partial<TransportOption
     accounts: { smith: { token: SECRET, email: EMAIL }, reader: { token: READER, canEdit: false, canComment: false } },
     projects: ['ABC', 'XYZ'],
     pageLimit: PAGE_SIZE,
+    webhooks: { pauseScale: 0 },
   });
   await server.start();
-  const project = jiraProject(server, 'ABC', { token: SECRET, ...(isCloud ? { email: EMAIL } : {}) });
-  const { source, tickets } = watch(project);
-  const connect = (account: string, token: string, options: Partial<TransportOptions> = {}) => {
-    const email = `${account}@example.com`;
-    const credential: Credential = isCloud ? { kind: 'basic', email, token } : { kind: 'token', token };
-    return connectJira({
-      source,
-      tickets,
-      credential,
-      transport: createTransport({ credentialId: account, origin: source.apiUrl, ...options }),
-    });
+  const as = (account: string, token: string): Credential =>
+    isCloud ? { kind: 'basic', email: `${account}@example.com`, token } : tokenOf(token);
+  const credentials = {
+    smith: as('smith', SECRET),
+    reader: as('reader', READER),
+    stranger: as('stranger', 'ATATT-nobody-knows-me'),
   };
+  const project = jiraProject(server, 'ABC', { token: SECRET, ...(isCloud ? { email: EMAIL } : {}) });
   return {
+    ...connectStage(project, credentials, transport),
     server,
     project,
-    platform: connect('smith', SECRET, transport),
     secret: SECRET,
-    reader: connect('reader', READER),
-    stranger: connect('stranger', 'ATATT-nobody-knows-me'),
+    webhook: { secret: WEBHOOK_SECRET, isSigned: true, showsOpen: true, listsDeliveries: false },
     person: 'octavia',
     pageSize: PAGE_SIZE,
     labelRules: { hostile: 'x")\\OR(labels="y', caseSensitive: true },

@@ -1,9 +1,10 @@
 /** Webhooks of a project, what was sent through them, and sending it again: for maintainers alone. */
-import type { Hook } from './hooks.ts';
+
 import { paginate } from './paging.ts';
 import { badParameter, created, forbidden, notFound, type Reply, refused } from './replies.ts';
 import type { ProjectCall, Route } from './routes.ts';
 import { ACCESS_LEVELS } from './tokens.ts';
+import type { Hook } from './webhooks.ts';
 
 const KEPT_MS = 7 * 86_400_000;
 /** Unlike everywhere else a larger one is refused. */
@@ -11,7 +12,7 @@ const MAX_EVENTS_PER_PAGE = 20;
 
 type Attempt = Hook['attempts'][number];
 
-export const hookRoutes: readonly Route[] = [
+export const webhookRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/hooks',
@@ -19,8 +20,8 @@ export const hookRoutes: readonly Route[] = [
     operation: 'hooks/list',
     handle: (call) =>
       asMaintainer(call, () => {
-        const { hooks, project, query, url } = call;
-        return paginate({ all: hooks.of(project), query, url, shape: (hook) => hookShape(call, hook) });
+        const { webhooks, project, query, url } = call;
+        return paginate({ all: webhooks.of(project), query, url, shape: (hook) => hookShape(call, hook) });
       }),
   },
   {
@@ -45,7 +46,7 @@ function asMaintainer({ token }: ProjectCall, handle: () => Reply): Reply {
 
 function withHook(call: ProjectCall, handle: (hook: Hook) => Reply): Reply {
   return asMaintainer(call, () => {
-    const hook = call.hooks.of(call.project).find(({ id }) => String(id) === call.params.hook);
+    const hook = call.webhooks.of(call.project).find(({ id }) => String(id) === call.params.hook);
     return hook === undefined ? notFound() : handle(hook);
   });
 }
@@ -60,8 +61,8 @@ function listEvents({ query, url, nowMs }: ProjectCall, { attempts }: Hook): Rep
 }
 
 /** The real one waits for the answer and tells of it; here it is told that all went well, and what came shows later. */
-function resend({ hooks, project, params, token }: ProjectCall, hook: Hook): Reply {
-  if (!hooks.mayResend(project, token.id)) {
+function resend({ webhooks, project, params, token }: ProjectCall, hook: Hook): Reply {
+  if (!webhooks.mayResend(project, token.id)) {
     return {
       status: 429,
       body: { message: { error: 'This endpoint has been requested too many times. Try again later.' } },
@@ -69,12 +70,12 @@ function resend({ hooks, project, params, token }: ProjectCall, hook: Hook): Rep
   }
   const attempt = hook.attempts.find(({ id }) => String(id) === params.event);
   if (attempt === undefined) return notFound();
-  if (hooks.status(hook) !== 'executable') return refused(422, 'Hook disabled');
-  hooks.again(attempt);
+  if (webhooks.status(hook) !== 'executable') return refused(422, 'Hook disabled');
+  webhooks.again(attempt);
   return created({ response_status: 200 });
 }
 
-function hookShape({ hooks }: ProjectCall, hook: Hook) {
+function hookShape({ webhooks }: ProjectCall, hook: Hook) {
   return {
     id: hook.id,
     url: hook.url,
@@ -90,7 +91,7 @@ function hookShape({ hooks }: ProjectCall, hook: Hook) {
     confidential_note_events: true,
     merge_requests_events: true,
     enable_ssl_verification: true,
-    alert_status: hooks.status(hook),
+    alert_status: webhooks.status(hook),
     disabled_until: hook.heldUntilMs === undefined ? null : new Date(hook.heldUntilMs).toISOString(),
     url_variables: [],
     custom_webhook_template: null,

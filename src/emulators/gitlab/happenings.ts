@@ -10,7 +10,7 @@ export interface IssueSnapshot {
   readonly closedAtMs: number | undefined;
 }
 
-export interface IssueAct {
+export interface IssueHappening {
   readonly kind: 'issue';
   readonly action: 'open' | 'update' | 'close' | 'reopen';
   readonly issue: Issue;
@@ -19,13 +19,13 @@ export interface IssueAct {
   readonly before: IssueSnapshot | undefined;
 }
 
-export interface NoteAct {
+export interface NoteHappening {
   readonly kind: 'note';
   readonly issue: Issue;
   readonly note: Note;
 }
 
-export type TicketAct = IssueAct | NoteAct;
+export type Happening = IssueHappening | NoteHappening;
 
 export function snapshotOf({ title, description, labels, updatedAtMs, closed }: Issue): IssueSnapshot {
   return { title, description, labels: [...labels.values()], updatedAtMs, closedAtMs: closed?.atMs };

@@ -1,36 +1,29 @@
 /** What GitLab could not deliver, asked of the emulator through the real client. */
 import { expect, test } from 'vitest';
-import type { Project } from '../../../src/domain/project.ts';
 import type { GitLabEmulatorOptions } from '../../../src/emulators/gitlab/gitlab-emulator.ts';
-import { openGitLabMissedDeliveries } from '../../../src/platforms/gitlab/missed.ts';
+import { openGitLabMissedDeliveries } from '../../../src/platforms/gitlab/missed-deliveries.ts';
 import { gitlabWebhook } from '../../../src/platforms/gitlab/webhook.ts';
 import type { MissedQuestion } from '../../../src/platforms/missed-deliveries.ts';
-import { hookReceiver } from '../../emulators/gitlab/hook-receiver.ts';
+import { webhookReceiver } from '../../emulators/webhook-receiver.ts';
 import { callOf, failure } from '../conformance/calls.ts';
+import { missedQuestion } from '../missed-question.ts';
 import { connected, PROJECT, TOKEN } from './connected.ts';
 
 const SECRET = 'a plain token';
 const CALL = callOf({ purpose: 'repair' });
 
-async function stage(options: GitLabEmulatorOptions = {}) {
-  const receiver = await hookReceiver();
+async function hooked(options: GitLabEmulatorOptions = {}) {
+  const receiver = await webhookReceiver();
   const tokens = { smith: { token: TOKEN, login: 'smith', access: 'maintainer' } } as const;
   const { server, source, transport, gitlab } = await connected({ tokens, ...options });
   const hook = server.addWebhook(PROJECT, { url: receiver.url, secret: SECRET });
-  const project: Project = {
-    name: 'p',
-    source,
-    code: { type: 'git', url: '' },
-    routing: { pipelineFromLabel: new Map() },
-    triggers: new Set(),
-  };
   const missed = openGitLabMissedDeliveries({
     source,
     transport,
     tickets: {},
     credential: { kind: 'token', token: TOKEN },
   });
-  const question: MissedQuestion = { sinceMs: 0, isOurs: (url) => url === receiver.url, project, most: 100 };
+  const question = missedQuestion(source, { isOurs: (url) => url === receiver.url });
   const open = async (title: string, status: number) => {
     receiver.status = status;
     server.openIssue(PROJECT, { title, labels: ['fix'] });
@@ -51,7 +44,7 @@ async function stage(options: GitLabEmulatorOptions = {}) {
 }
 
 test('what did not arrive is sent once more under the same id, and is missed no longer when it has arrived', async () => {
-  const { open, look, server, receiver, received, hook } = await stage();
+  const { open, look, server, receiver, received, hook } = await hooked();
   await open('arrives', 202);
   await open('answered 503', 503);
   await open('answered 401', 401);
@@ -85,7 +78,7 @@ test('what did not arrive is sent once more under the same id, and is missed no 
 
 test('an event that failed twice is missed once, at the time of its first attempt', async () => {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
-  const { open, look, server, receiver } = await stage({ nowMs: () => nowMs });
+  const { open, look, server, receiver } = await hooked({ nowMs: () => nowMs });
   await open('one', 503);
   nowMs += 60_000;
   const [first] = (await look()).missed;
@@ -98,7 +91,7 @@ test('an event that failed twice is missed once, at the time of its first attemp
 
 test('nothing older is asked for, the oldest come first, and no more than asked for', async () => {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
-  const { open, look, server } = await stage({ nowMs: () => nowMs });
+  const { open, look, server } = await hooked({ nowMs: () => nowMs });
   for (const title of ['a', 'b', 'c']) {
     await open(title, 503);
     nowMs += 60_000;
@@ -115,7 +108,7 @@ test('nothing older is asked for, the oldest come first, and no more than asked 
 
 test('events are read page by page, as far as they are young enough', async () => {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
-  const { look, server } = await stage({ nowMs: () => nowMs });
+  const { look, server } = await hooked({ nowMs: () => nowMs });
   server.openIssue(PROJECT);
   await server.webhooks.settled();
   nowMs += 60_000;
@@ -126,7 +119,7 @@ test('events are read page by page, as far as they are young enough', async () =
 });
 
 test('a list without end is not read without end, and what it has shown counts', async () => {
-  const { server, look } = await stage();
+  const { server, look } = await hooked();
   const event = { request_data: {}, created_at: '2026-01-01T00:00:00Z' };
   const body = [
     { ...event, id: 3, response_status: '503', request_headers: { 'Idempotency-Key': 'lost' } },
@@ -139,18 +132,9 @@ test('a list without end is not read without end, and what it has shown counts',
   expect([missed.map(({ id }) => id), truncated]).toEqual([['lost'], true]);
 });
 
-test('only hooks that lead to us are looked at', async () => {
-  const { server, open, look } = await stage();
-  server.addWebhook(PROJECT, { url: 'http://127.0.0.1:9/elsewhere' });
-  await open('one', 202);
-  const { hooks, missed } = await look();
-  expect([hooks.length, missed]).toEqual([1, []]);
-  expect((await look({ isOurs: () => true })).missed).toHaveLength(1);
-});
-
 test('a hook that GitLab holds back is failing, and what it lost is told from the list of what was sent', async () => {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
-  const { open, look, receiver, hook } = await stage({ nowMs: () => nowMs });
+  const { open, look, receiver, hook } = await hooked({ nowMs: () => nowMs });
   for (const title of ['a', 'b', 'c', 'd', 'never sent']) await open(title, 503);
   expect(receiver.received).toHaveLength(4);
   receiver.status = 202;
@@ -167,7 +151,7 @@ test('a hook that GitLab holds back is failing, and what it lost is told from th
 
 test('after 40 failures in a row a hook is disabled', async () => {
   let nowMs = Date.parse('2026-01-01T00:00:00Z');
-  const { open, look, hook } = await stage({ nowMs: () => nowMs });
+  const { open, look, hook } = await hooked({ nowMs: () => nowMs });
   for (let n = 0; n < 40; n += 1) {
     await open(`failure ${n}`, 503);
     nowMs += 86_400_001;
@@ -176,7 +160,7 @@ test('after 40 failures in a row a hook is disabled', async () => {
 });
 
 test('GitLab sends five a minute: the others are told, and the limit holds back nothing else', async () => {
-  const { server, open, look, receiver, gitlab } = await stage();
+  const { server, open, look, receiver, gitlab } = await hooked();
   // Never two failures in a row.
   for (let n = 0; n < 8; n += 1) {
     await open(`lost ${n}`, 503);
@@ -201,7 +185,7 @@ test.each([
   ['does not reach us', 201, { response_status: 'internal error' }],
   ['is refused by us', 201, { response_status: 503 }],
 ])('when GitLab %s, the event itself is told', async (_, status, body) => {
-  const { server, open, look } = await stage();
+  const { server, open, look } = await hooked();
   await open('lost', 503);
   const { missed } = await look();
   server.faults.inject({ path: /resend/ }, { kind: 'answer', status, body });
@@ -209,7 +193,7 @@ test.each([
 });
 
 test('of an event that was too large for the list GitLab must send the whole, or the refusal is shown', async () => {
-  const { server, open, look, spoilNext } = await stage();
+  const { server, open, look, spoilNext } = await hooked();
   await open('lost', 503);
   const event = {
     id: 1,
@@ -226,7 +210,7 @@ test('of an event that was too large for the list GitLab must send the whole, or
 });
 
 test('an older server, which sends no key and tells no time, is understood too', async () => {
-  const { server, look } = await stage();
+  const { server, look } = await hooked();
   const event = (id: number, response_status: string | number) => ({
     id,
     response_status,
@@ -240,25 +224,15 @@ test('an older server, which sends no key and tells no time, is understood too',
 });
 
 test('a token whose owner is no maintainer may not look', async () => {
-  const { look } = await stage({ tokens: { smith: { token: TOKEN, access: 'developer' } } });
+  const { look } = await hooked({ tokens: { smith: { token: TOKEN, access: 'developer' } } });
   expect(await failure(look(), TOKEN)).toMatchObject({ kind: 'auth', status: 403 });
 });
 
 test('a token that may only read looks, and tells what it cannot have sent', async () => {
-  const { open, look } = await stage({
+  const { open, look } = await hooked({
     tokens: { smith: { token: TOKEN, scopes: ['read_api'], access: 'maintainer' } },
   });
   await open('lost', 503);
   const [lost] = (await look()).missed;
   expect(await lost?.again(CALL)).toMatchObject({ news: { ticketIds: ['1'] } });
-});
-
-test('a project that was renamed is asked under its new name', async () => {
-  const { server, open, look, received } = await stage();
-  await open('lost', 503);
-  server.renameProject(PROJECT, 'group/renamed');
-  const [lost] = (await look()).missed;
-  expect(await lost?.again(CALL)).toBeUndefined();
-  await server.webhooks.settled();
-  expect(received().map(({ id }) => id)).toEqual([lost?.id, lost?.id]);
 });

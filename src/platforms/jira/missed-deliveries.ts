@@ -6,8 +6,10 @@
  * This takes no other right than the listing does.
  */
 import { lifecycleLabel } from '../../domain/lifecycle.ts';
+import { firstPages } from '../delivery-list.ts';
 import type { ConnectOptions } from '../descriptor.ts';
-import type { MissedDeliveries, MissedDelivery, MissedQuestion } from '../missed-deliveries.ts';
+import { type MissedDeliveries, type MissedDelivery, type MissedQuestion, missedAnswer } from '../missed-deliveries.ts';
+import { NO_CHANGE } from '../webhook-fields.ts';
 import { createJiraClient, type JiraClient, type JiraSession } from './client.ts';
 import { type Issue, LISTED_FIELDS, ticketOf } from './issue.ts';
 import { listingJql } from './jql.ts';
@@ -17,7 +19,7 @@ const MINUTE_MS = 60_000;
 /** The index runs behind the issues, and Jira's clock may be another one. */
 const OVERLAP_MINUTES = 2;
 /** Issues that are looked at in one go. */
-const MAX_PAGES = 20;
+const MOST_PAGES = 20;
 
 /** @throws PlatformError for a credential that cannot be used with the deployment. */
 export function openJiraMissedDeliveries(options: ConnectOptions): MissedDeliveries {
@@ -25,31 +27,20 @@ export function openJiraMissedDeliveries(options: ConnectOptions): MissedDeliver
   return {
     look: (question, call) =>
       client.ask('look for missed changes', call, async (jira) => {
-        const { found, isWhole } = await changedSince(client, jira, question);
-        return {
-          hooks: [],
-          missed: found.slice(0, question.most),
-          truncated: !isWhole || found.length > question.most,
-        };
+        const { items, isWhole } = await changedSince(client, jira, question);
+        const missed: MissedDelivery[] = [];
+        for (const issue of items) missed.push(await missedDelivery(client, jira, issue));
+        return missedAnswer(question, [], { missed, isWhole });
       }),
   };
 }
 
-async function changedSince(client: JiraClient, jira: JiraSession, { sinceMs, project }: MissedQuestion) {
+function changedSince(client: JiraClient, jira: JiraSession, { sinceMs, project }: MissedQuestion) {
   const minutes = Math.max(0, Math.ceil((Date.now() - sinceMs) / MINUTE_MS)) + OVERLAP_MINUTES;
   const labels = [...project.routing.pipelineFromLabel.keys(), lifecycleLabel('pending')];
   const jql = listingJql(client.source, { labels, state: 'open' }, minutes);
-  const found: MissedDelivery[] = [];
-  let pages = 0;
-  let isWhole = true;
   // In the order of their creation, which no change disturbs while the pages are read.
-  for await (const issues of searchPages(client, jira, jql, [...LISTED_FIELDS, 'updated'])) {
-    pages += 1;
-    isWhole = pages <= MAX_PAGES;
-    if (!isWhole) break;
-    for (const issue of issues) found.push(await missedDelivery(client, jira, issue));
-  }
-  return { found: found.toSorted((a, b) => a.atMs - b.atMs), isWhole };
+  return firstPages(searchPages(client, jira, jql, [...LISTED_FIELDS, 'updated']), MOST_PAGES);
 }
 
 async function missedDelivery(client: JiraClient, jira: JiraSession, issue: Issue): Promise<MissedDelivery> {
@@ -68,7 +59,7 @@ async function missedDelivery(client: JiraClient, jira: JiraSession, issue: Issu
         event: 'jira:issue_updated',
         action: undefined,
         place: { host: client.source.host, container: '', scope, id: issue.fields.project.id },
-        news: { ticketIds: [issue.id], about: 'ticket', added: [], removed: [], labels, open },
+        news: { ticketIds: [issue.id], about: 'ticket', ...NO_CHANGE, labels, open, ownComment: false },
       }),
   };
 }

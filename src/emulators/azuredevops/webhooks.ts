@@ -6,7 +6,13 @@
  * That no answer counts as 408 is an assumption.
  */
 import { randomUUID } from 'node:crypto';
-import { createWebhookSender, type DeliveryAttempt, type HookSettings, type WebhookSender } from '../webhook-sender.ts';
+import {
+  createWebhookSender,
+  type DeliveryAttempt,
+  type HookSettings,
+  type WebhookOptions,
+  type WebhookSender,
+} from '../webhook-sender.ts';
 import type { Collection, Happening, Project } from './state.ts';
 import { bodyOf, type EventType, eventOf, type HookEvent, type Sending } from './webhook-payloads.ts';
 
@@ -53,19 +59,12 @@ export interface Subscription {
   readonly notifications: Notification[];
 }
 
-export interface DeliveryOptions {
-  /** How long an answer is waited for. Default 10 s. */
-  readonly timeoutMs?: number;
-  /** The pauses before retries are multiplied by it. Default 1, as the real ones: 1 s to 60 s. */
-  readonly retryScale?: number;
-}
-
-export interface ServiceHooks {
+export interface Webhooks {
   readonly sender: WebhookSender;
   /** Its id. */
   subscribe(collection: Collection, project: Project, settings: SubscriptionSettings): string;
   /** Sends to whom it concerns. */
-  publish(happening: Happening): void;
+  tell(happening: Happening): void;
   all(collection: Collection): Subscription[];
   /** Throws for an id that nobody has. */
   subscription(id: string): Subscription;
@@ -77,12 +76,16 @@ export interface ServiceHooks {
   stop(): Promise<void>;
 }
 
-/** @param base address of a collection */
-export function createServiceHooks(
-  base: (collection: Collection) => string,
-  nowMs: () => number,
-  { timeoutMs = 10_000, retryScale = 1 }: DeliveryOptions = {},
-): ServiceHooks {
+export interface WebhooksDeps {
+  /** Address of a collection. */
+  readonly base: (collection: Collection) => string;
+  readonly nowMs: () => number;
+}
+
+export function createWebhooks(
+  { base, nowMs }: WebhooksDeps,
+  { timeoutMs = 10_000, pauseScale = 1 }: WebhookOptions = {},
+): Webhooks {
   const subscriptions = new Map<string, Subscription>();
 
   const subscription = (id: string): Subscription => {
@@ -103,7 +106,7 @@ export function createServiceHooks(
       return undefined;
     }
     const pause = TRANSIENT.includes(status) ? RETRY_SECONDS[attempt - 1] : undefined;
-    if (pause !== undefined && to.status !== 'disabledBySystem') return pause * 1000 * retryScale;
+    if (pause !== undefined && to.status !== 'disabledBySystem') return pause * 1000 * pauseScale;
     // Of two copies on a bad road, one may have arrived.
     if (notification.result === 'pending') fail(to, notification);
     return undefined;
@@ -133,7 +136,7 @@ export function createServiceHooks(
       subscriptions.set(id, made);
       return id;
     },
-    publish(happening) {
+    tell(happening) {
       const concerned = [...subscriptions.values()].filter(
         ({ project, settings: { eventType }, status }) =>
           project === happening.item.project && eventType === `workitem.${happening.kind}` && status === 'enabled',

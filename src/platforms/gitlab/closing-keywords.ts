@@ -3,6 +3,7 @@
  * in a code block for one: whatever is found here is only a reason to look at a ticket.
  */
 import { readTicketNumber } from '../ticket-number.ts';
+import { firstTickets } from '../webhook-fields.ts';
 
 // Every repetition is bounded, but for those at the very end: anybody may open a merge request, with whatever text.
 const ADDRESS = String.raw`https?:\/\/[^\s>]{1,300}(?<![?!.,:])`;
@@ -16,26 +17,23 @@ const IS_ADDRESS = /^https?:/i;
 /** Below the page of the project. */
 const ISSUE_PAGE = /^(?:-\/)?(?:issues|work_items)\/(\d{1,16})(?:[/?#]|$)/;
 
-/** A text that names more is no longer one about tickets. */
-const MOST_TICKETS = 50;
-
 /** The project of the merge request, as its payload names it. */
 export interface NamedProject {
   readonly path_with_namespace: string;
   readonly web_url: string;
 }
 
-/** Ids of the tickets of this project that stand behind a keyword, each once. */
+/** Ids of the tickets of this project that stand behind a keyword. */
 export function ticketsClosedBy(text: string, project: NamedProject): string[] {
-  const ids = new Set<string>();
+  return firstTickets(idsIn(text, project));
+}
+
+function* idsIn(text: string, project: NamedProject): Generator<string | undefined> {
   for (const [, clause = ''] of text.matchAll(CLOSES)) {
     for (const [reference] of clause.matchAll(REFERENCES)) {
-      const id = IS_ADDRESS.test(reference) ? idInAddress(reference, project) : idInName(reference, project);
-      if (id !== undefined) ids.add(id);
-      if (ids.size === MOST_TICKETS) return [...ids];
+      yield IS_ADDRESS.test(reference) ? idInAddress(reference, project) : idInName(reference, project);
     }
   }
-  return [...ids];
 }
 
 /** Of `#7`, `group/project#7`, or `project#7` for one of the same group. */

@@ -7,18 +7,17 @@ import { randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { unreachable } from '../../foundation/errors.ts';
 import { createRateWindows } from '../rate-windows.ts';
-import { createWebhookSender, type DeliveryAttempt, type HookSettings, type WebhookSender } from '../webhook-sender.ts';
+import {
+  createWebhookSender,
+  type DeliveryAttempt,
+  type HookSettings,
+  type WebhookOptions,
+  type WebhookSender,
+} from '../webhook-sender.ts';
+import type { Happening } from './happenings.ts';
 import type { Addresses } from './shapes.ts';
 import type { Project } from './state.ts';
-import type { TicketAct } from './ticket-acts.ts';
 import { issuePayload, notePayload } from './webhook-payloads.ts';
-
-export interface WebhookOptions {
-  /** How long GitLab waits for an answer. Default 10 s. */
-  readonly timeoutMs?: number;
-  /** For how long a hook is held back first. Default a minute. */
-  readonly backoffMs?: number;
-}
 
 export interface Hook {
   readonly id: number;
@@ -33,36 +32,39 @@ export interface Hook {
   heldUntilMs: number | undefined;
 }
 
-export interface Hooks {
+export interface Webhooks {
   readonly sender: WebhookSender;
   add(project: Project, settings: HookSettings): Hook;
   of(project: Project): readonly Hook[];
   status(hook: Hook): 'executable' | 'temporarily_disabled' | 'disabled';
   /** Sends what has happened through all hooks of its project. */
-  tell(act: TicketAct): void;
+  tell(happening: Happening): void;
   /** Sends the same once more, under the same key. */
   again(attempt: DeliveryAttempt): void;
   /** Counts a request to send something again; false when there were too many. */
   mayResend(project: Project, tokenId: string): boolean;
 }
 
-export interface HooksDeps {
+export interface WebhooksDeps {
   readonly at: () => Addresses;
   readonly nowMs: () => number;
 }
 
 const TOLERATED_FAILURES = 3;
 const LAST_FAILURE = 40;
+const FIRST_BACKOFF_MS = 60_000;
 const LONGEST_BACKOFF_MS = 86_400_000;
 const SIGNING_TOKEN = 'whsec_';
 
-export function createHooks({ at, nowMs }: HooksDeps, options: WebhookOptions): Hooks {
-  const { timeoutMs = 10_000, backoffMs = 60_000 } = options;
+export function createWebhooks(
+  { at, nowMs }: WebhooksDeps,
+  { timeoutMs = 10_000, pauseScale = 1 }: WebhookOptions = {},
+): Webhooks {
   const hooks = new Map<string, Hook>();
   const resends = createRateWindows({ limit: 5, windowMs: 60_000 }, nowMs);
   let lastEvent = 0;
 
-  const status: Hooks['status'] = ({ failures, heldUntilMs = 0 }) => {
+  const status: Webhooks['status'] = ({ failures, heldUntilMs = 0 }) => {
     if (failures >= LAST_FAILURE) return 'disabled';
     return failures > TOLERATED_FAILURES && heldUntilMs >= nowMs() ? 'temporarily_disabled' : 'executable';
   };
@@ -77,9 +79,9 @@ export function createHooks({ at, nowMs }: HooksDeps, options: WebhookOptions): 
       hook.failures = 0;
       hook.heldUntilMs = undefined;
     } else if (status(hook) === 'executable') {
-      const backoff = backoffMs * 2 ** (hook.failures - TOLERATED_FAILURES);
+      const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** (hook.failures - TOLERATED_FAILURES), LONGEST_BACKOFF_MS);
       hook.failures += 1;
-      if (hook.failures > TOLERATED_FAILURES) hook.heldUntilMs = nowMs() + Math.min(backoff, LONGEST_BACKOFF_MS);
+      if (hook.failures > TOLERATED_FAILURES) hook.heldUntilMs = nowMs() + backoffMs * pauseScale;
     }
   };
 
@@ -126,10 +128,10 @@ export function createHooks({ at, nowMs }: HooksDeps, options: WebhookOptions): 
       return hook;
     },
     of: (project) => [...hooks.values()].filter((hook) => hook.project === project),
-    tell(act) {
+    tell(happening) {
       for (const hook of hooks.values()) {
-        if (hook.project !== act.issue.project) continue;
-        const { event, payload } = messageOf(at(), act);
+        if (hook.project !== happening.issue.project) continue;
+        const { event, payload } = messageOf(at(), happening);
         send(hook, event, JSON.stringify(payload));
       }
     },
@@ -147,14 +149,14 @@ export function createHooks({ at, nowMs }: HooksDeps, options: WebhookOptions): 
 }
 
 /** With the name that stands in `X-Gitlab-Event`. */
-function messageOf(at: Addresses, act: TicketAct): { event: string; payload: object } {
-  switch (act.kind) {
+function messageOf(at: Addresses, happening: Happening): { event: string; payload: object } {
+  switch (happening.kind) {
     case 'issue':
-      return { event: 'Issue Hook', payload: issuePayload(at, act) };
+      return { event: 'Issue Hook', payload: issuePayload(at, happening) };
     case 'note':
-      return { event: 'Note Hook', payload: notePayload(at, act) };
+      return { event: 'Note Hook', payload: notePayload(at, happening) };
     default:
-      return unreachable(act);
+      return unreachable(happening);
   }
 }
 

@@ -5,11 +5,11 @@
 import { guidOf, identityRef } from './identities.ts';
 import { list, ok, type Reply, refused } from './replies.ts';
 import type { Call, Route } from './routes.ts';
-import type { Notification, Subscription } from './service-hooks.ts';
+import type { Notification, Subscription } from './webhooks.ts';
 
 const MOST_NOTIFICATIONS = 100;
 
-export const hookRoutes: readonly Route[] = [
+export const webhookRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '_apis/hooks/subscriptions',
@@ -57,8 +57,8 @@ export const hookRoutes: readonly Route[] = [
   },
 ];
 
-function visible({ hooks, collection, token }: Call): Subscription[] {
-  return token.canViewHooks ? hooks.all(collection) : [];
+function visible({ webhooks, collection, token }: Call): Subscription[] {
+  return token.canViewHooks ? webhooks.all(collection) : [];
 }
 
 /** All subscriptions here have one publisher and one consumer. */
