@@ -26,6 +26,12 @@ export interface EmulateOptions {
 
 /** Behind the ports of the platforms, with room for more of them. */
 const CONTROL_OFFSET = 9;
+/** Of all hooks that people register for the configuration that is printed. */
+const WEBHOOK_SECRET = 'only-known-to-the-emulators';
+/** Where `dev` listens. */
+const SERVER = 'http://127.0.0.1:8081';
+/** Slow enough to see that a webhook is faster. */
+const POLL_SECONDS = 5;
 /** The last one is closed again at once: no integration should pick it up. */
 const SAMPLES: readonly NewTicket[] = [
   { title: 'Checkout button does nothing on Safari 17', labels: ['bug', 'agent-smith'] },
@@ -83,7 +89,9 @@ function configOf(sites: readonly Site[]): object {
   const projectOf = ({ platform, project }: Site) => ({
     tickets: { ...project.tickets, auth: 'token' },
     [`${platform}_trigger`]: { pipeline_from_label: { 'agent-smith': 'fix-bug' } },
-    polling: { enabled: true, interval_seconds: 2 },
+    polling: { enabled: true, interval_seconds: POLL_SECONDS },
+    // Without a hook at the tracker it changes nothing.
+    webhook: { secret: WEBHOOK_SECRET },
   });
   return {
     projects: Object.fromEntries(sites.map((site) => [site.platform, projectOf(site)])),
@@ -127,6 +135,12 @@ function asJson(sites: readonly Site[], control: ControlServer, config: object):
   };
 }
 
+/** What registers a webhook: the others go alike. */
+function hookCommand(control: string, platform: string): string {
+  const hook = { url: `${SERVER}/webhook/${platform}`, secret: WEBHOOK_SECRET };
+  return `curl ${control}/webhooks -H 'content-type: application/json' -d '${JSON.stringify(hook)}'`;
+}
+
 function asText(
   sites: readonly Site[],
   control: ControlServer,
@@ -158,6 +172,10 @@ function asText(
           `The configuration is in ${file}. In another terminal, after the exports above:`,
           '',
           `npm run dev -- --config ${file}`,
+          '',
+          `It asks every ${POLL_SECONDS} s. A webhook tells it at once (docs/emulators.md):`,
+          '',
+          ...sites.slice(0, 1).map(({ platform }) => hookCommand(`${control.url}/${platform}`, platform)),
           '',
         ]),
     'Serving until Ctrl-C; all is forgotten then.',

@@ -5,7 +5,7 @@ import type { Environment } from '../config/expand.ts';
 import { formatProblem } from '../config/problems.ts';
 import { badReloadFinding, WATCH_INTERVAL_MS, watchConfig } from '../config/watch.ts';
 import { DEFAULT_TIMING, scaleTiming } from '../domain/timing.ts';
-import { messageOf } from '../foundation/errors.ts';
+import { messageOf, OperationError } from '../foundation/errors.ts';
 import { parseRedisUrl } from '../redis/address.ts';
 import { openConfig } from './open-config.ts';
 import { type ExitCode, instanceName, openLog, UsageError, untilSignalled, version } from './process.ts';
@@ -58,7 +58,9 @@ export async function serve(options: ServeOptions): Promise<ExitCode> {
     await app.start();
   } catch (error) {
     await app.stop();
-    throw new UsageError(`the server cannot listen: ${messageOf(error)}; choose another --port or --host`);
+    // That of the listener for webhooks names its own setting.
+    const another = error instanceof OperationError ? 'one' : '--port or --host';
+    throw new UsageError(`the server cannot listen: ${messageOf(error)}; choose another ${another}`);
   }
   const watching = watchConfig({
     file,

@@ -1,10 +1,11 @@
 /** Turns what the rooms say of themselves into the facts that `/health` shows. Pure but for the clock of changes. */
 import type { LeaderStatus } from '../coordination/leader.ts';
-import type { MissedGap } from '../coordination/missed-board.ts';
+import type { MissedGap, MissedNote } from '../coordination/missed-board.ts';
 import type { PollSummary } from '../coordination/poll-board.ts';
 import { type FallbackReason, listingPace, type Project } from '../domain/project.ts';
 import type { Finding } from '../foundation/findings.ts';
 import { engineMode } from '../ingress/engine-choice.ts';
+import { takesWebhooks } from '../ingress/missed-plan.ts';
 import { stretchOf } from '../ingress/poll-schedule.ts';
 import type { UsedCredential } from '../platforms/connections.ts';
 import { holdOf } from '../platforms/rate-limits.ts';
@@ -30,8 +31,8 @@ export interface RoomStates {
   readonly recoveringMs: number;
   readonly projects: readonly Project[];
   readonly polls: ReadonlyMap<string, PollSummary>;
-  /** The last gap in the deliveries of each project. */
-  readonly gaps: ReadonlyMap<string, MissedGap>;
+  /** What is known of the missed deliveries of each project. */
+  readonly missed: ReadonlyMap<string, MissedNote>;
   /** Whether what takes webhooks in is open. The problem is shown as it is: in words, without an address. */
   readonly webhookListener: 'up' | { readonly problem: string };
   readonly credentials: readonly UsedCredential[];
@@ -64,9 +65,7 @@ export function createHealthCollector(): (
         return subsystem(name, 'up', leader?.position ?? 'follower');
       });
     const webhooks = (): Subsystem => {
-      const takers = states.projects.filter(
-        (project) => project.triggers.has('webhook') && project.disabled === undefined,
-      );
+      const takers = states.projects.filter(takesWebhooks);
       if (takers.length === 0) return subsystem('webhooks', 'disabled', 'no project takes webhooks', false);
       if (states.webhookListener === 'up')
         return onRedis('webhooks', () => subsystem('webhooks', 'up', 'takes deliveries'));
@@ -97,7 +96,8 @@ export function createHealthCollector(): (
         ...states.findings,
         ...states.credentials.flatMap(budgetFindings),
         ...states.projects.flatMap(({ name }) => claimFindings(name, states.polls.get(name))),
-        ...states.projects.flatMap((project) => fallbackFindings(project, states.polls.get(project.name))),
+        ...fallbackFindings(states.projects, states.polls),
+        ...states.projects.filter(takesWebhooks).flatMap(({ name }) => states.missed.get(name)?.finding ?? []),
         // Without Redis nobody can lead or recover: the subsystems say so already.
         ...(redis !== 'unset' && redis.state === 'up'
           ? [...leaderFindings(states.leaders), ...recoveryFindings(states.recoveringMs)]
@@ -105,7 +105,7 @@ export function createHealthCollector(): (
       ],
       roles: states.leaders.map(roleView),
       projects: states.projects.map((project) =>
-        projectView(project, states.polls.get(project.name), states.gaps.get(project.name)),
+        projectView(project, states.polls.get(project.name), states.missed.get(project.name)?.last),
       ),
       budgets: states.credentials.map(budgetView),
     };
@@ -148,17 +148,27 @@ function claimFindings(project: string, poll: PollSummary | undefined): Finding[
 }
 
 const WHY_POLLING: Readonly<Record<FallbackReason, string>> = {
-  'no-secret': 'it has no webhook secret; set one',
-  'listener-down': 'the listener for webhooks could not be opened; see the log',
-  'deliveries-stopped': 'listings find what no delivery has told of; look at the hook, its address and its secret',
+  'no-secret': 'no webhook secret is set',
+  'listener-down': 'the listener for webhooks could not be opened (see the log)',
+  'deliveries-stopped': 'listings find what no delivery has told of (look at the hook, its address and its secret)',
 };
 
-/** Of the last poll, so that every replica shows it and not the poller leader alone. */
-function fallbackFindings(project: Project, poll: PollSummary | undefined): Finding[] {
-  const reason = poll?.engineReason;
-  if (reason === undefined || engineMode(project) !== 'auto') return [];
-  const text = `Project ${project.name} is polled instead of streaming: ${WHY_POLLING[reason]}.`;
-  return [{ code: 'event-engine-fallback', severity: 'warning', text }];
+/** Listed by name in one text; the others are counted. */
+const MOST_NAMES = 5;
+
+/**
+ * One for each reason: a road that breaks does so for all. From the last polls, so that every replica shows it and not the
+ * poller leader alone.
+ */
+function fallbackFindings(projects: readonly Project[], polls: ReadonlyMap<string, PollSummary>): Finding[] {
+  const onAuto = projects.filter((project) => engineMode(project) === 'auto');
+  return [...Map.groupBy(onAuto, ({ name }) => polls.get(name)?.engineReason)].flatMap(([reason, fallen]) => {
+    if (reason === undefined) return [];
+    const more = fallen.length > MOST_NAMES ? ` and ${fallen.length - MOST_NAMES} more` : '';
+    const names = fallen.slice(0, MOST_NAMES).map(({ name }) => name);
+    const text = `Polled instead of streaming, because ${WHY_POLLING[reason]}: ${names.join(', ')}${more}.`;
+    return [{ code: 'event-engine-fallback', severity: 'warning', text }];
+  });
 }
 
 /** Waits up to a minute are every day's; a longer one leaves tickets lying. */

@@ -12,12 +12,15 @@ export interface BodyLimits {
 
 export type BodyRefusal = { readonly kind: 'too-large' } | { readonly kind: 'overloaded' };
 
+/** What of a request matters here. */
+export type SentBody = Pick<IncomingMessage, 'headers'> & AsyncIterable<Buffer>;
+
 export interface HeldBodies {
   /**
    * Reads a body to its end and hands it over; it counts until `use` is over.
    * @throws when the sender goes away before the end, and what `use` throws
    */
-  hold<T>(request: IncomingMessage, use: (body: Buffer) => Promise<T>): Promise<T | BodyRefusal>;
+  hold<T>(request: SentBody, use: (body: Buffer) => Promise<T>): Promise<T | BodyRefusal>;
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -40,7 +43,7 @@ export function createHeldBodies({ mostBytes, mostBytesInFlight }: BodyLimits): 
       };
       try {
         let refusal = whyRefused(Number(request.headers['content-length'] ?? 0), 0);
-        for await (const chunk of request as AsyncIterable<Buffer>) {
+        for await (const chunk of request) {
           refusal ??= whyRefused(size + chunk.length, chunk.length);
           if (refusal === undefined) {
             bytes = withRoomFor(size + chunk.length, bytes, mostBytes);

@@ -17,6 +17,7 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const startInfo = z.object({
   control: z.url(),
   environment: z.record(z.string(), z.string()),
+  config: z.object({ projects: z.record(z.string(), z.object({ webhook: z.object({ secret: z.string() }) })) }),
   platforms: z.array(
     z.object({
       platform: z.string(),
@@ -26,6 +27,8 @@ const startInfo = z.object({
     }),
   ),
 });
+
+const attempts = z.array(z.object({ status: z.number().nullable() }));
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -82,13 +85,14 @@ test('a client library works with what was printed, and the control API shows wh
   expect(await exit).toEqual([0, null]);
 });
 
-test('our own server works off the sample of every platform, with the configuration that was written', {
+test('our own server works off the sample of every platform and takes its webhooks, with the configuration that was written', {
   timeout: 40_000,
 }, async () => {
   const dir = await openDir();
   const { info } = await startEmulators(dir, '--config-out', 'emulated.yml');
   const env = { ...info.environment, LOG_LEVEL: 'error' };
-  start(['dev', '--port', '0', '--config', path.join(dir, 'emulated.yml')], dir, env);
+  const port = await freePort();
+  start(['dev', '--port', String(port), '--config', path.join(dir, 'emulated.yml')], dir, env);
   for (const { platform, samples } of info.platforms) {
     await until(
       `the sample of ${platform} is done`,
@@ -103,6 +107,16 @@ test('our own server works off the sample of every platform, with the configurat
     );
   }
   expect(info.platforms.map(({ platform }) => platform)).toEqual(['github', 'gitlab', 'azuredevops', 'jira']);
+
+  for (const { platform } of info.platforms) {
+    const secret = info.config.projects[platform]?.webhook.secret;
+    const control = `${info.control}/${platform}`;
+    await json(`${control}/webhooks`, 'POST', { url: `http://127.0.0.1:${port}/webhook/${platform}`, secret });
+    await json(`${control}/tickets`, 'POST', { labels: ['agent-smith'] });
+    const isAccepted = async (): Promise<boolean> =>
+      attempts.parse(await json(`${control}/webhooks/attempts`)).some(({ status }) => status === 202);
+    await until(`the server has accepted a webhook of ${platform}`, isAccepted);
+  }
 });
 
 test('a port that is taken: exit 2 and the port in words', async () => {

@@ -18,7 +18,7 @@ test('a good file shows how its tickets come in, what starts a run, and what is 
     tickets: { type: GitHub, url: https://github.com/org/my-api }
     github_trigger: { pipeline_from_label: { 2: two, 1: one } }
     polling: { enabled: true, interval_seconds: 30, jitter_percent: 5 }
-    webhook: { secret: a-secret }
+    webhook: { secret: a-long-webhook-secret }
   desk:
     tickets: { type: Jira, url: https://x.atlassian.net, project: ABC }
     sync_policy: webhook_only
@@ -51,11 +51,11 @@ pipelines:
 });
 
 test.each([
-  ['auto', 'a-secret', 'auto: every 600 s +-10%, else every 60 s +-10%', 'yes', []],
+  ['auto', 'a-long-webhook-secret', 'auto: every 600 s +-10%, else every 60 s +-10%', 'yes', []],
   ['auto', '', 'auto, without a webhook secret: every 60 s +-10%', 'no', []],
-  ['streaming', 'a-secret', 'every 600 s +-10% (to be safe)', 'yes', []],
+  ['streaming', 'a-long-webhook-secret', 'every 600 s +-10% (to be safe)', 'yes', []],
   ['streaming', '', 'every 600 s +-10% (to be safe)', 'no', ['no-webhook-secret']],
-  ['polling', 'a-secret', 'no', 'no', ['no-ingress']],
+  ['polling', 'a-long-webhook-secret', 'no', 'no', ['no-ingress']],
 ])(
   'event_engine %s with webhook secret "%s": listed %s, webhooks %s',
   async (engine, secret, listed, webhooks, codes) => {

@@ -117,7 +117,7 @@ describe('deliveries', () => {
     const [taken] = await deliveries.take(10);
     if (taken === undefined) throw new Error('nothing is due');
     expect((await site.ask(`/api/deliveries/${name}`)).json).toMatchObject({ state: 'queued', tries: 1, runs: [] });
-    await deliveries.settle(taken, [name], { kind: 'processed', outcome: 'claimed', run: run.id });
+    await deliveries.settle(taken, { kind: 'processed', outcome: 'claimed', run: run.id });
 
     const { status, json } = await site.ask(`/api/deliveries/${name}`);
     expect(status).toBe(200);
@@ -188,7 +188,7 @@ describe('deliveries', () => {
     await deliveries.accept(delivery('d1'));
     const [taken] = await deliveries.take(10);
     if (taken === undefined) throw new Error('nothing is due');
-    await deliveries.settle(taken, [name], { kind: 'failed', outcome: 'failed: unavailable' });
+    await deliveries.settle(taken, { kind: 'failed', outcome: 'failed: unavailable' });
     expect((await ask(`/api/deliveries/${name}`)).json).toMatchObject({ state: 'failed' });
 
     const replayed = await ask(`/api/deliveries/${name}/replay`, { method: 'POST' });

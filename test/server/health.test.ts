@@ -27,7 +27,7 @@ const good: RoomStates = {
   recoveringMs: 0,
   projects: [project],
   polls: new Map(),
-  gaps: new Map(),
+  missed: new Map(),
   webhookListener: 'up',
   credentials: [],
   findings: [],
@@ -199,6 +199,21 @@ test('health: a fallback is a finding on every replica, until the last poll says
   expect(codes([onAuto], fallen)).toEqual(['event-engine-fallback']);
   expect(codes([onAuto], { engine: 'streaming' })).toEqual([]);
   expect(codes([taker], fallen)).toEqual([]);
+});
+
+test('health: many that have fallen back for one reason are one finding', () => {
+  const many = Array.from({ length: 1_000 }, (_, i) => ({ ...onAuto, name: `p${i}` }));
+  const fallen = { ...lastPoll, engineReason: 'listener-down' } as const;
+  const { findings } = factsOf({ projects: many, polls: new Map(many.map(({ name }) => [name, fallen])) });
+  expect(findings).toMatchObject([{ code: 'event-engine-fallback', text: expect.stringContaining('p0, p1') }]);
+  expect(findings[0]?.text.length).toBeLessThan(300);
+});
+
+test('health: what the leader was told of the hooks is a finding on every replica, as long as webhooks are taken', () => {
+  const finding = { code: 'hook-disabled', severity: 'error', text: 'switched off' } as const;
+  const missed = new Map([['api', { sinceMs: 0, downMs: 0, finding }]]);
+  expect(factsOf({ projects: [taker], missed }).findings).toEqual([finding]);
+  expect(factsOf({ projects: [project], missed }).findings).toEqual([]);
 });
 
 function unlisted(plain: Project): Project {

@@ -2,42 +2,14 @@
  * The demo's tickets: what people did with them, and how they stand now by the emulators' labels and the pipelines'
  * ledger.
  */
-import { isOurs, type Lifecycle, lifecycleLabel, readLifecycle } from '../../domain/lifecycle.ts';
+import { isOurs, lifecycleLabel, readLifecycle } from '../../domain/lifecycle.ts';
 import type { NewTicket } from '../../emulators/emulated-project.ts';
 import type { Site } from '../../emulators/sites.ts';
-import type { RunnerLedger, WatchedLife } from './ledger.ts';
+import type { Arrival, BoardTicket, Look } from './board-ticket.ts';
+import type { RunnerLedger } from './ledger.ts';
+import type { Claim } from './replica-log.ts';
 import { type Bystander, FAILS_MARK, type LabelEdits, type Sample } from './tickets.ts';
-import { endOf, judge, type TicketEnd, type TicketEvidence, type Verdict } from './verdict.ts';
-
-/** How a ticket looks to a viewer: its lifecycle, or why it has none. `interrupted`: its worker was killed under it. */
-export type Look = 'new' | Lifecycle | 'interrupted' | 'skipped';
-
-/** A ticket as it stands now. */
-export interface BoardTicket {
-  /** Its page: the one name that is the same for the emulator and the pipelines. */
-  readonly page: string;
-  /** Slug of its platform. */
-  readonly platform: string;
-  /** For people, in its platform's section: `shop#3`. */
-  readonly shortName: string;
-  /** For people, anywhere: `GitHub shop#3`. */
-  readonly name: string;
-  /** Untrusted text. */
-  readonly title: string;
-  readonly pipeline: string;
-  readonly look: Look;
-  /** Why it is left alone, for `skipped`. */
-  readonly why: string;
-  readonly end: TicketEnd;
-  readonly life: WatchedLife | undefined;
-  /** Since it looks like this; wall-clock ms. */
-  readonly sinceMs: number;
-  readonly asked: number;
-  /** What a person does to its labels while we move ours. */
-  readonly edits: LabelEdits | undefined;
-  /** The people have closed it: it is off the board. */
-  readonly closed: boolean;
-}
+import { endOf, judge, type TicketEvidence, type Verdict } from './verdict.ts';
 
 export interface Board {
   /** A person opens a ticket that starts a pipeline. */
@@ -47,6 +19,8 @@ export interface Board {
   addLabel(page: string, label: string, by: string): void;
   removeLabel(page: string, label: string, by: string): void;
   close(page: string, by: string): void;
+  /** A replica says that it has claimed a ticket; undefined for one that is not on the board. */
+  noteClaim(claim: Claim): BoardTicket | undefined;
   /** In the order of opening, bystanders last. */
   tickets(): BoardTicket[];
   verdict(): Verdict;
@@ -59,12 +33,16 @@ export interface Board {
 interface Entry {
   readonly site: Site;
   readonly ticket: string;
+  /** By which an adapter reads it. */
+  readonly id: string;
   readonly page: string;
   readonly title: string;
   readonly pipeline: string;
   readonly why: string;
   readonly edits: LabelEdits | undefined;
   asked: number;
+  askedAtMs: number;
+  arrival: Arrival | undefined;
   closed: boolean;
   /** As people left them. */
   labels: readonly string[];
@@ -76,21 +54,25 @@ export function createBoard(ledger: RunnerLedger): Board {
   const entries = new Map<string, Entry>();
 
   const add = (site: Site, opened: NewTicket & Pick<Sample, 'title' | 'labels'>, facts: Partial<Entry>): Entry => {
-    const { ticket, url } = site.project.openTicket(opened);
     const { title, labels } = opened;
+    const askedAtMs = Date.now();
+    const { ticket, id, url } = site.project.openTicket(opened);
     const entry: Entry = {
       site,
       ticket,
+      id,
       page: url,
       title,
       pipeline: '',
       why: '',
       edits: undefined,
       asked: 0,
+      askedAtMs,
+      arrival: undefined,
       closed: false,
       labels,
       look: 'new',
-      sinceMs: Date.now(),
+      sinceMs: askedAtMs,
       ...facts,
     };
     entries.set(url, entry);
@@ -121,7 +103,7 @@ export function createBoard(ledger: RunnerLedger): Board {
       entry.look = now;
       entry.sinceMs = Date.now();
     }
-    const { site, ticket: _ticket, labels: _labels, ...facts } = entry;
+    const { site, ticket: _ticket, id: _id, labels: _labels, askedAtMs: _askedAtMs, ...facts } = entry;
     return {
       ...facts,
       platform: site.platform,
@@ -143,8 +125,11 @@ export function createBoard(ledger: RunnerLedger): Board {
       if (closed) site.project.closeTicket(ticket);
     },
     askAgain(page, by) {
-      const { site, ticket } = entryOf(page);
-      entryOf(page).asked += 1;
+      const entry = entryOf(page);
+      const { site, ticket } = entry;
+      entry.asked += 1;
+      entry.askedAtMs = Date.now();
+      entry.arrival = undefined;
       site.project.addLabel(ticket, lifecycleLabel('pending'), by);
     },
     addLabel(page, label, by) {
@@ -161,6 +146,12 @@ export function createBoard(ledger: RunnerLedger): Board {
       const entry = entryOf(page);
       entry.closed = true;
       entry.site.project.closeTicket(entry.ticket, by);
+    },
+    noteClaim({ project, ticketId, trigger, atMs }) {
+      const entry = [...entries.values()].find(({ site, id }) => site.platform === project && id === ticketId);
+      if (entry === undefined) return undefined;
+      entry.arrival = { by: trigger, afterMs: Math.max(0, atMs - entry.askedAtMs) };
+      return look(entry);
     },
     tickets: () => [...entries.values()].sort((a, b) => Number(a.asked === 0) - Number(b.asked === 0)).map(look),
     verdict: () => judge([...entries.values()].map(evidenceOf), ledger.kills()),

@@ -12,8 +12,8 @@ import type { Site } from '../../emulators/sites.ts';
 import { every } from '../../foundation/loop.ts';
 import { type ExitCode, untilDismissed } from '../process.ts';
 import { createEndWatch } from './end-watch.ts';
-import { createNews, type News, newsOfMove, newsOfRunner } from './news.ts';
-import { createPeople } from './people.ts';
+import { createNews, type News, newsOfArrival, newsOfMove, newsOfRunner } from './news.ts';
+import { createPeople, type People } from './people.ts';
 import { roleInWords, type Scene } from './screen.ts';
 import { openStage, type Stage } from './stage.ts';
 import { openTerminal } from './terminal.ts';
@@ -81,7 +81,7 @@ async function play(
   const end = (): void => ending.abort();
   const terminal = openTerminal(options.env, (key) => press(key));
   const news = createNews(startedAtMs, (line) => terminal.announce(line));
-  const people = createPeople({ sites, board, ledger, replicas, news, signal });
+  const people = createPeople({ ...stage, news, signal });
   const press = (key: string): void => {
     if (key === 'k') people.killLeader().catch(fail);
     if (key === 'n') people.openTicket();
@@ -106,17 +106,25 @@ async function play(
   let ended = false;
 
   const refresh = async (): Promise<Scene> => {
+    for (const claim of replicas.flatMap((replica) => replica.takeClaims())) {
+      const ticket = board.noteClaim(claim);
+      if (ticket?.arrival === undefined) continue;
+      const piece = newsOfArrival(ticket.name, ticket.arrival);
+      news.tell(piece.text, piece.tone);
+    }
     for (const line of await ledger.read()) {
       const piece = newsOfRunner(line, nameOf);
       if (piece !== undefined) news.tell(piece.text, piece.tone);
     }
     await Promise.all(replicas.map((replica) => replica.look()));
     watchLeaders();
+    const views = replicas.map((replica) => replica.view());
     const scene: Scene = {
       nowMs: Date.now(),
       elapsedMs: Date.now() - startedAtMs,
-      replicas: replicas.map((replica) => replica.view()),
+      replicas: views,
       sites,
+      engines: new Map(views.flatMap(({ engines }) => [...engines])),
       tickets: board.tickets(),
       news: news.latest(NEWS_SHOWN),
       verdict: board.verdict(),
@@ -131,21 +139,30 @@ async function play(
     people.openFirst(options.tickets ?? (options.once ? TICKETS_ONCE : TICKETS_ENDLESS));
     news.tell(`two replicas start, ${board.verdict().tickets} tickets are waiting`);
     for (const replica of replicas) replica.start();
-    const happening = (options.once ? people.killOnce() : people.keepGoing()).catch(fail);
+    const happening = (options.once ? playOnce(people) : playOn(people)).catch(fail);
     await every({ intervalMs: REFRESH_MS, signal, onError: fail }, async () => {
       const { verdict } = await refresh();
-      if (!options.once || !isOver(verdict)) return;
+      if (!options.once || !isOver(verdict, people.unopened())) return;
       ended = true;
       end();
     });
     await happening;
     const last = await refresh();
     terminal.close(last);
-    return { verdict: last.verdict, cutShort: !ended };
+    return { verdict: last.verdict, cutShort: !ended || (options.once && people.unopened() > 0) };
   } finally {
     terminal.close();
     for (const stop of unsubscribe) stop();
   }
+}
+
+async function playOnce(people: People): Promise<void> {
+  await Promise.all([people.openOthers(), people.killOnce()]);
+}
+
+async function playOn(people: People): Promise<void> {
+  await people.openOthers();
+  await people.keepGoing();
 }
 
 /** Tells when another replica begins to lead. */

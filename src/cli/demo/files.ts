@@ -16,6 +16,8 @@ export interface DemoFiles {
 export interface DemoFilesOptions {
   readonly dir: string;
   readonly sites: readonly Site[];
+  /** Those of them that send webhooks; the others are polled. */
+  readonly hooked: readonly Site[];
   readonly beats: PipelineBeats;
 }
 
@@ -28,7 +30,12 @@ export interface PipelineBeats {
 /** The variable by which a replica tells its pipelines who it is. */
 export const REPLICA_VARIABLE = 'DEMO_REPLICA';
 
+/** What the webhooks of all platforms are signed with, or send along. */
+export const WEBHOOK_SECRET = 'only-known-to-the-demo';
+
 const SLOTS_PER_REPLICA = 3;
+/** Ten minutes in production. */
+const RECONCILE_SECONDS = 2;
 
 /**
  * One script plays all pipelines. It appends to one file, a line at a time: then the lines of all processes have one
@@ -70,10 +77,11 @@ export async function writeDemoFiles(options: DemoFilesOptions): Promise<DemoFil
   await mkdir(files.temporary);
   await writeFile(files.ledger, '');
   await writeFile(script, PIPELINE);
-  const projectOf = ({ platform, project }: Site) => ({
-    tickets: { ...project.tickets, auth: 'token' },
-    [`${platform}_trigger`]: { default_pipeline: DEFAULT_PIPELINE, pipeline_from_label: PIPELINE_FROM_LABEL },
+  const projectOf = (site: Site) => ({
+    tickets: { ...site.project.tickets, auth: 'token' },
+    [`${site.platform}_trigger`]: { default_pipeline: DEFAULT_PIPELINE, pipeline_from_label: PIPELINE_FROM_LABEL },
     polling: { enabled: true, interval_seconds: 1, jitter_percent: 20 },
+    ...(options.hooked.includes(site) ? { webhook: { secret: WEBHOOK_SECRET } } : { sync_policy: 'poll_only' }),
   });
   // Run by name: temporary folders are often mounted without permission to execute.
   const pipeline = {
@@ -85,6 +93,8 @@ export async function writeDemoFiles(options: DemoFilesOptions): Promise<DemoFil
   const config = {
     projects: Object.fromEntries(options.sites.map((site) => [site.platform, projectOf(site)])),
     pipelines: Object.fromEntries(Object.values(PIPELINE_FROM_LABEL).map((name) => [name, pipeline])),
+    event_engine: 'auto',
+    reconcile_interval_seconds: RECONCILE_SECONDS,
     agent: {
       queue: { max_parallel_jobs: SLOTS_PER_REPLICA, consume_block_seconds: 1, shutdown_grace_seconds: 0 },
     },

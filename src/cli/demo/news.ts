@@ -1,6 +1,8 @@
 /** "What just happened", in plain words: made from the ledgers of the emulators and of the pipelines. */
 import type { Lifecycle } from '../../domain/lifecycle.ts';
+import type { Trigger } from '../../domain/project.ts';
 import { unreachable } from '../../foundation/errors.ts';
+import type { Arrival } from './board-ticket.ts';
 import type { LedgerLine } from './ledger.ts';
 
 export type Tone = 'plain' | 'person' | 'good' | 'bad' | 'chaos';
@@ -23,6 +25,13 @@ export interface News {
 
 const REMEMBERED = 100;
 
+const ARRIVES: Readonly<Record<Trigger, string>> = {
+  webhook: 'comes in by webhook',
+  poll: 'is found by a listing',
+  reconcile: 'is found by repair',
+  manual: 'is claimed by hand',
+};
+
 /** `onLine` gets each line at once, for output without a screen. */
 export function createNews(startedAtMs: number, onLine: (line: NewsLine) => void): News {
   const lines: NewsLine[] = [];
@@ -41,9 +50,8 @@ export function createNews(startedAtMs: number, onLine: (line: NewsLine) => void
 export function newsOfMove(name: string, to: Lifecycle, from: readonly (Lifecycle | undefined)[]): Piece | undefined {
   switch (to) {
     case 'enqueued':
-      return from.includes('in-progress')
-        ? { text: `${name} is handed back to the queue`, tone: 'chaos' }
-        : { text: `${name} is claimed and waits in the queue`, tone: 'plain' };
+      // The claim tells of itself.
+      return from.includes('in-progress') ? { text: `${name} is handed back to the queue`, tone: 'chaos' } : undefined;
     case 'done':
       return { text: `${name} is done`, tone: 'good' };
     case 'failed':
@@ -54,6 +62,12 @@ export function newsOfMove(name: string, to: Lifecycle, from: readonly (Lifecycl
     default:
       return unreachable(to);
   }
+}
+
+/** How a ticket came in. */
+export function newsOfArrival(name: string, { by, afterMs }: Arrival): Piece {
+  const after = afterMs < 1000 ? `${afterMs} ms` : `${(afterMs / 1000).toFixed(1)} s`;
+  return { text: `${name} ${ARRIVES[by]} after ${after} and waits in the queue`, tone: 'plain' };
 }
 
 /** What a line of the pipelines' ledger means; undefined for beats and the like. */

@@ -3,19 +3,14 @@
  * somebody who pulls the plug of a replica now and then. Each act is told, so that a viewer can follow.
  */
 import type { Lifecycle } from '../../domain/lifecycle.ts';
-import type { Site } from '../../emulators/sites.ts';
 import { sleep } from '../../foundation/loop.ts';
-import type { Board, BoardTicket } from './board.ts';
+import type { BoardTicket } from './board-ticket.ts';
+import { between, pick, somebody } from './chance.ts';
 import type { RunnerLedger } from './ledger.ts';
-import type { News } from './news.ts';
 import type { Replica } from './replica.ts';
-import { BYSTANDERS, sampleAt } from './tickets.ts';
+import { createTicketWriters, type TicketWriters, type TicketWritersDeps } from './ticket-writers.ts';
 
-export interface People {
-  /** The tickets that are there from the start. */
-  openFirst(count: number): void;
-  /** On the given site, or on each in turn. */
-  openTicket(site?: Site): void;
+export interface People extends TicketWriters {
   /** Somebody may change people's labels in the very moment in which we have changed ours. */
   seeMove(ticket: BoardTicket, to: Lifecycle): void;
   /** Kills one replica that is at work, and brings it back. */
@@ -26,16 +21,10 @@ export interface People {
   killLeader(): Promise<void>;
 }
 
-export interface PeopleDeps {
-  readonly sites: readonly Site[];
-  readonly board: Board;
+export interface PeopleDeps extends TicketWritersDeps {
   readonly ledger: RunnerLedger;
-  readonly replicas: readonly Replica[];
-  readonly news: News;
-  readonly signal: AbortSignal;
 }
 
-const NAMES = ['mia', 'noah', 'lena', 'ravi', 'zoe'] as const;
 const PACE_MS = { least: 1_500, most: 3_500 };
 const KILL_MS = { least: 25_000, most: 35_000 };
 /** More than this at once and a viewer cannot follow. */
@@ -48,18 +37,13 @@ const DEAD_MS = 4_000;
 const DEAD_ONCE_MS = 1_000;
 const LOOK_AROUND_MS = 50;
 
-export function createPeople({ sites, board, ledger, replicas, news, signal }: PeopleDeps): People {
+export function createPeople(deps: PeopleDeps): People {
+  const { hooked, board, ledger, replicas, news, signal } = deps;
+  const writers = createTicketWriters(deps);
   /** Whose labels somebody has changed already, at which move. */
   const edited = new Set<string>();
-  let written = 0;
   let killing = false;
 
-  const open = (by: string, wanted?: Site): BoardTicket => {
-    const site = wanted ?? sites[written % sites.length];
-    if (site === undefined) throw new Error('the demo has no platform');
-    return board.open(site, sampleAt(written++), by);
-  };
-  const somebody = (): string => pick(NAMES) ?? NAMES[0];
   const leader = (): Replica | undefined => replicas.find((replica) => replica.view().leads.includes('poller'));
   const allUp = (): boolean => replicas.every((replica) => replica.view().state === 'up');
 
@@ -72,11 +56,7 @@ export function createPeople({ sites, board, ledger, replicas, news, signal }: P
     return allStarted ? working[0] : undefined;
   };
 
-  const openTicket = (site?: Site): void => {
-    const by = somebody();
-    const { name, title } = open(by, site);
-    news.tell(`${by} opens ${name}: ${title}`, 'person');
-  };
+  const isHooked = ({ platform }: BoardTicket): boolean => hooked.some((site) => site.platform === platform);
 
   const kill = async (replica: Replica, deadMs: number): Promise<void> => {
     killing = true;
@@ -109,7 +89,7 @@ export function createPeople({ sites, board, ledger, replicas, news, signal }: P
       board.close(finished.page, by);
       news.tell(`${by} is happy and closes ${finished.name}`, 'person');
     }
-    if (tickets.filter(({ end }) => end === 'open').length < MOST_ON_THEIR_WAY) openTicket();
+    if (tickets.filter(({ end }) => end === 'open').length < MOST_ON_THEIR_WAY) writers.openTicket();
   };
 
   const keepKilling = async (): Promise<void> => {
@@ -120,14 +100,7 @@ export function createPeople({ sites, board, ledger, replicas, news, signal }: P
   };
 
   return {
-    openTicket,
-    openFirst(count) {
-      for (let opened = 0; opened < count; opened += 1) open(somebody());
-      for (const [index, bystander] of BYSTANDERS.entries()) {
-        const site = sites[index % sites.length];
-        if (site !== undefined) board.openBystander(site, bystander);
-      }
-    },
+    ...writers,
     seeMove({ page, name, edits }, to) {
       if (edits === undefined || edited.has(`${page} ${to}`)) return;
       edited.add(`${page} ${to}`);
@@ -144,7 +117,9 @@ export function createPeople({ sites, board, ledger, replicas, news, signal }: P
     },
     async killOnce() {
       do {
-        const victim = victimAtWork();
+        // Not before webhooks come in: what was accepted by then must survive.
+        const begun = board.tickets().some((ticket) => isHooked(ticket) && ticket.arrival !== undefined);
+        const victim = begun ? victimAtWork() : undefined;
         if (victim !== undefined) return await kill(victim, DEAD_ONCE_MS);
       } while (await sleep(LOOK_AROUND_MS, signal));
     },
@@ -162,12 +137,4 @@ export function createPeople({ sites, board, ledger, replicas, news, signal }: P
       await kill(victim, DEAD_MS);
     },
   };
-}
-
-function pick<T>(from: readonly T[]): T | undefined {
-  return from[Math.floor(Math.random() * from.length)];
-}
-
-function between({ least, most }: { readonly least: number; readonly most: number }): number {
-  return least + Math.random() * (most - least);
 }

@@ -5,7 +5,9 @@
 import { createWriteStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
+import type { EngineKind } from '../../domain/project.ts';
 import { type LeashedProcess, startLeashed } from '../../redis/embedded/leashed-process.ts';
+import { type Claim, claimIn, portIn } from './replica-log.ts';
 
 export interface ReplicaView {
   readonly name: string;
@@ -15,8 +17,12 @@ export interface ReplicaView {
   /** Roles that it leads, as it says itself. */
   readonly leads: readonly string[];
   readonly activeRuns: number;
-  /** When it last listed each project without an error, as it says itself; UTC. */
-  readonly polls: ReadonlyMap<string, string>;
+  /** Its port, while it says that it takes webhooks. */
+  readonly webhookPort: number | undefined;
+  /** What wakes the ingress of each project, as it says itself. */
+  readonly engines: ReadonlyMap<string, EngineKind>;
+  /** When the last listing of each project that went well began; wall-clock ms. */
+  readonly polls: ReadonlyMap<string, number>;
   /** The first error among its findings. */
   readonly problem: string | undefined;
 }
@@ -30,6 +36,8 @@ export interface Replica {
   kill(): Promise<void>;
   /** SIGTERM, and SIGKILL for one that does not end; resolves when it is gone. */
   stop(): Promise<void>;
+  /** What it has claimed since the last time that this was asked. */
+  takeClaims(): readonly Claim[];
   /** Asks `/health`. Never throws. */
   look(): Promise<void>;
 }
@@ -53,9 +61,11 @@ const REMEMBERED_LINES = 5;
 interface Health {
   readonly roles: readonly { readonly role: string; readonly position: 'leader' | 'follower' }[];
   readonly active_runs: number;
+  readonly subsystems: readonly { readonly name: string; readonly state: string }[];
   readonly projects: readonly {
     readonly name: string;
-    readonly last_poll?: { readonly at_utc: string; readonly result: string };
+    readonly engine: { readonly effective?: EngineKind };
+    readonly last_poll?: { readonly at_utc: string; readonly duration_ms: number; readonly result: string };
   }[];
   readonly findings: readonly { readonly severity: string; readonly text: string }[];
 }
@@ -67,6 +77,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   let child: LeashedProcess | undefined;
   let port: number | undefined;
   let health: Health | undefined;
+  const claims: Claim[] = [];
 
   const forget = (): void => {
     child = undefined;
@@ -82,9 +93,15 @@ export function createReplica(options: ReplicaOptions): Replica {
       state: child === undefined ? 'killed' : health === undefined ? 'starting' : 'up',
       leads: (health?.roles ?? []).filter(({ position }) => position === 'leader').map(({ role }) => role),
       activeRuns: health?.active_runs ?? 0,
+      webhookPort: health?.subsystems.some(takesWebhooks) === true ? port : undefined,
+      engines: new Map(
+        health?.projects.flatMap(({ name, engine: { effective } }) =>
+          effective === undefined ? [] : [[name, effective] as const],
+        ),
+      ),
       polls: new Map(
         health?.projects.flatMap(({ name, last_poll }) =>
-          last_poll?.result === 'ok' ? [[name, last_poll.at_utc] as const] : [],
+          last_poll?.result === 'ok' ? [[name, Date.parse(last_poll.at_utc) - last_poll.duration_ms] as const] : [],
         ),
       ),
       problem: health?.findings.find(({ severity }) => severity === 'error')?.text,
@@ -100,6 +117,8 @@ export function createReplica(options: ReplicaOptions): Replica {
           log.write(`${line}\n`);
           lastLines.push(line);
           if (lastLines.length > REMEMBERED_LINES) lastLines.shift();
+          const claim = claimIn(line);
+          if (claim !== undefined) claims.push(claim);
           if (child === started) port ??= portIn(line);
         },
       });
@@ -130,6 +149,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       }
       await agent.destroy();
     },
+    takeClaims: () => claims.splice(0),
     async look() {
       const asked = child;
       if (port === undefined) return;
@@ -146,8 +166,6 @@ async function askHealth(url: string, dispatcher: Agent): Promise<Health> {
   return (await answer.body.json()) as Health;
 }
 
-/** The server says its port on a log line, as it may take any free one. */
-function portIn(line: string): number | undefined {
-  const port = /"port":(\d+).*"msg":"listening"/.exec(line)?.[1];
-  return port === undefined ? undefined : Number(port);
+function takesWebhooks({ name, state }: Health['subsystems'][number]): boolean {
+  return name === 'webhooks' && state === 'up';
 }

@@ -2,14 +2,16 @@
  * The demo's picture, pure: a scene and the size of the window in, lines out. Nothing is wider than the window, nothing
  * taller.
  */
+import type { EngineKind } from '../../domain/project.ts';
 import type { Site } from '../../emulators/sites.ts';
 import { unreachable } from '../../foundation/errors.ts';
-import type { BoardTicket } from './board.ts';
+import type { BoardTicket } from './board-ticket.ts';
 import { type Cell, clean, lay, type Paint, type Style } from './cells.ts';
 import type { NewsLine, Tone } from './news.ts';
 import type { ReplicaView } from './replica.ts';
 import { LOOKS, renderSections, wantedHeight } from './sections.ts';
 import type { Verdict } from './verdict.ts';
+import { WAYS } from './ways.ts';
 
 export interface Scene {
   /** Wall-clock ms. */
@@ -18,6 +20,8 @@ export interface Scene {
   readonly replicas: readonly ReplicaView[];
   /** One section each, in this order. */
   readonly sites: readonly Pick<Site, 'platform' | 'name'>[];
+  /** How the tickets of a platform come in, by its slug. */
+  readonly engines: ReadonlyMap<string, EngineKind>;
   readonly tickets: readonly BoardTicket[];
   /** The latest news, oldest first; as many as may fit. */
   readonly news: readonly NewsLine[];
@@ -38,7 +42,10 @@ const FEWEST_NEWS = 4;
 const NEWS_SHARE = 0.3;
 const MOST_NEWS = 12;
 /** Those that the counters do not explain already. */
-const LEGEND = ['new', 'pending', 'enqueued', 'in-progress', 'interrupted', 'skipped'] as const;
+const LEGEND = [
+  ...(['webhook', 'poll'] as const).map((way) => WAYS[way]),
+  ...(['pending', 'enqueued', 'in-progress', 'interrupted', 'skipped'] as const).map((look) => LOOKS[look]),
+];
 
 const TONES: Readonly<Record<Tone, readonly Style[]>> = {
   plain: [],
@@ -59,6 +66,7 @@ export function renderScene(scene: Scene, size: Size, paint: Paint): string[] {
   const width = Math.min(size.columns - 1, WIDEST);
   const sections = scene.sites.map(({ platform, name }) => ({
     name,
+    engine: scene.engines.get(platform),
     tickets: scene.tickets.filter((ticket) => ticket.platform === platform && !ticket.closed),
   }));
   const head = [title(scene), ...scene.replicas.map((replica) => replicaLine(replica, width)), []];
@@ -140,7 +148,7 @@ function counters({ verdict, kills }: Scene): Cell[] {
 
 /** What the symbols mean: in a narrow section they stand alone. */
 function legend(): Cell[] {
-  return LEGEND.map((look) => ({ text: `  ${LOOKS[look].symbol} ${LOOKS[look].word}`, styles: LOOKS[look].styles }));
+  return LEGEND.map(({ symbol, word, styles }) => ({ text: `  ${symbol} ${word}`, styles }));
 }
 
 function keys(sections: number): Cell[] {

@@ -1,11 +1,15 @@
 /** The middle of the demo's picture: one section a platform, side by side where the window has room for two. */
+import type { EngineKind } from '../../domain/project.ts';
 import { unreachable } from '../../foundation/errors.ts';
-import type { BoardTicket, Look } from './board.ts';
+import type { BoardTicket, Look } from './board-ticket.ts';
 import { type Cell, clean, column, fitLine, type Style, widestOf } from './cells.ts';
+import { ENGINES, WAYS } from './ways.ts';
 
 export interface Section {
   /** For people: `GitHub`. */
   readonly name: string;
+  /** Undefined while no replica leads. */
+  readonly engine: EngineKind | undefined;
   readonly tickets: readonly BoardTicket[];
 }
 
@@ -82,12 +86,16 @@ function share(wanted: readonly number[], room: number): number[] {
   return given;
 }
 
-function renderSection({ name, tickets }: Section, space: Space, nowMs: number): Cell[][] {
+function renderSection({ name, engine, tickets }: Section, space: Space, nowMs: number): Cell[][] {
   const shown = chooseTickets(tickets, Math.max(0, space.height - 1));
   const count = (end: BoardTicket['end']): number => tickets.filter((ticket) => ticket.end === end).length;
   const hidden = tickets.length - shown.length;
+  const way = engine && ENGINES[engine];
+  // Beside how many there are more, a narrow section has no room for the word.
+  const shownWay = hidden > 0 && space.width < WIDTH_FOR_WORDS ? way?.symbol : way && `${way.symbol} ${way.word}`;
   const head: Cell[] = [
     { text: ` ${name}`, styles: ['bold'] },
+    { text: shownWay === undefined ? '' : `  ${shownWay}`, styles: way?.styles ?? [] },
     { text: `  ${LOOKS.done.symbol} ${count('done')}`, styles: LOOKS.done.styles },
     { text: `  ${LOOKS.failed.symbol} ${count('failed')}`, styles: LOOKS.failed.styles },
     { text: hidden === 0 ? '' : `  and ${hidden} more`, styles: ['dim'] },
@@ -107,18 +115,21 @@ function chooseTickets(tickets: readonly BoardTicket[], room: number): BoardTick
 }
 
 function ticketLine(ticket: BoardTicket, names: number, width: number, nowMs: number): Cell[] {
-  const { look } = ticket;
+  const { look, arrival } = ticket;
   const { symbol, word, styles } = LOOKS[look];
+  const came = arrival && WAYS[arrival.by];
   const turning = SPINNER[Math.floor(nowMs / SPIN_MS) % SPINNER.length] ?? symbol;
   const wide = width >= WIDTH_FOR_WORDS;
   const pipeline = width < WIDTH_FOR_PIPELINE ? 0 : 15;
   const state = wide ? 15 : 2;
+  const way = 2;
   const detail = width < WIDTH_FOR_PIPELINE ? 13 : 21;
   const faded: readonly Style[] = look === 'skipped' ? ['dim'] : [];
   return [
     { text: ` ${column(ticket.shortName, names)}`, styles: look === 'skipped' ? ['dim'] : ['bold'] },
-    { text: column(clean(ticket.title), width - 1 - names - pipeline - state - detail), styles: faded },
+    { text: column(clean(ticket.title), width - 1 - names - pipeline - way - state - detail), styles: faded },
     { text: column(ticket.pipeline, pipeline), styles: ['dim'] },
+    { text: (came?.symbol ?? '').padEnd(way), styles: came?.styles ?? [] },
     { text: `${look === 'in-progress' ? turning : symbol} ${wide ? word : ''}`.padEnd(state), styles },
     { text: detailOf(ticket, nowMs, width), styles: ['dim'] },
   ];

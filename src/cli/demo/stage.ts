@@ -9,6 +9,7 @@ import { createRedisConnection } from '../../redis/connection.ts';
 import { openLeashedFolder } from '../../redis/embedded/leashed-folder.ts';
 import { openEmbeddedRedis } from '../dev.ts';
 import { openLog } from '../process.ts';
+import { openBalancer } from './balancer.ts';
 import { type Board, createBoard } from './board.ts';
 import { type PipelineBeats, REPLICA_VARIABLE, writeDemoFiles } from './files.ts';
 import { createRunnerLedger, type RunnerLedger } from './ledger.ts';
@@ -18,6 +19,10 @@ export interface Stage {
   /** Holds the replicas' logs and the ledger of the pipelines. */
   readonly dir: string;
   readonly sites: readonly Site[];
+  /** Those of them that tell of changes by webhook; the others are polled. */
+  readonly hooked: readonly Site[];
+  /** Where webhooks lead to whichever replicas take them. */
+  readonly webhookOrigin: string;
   readonly ledger: RunnerLedger;
   readonly board: Board;
   /** Not started yet. */
@@ -63,7 +68,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       await Promise.all(sites.map((site) => site.close()));
     });
 
-    const files = await writeDemoFiles({ dir, sites, beats: options.beats });
+    // Half of them, so that a viewer sees the one way beside the other.
+    const hooked = sites.slice(0, Math.ceil(sites.length / 2));
+    const files = await writeDemoFiles({ dir, sites, hooked, beats: options.beats });
     const ledger = createRunnerLedger(files.ledger);
     const replicas = REPLICAS.map((name) =>
       createReplica({
@@ -85,7 +92,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     undo.push(async () => {
       await Promise.all(replicas.map((replica) => replica.stop()));
     });
-    return { dir, sites, ledger, board: createBoard(ledger), replicas, close };
+    const balancer = await openBalancer(() => replicas.flatMap((replica) => replica.view().webhookPort ?? []));
+    undo.push(() => balancer.close());
+    const board = createBoard(ledger);
+    return { dir, sites, hooked, webhookOrigin: balancer.origin, ledger, board, replicas, close };
   } catch (error) {
     await close();
     throw error;

@@ -60,6 +60,9 @@ describe.concurrent('demo', () => {
       expect(stdout).toMatch(new RegExp(`${name} (is done|has failed)`));
     }
     expect(stdout).toMatch(/puts the label customer on[^]*takes the label triage off/);
+    // On a machine that has much to do a listing may be faster for one of them.
+    expect(stdout).toMatch(/(GitHub shop|GitLab web)#1 comes in by webhook after \d/);
+    expect(stdout).toMatch(/about GitLab web#1 is lost on its way[^]*GitLab web#1 (comes in|is found)/);
     expect(stdout).toContain('is killed (SIGKILL)');
     await noneIsLeft(folder);
     expect(await readdir(folder)).toEqual([]);

@@ -1,6 +1,6 @@
 /** The demo's picture fits every window, shows the platforms side by side, and no control character of a ticket. */
 import { expect, test } from 'vitest';
-import type { BoardTicket } from '../../../src/cli/demo/board.ts';
+import type { BoardTicket } from '../../../src/cli/demo/board-ticket.ts';
 import type { Paint } from '../../../src/cli/demo/cells.ts';
 import { renderScene, type Scene } from '../../../src/cli/demo/screen.ts';
 
@@ -24,6 +24,7 @@ function ticket(number: number, facts: Partial<BoardTicket> = {}): BoardTicket {
     title: `Title ${number} that is longer than a narrow window has room for`,
     pipeline: 'security-scan',
     look: 'done',
+    arrival: { by: site?.platform === 'github' ? 'webhook' : 'poll', afterMs: 40 },
     why: '',
     end: 'done',
     life: undefined,
@@ -41,7 +42,9 @@ function scene(facts: Partial<Scene> = {}): Scene {
     state: 'up',
     leads: ['poller'],
     activeRuns: 3,
-    polls: new Map<string, string>(),
+    webhookPort: 8081,
+    engines: new Map(),
+    polls: new Map(),
     problem: undefined,
   } as const;
   return {
@@ -52,6 +55,7 @@ function scene(facts: Partial<Scene> = {}): Scene {
       { name: 'beta', ...replica, state: 'killed', pid: undefined },
     ],
     sites: SITES,
+    engines: new Map(SITES.map(({ platform }) => [platform, platform === 'github' ? 'streaming' : 'polling'])),
     tickets: Array.from({ length: 40 }, (_, index) => ticket(index + 1)),
     news: Array.from({ length: 20 }, (_, index) => ({ atMs: index, text: `shop#${index} is done`, tone: 'good' })),
     verdict: { tickets: 30, done: 28, failed: 1, open: ['shop#1'], doubled: [] },
@@ -104,6 +108,19 @@ test('says who leads, who was killed, how tickets stand, what the signs mean and
   expect(text).toContain('shop#19 is done');
   expect(text).toMatch(/◌ pending .*○ enqueued .*◐ in progress .*! interrupted .*– skipped/);
   expect(text).toMatch(/30 tickets .*✔ 28 done .*✖ 1 failed .*1 to go .*0 doubled .*2 kills survived/);
+});
+
+test('shows by which way tickets come in, on each platform and of each ticket', () => {
+  const text = at(170, 50).join('\n');
+  expect(text).toMatch(/GitHub  ↯ webhooks .*GitLab  ↻ polling /);
+  expect(text).toMatch(/shop#29 .*↯ .*shop#30 .*↻ /);
+  expect(text).toMatch(/↯ webhook {2}↻ listing/);
+  const narrow = at(80, 24).join('\n');
+  expect(narrow).toMatch(/GitHub  ↯ .*and \d+ more.*GitLab  ↻ /);
+  expect(narrow).toMatch(/shop#37 .*↯ .*shop#38 .*↻ /);
+  expect(at(170, 50, { tickets: [ticket(1, { look: 'new', arrival: undefined })] }).join('\n')).toMatch(
+    /shop#1 .*· new/,
+  );
 });
 
 test('calls a ticket whose worker was killed interrupted, never orphaned', () => {
