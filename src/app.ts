@@ -68,7 +68,7 @@ export function createApp(options: AppOptions): App {
       recoveringMs: side?.recoveringMs() ?? 0,
       projects: config.catalog.projects,
       polls: side?.view.polls() ?? new Map(),
-      gaps: side?.view.gaps() ?? new Map(),
+      missed: side?.view.missed() ?? new Map(),
       webhookListener: listener?.state() ?? 'up',
       credentials: projects.credentials(),
       findings: [...config.findings, ...findings.all()],
@@ -167,6 +167,7 @@ export function createApp(options: AppOptions): App {
           { stores, listenerUp: () => listener === undefined || listener.state() === 'up' },
         );
   const stopping = new AbortController();
+  let started = false;
 
   return {
     findings,
@@ -176,6 +177,7 @@ export function createApp(options: AppOptions): App {
       const port = await server.listen({ host: options.host, port: options.port });
       if (listener !== undefined) await openListener(listener, config.engine, stopping.signal);
       side?.start();
+      started = true;
       log.info({ port, projects: config.catalog.projects.length, instance: options.instance }, 'listening');
       if (side === undefined) log.warn('REDIS_URL is not set: nothing is polled or run');
       return port;
@@ -185,9 +187,8 @@ export function createApp(options: AppOptions): App {
       stopping.abort();
       log.info('shutting down');
       // Whoever sends deliveries here learns late that this replica goes: what still comes is kept for the others.
-      const lingered = config.catalog.projects.some(({ triggers }) => triggers.has('webhook'))
-        ? sleep(timing.lingerMs, new AbortController().signal)
-        : undefined;
+      const isSentTo = started && config.catalog.projects.some(({ triggers }) => triggers.has('webhook'));
+      const lingered = isSentTo ? sleep(timing.lingerMs, new AbortController().signal) : undefined;
       await side?.stopWork();
       await lingered;
       await Promise.all([server.close(), listener?.close()]);

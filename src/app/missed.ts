@@ -14,7 +14,7 @@ export interface MissedParts {
 
 export function openMissedRecovery(
   { timing, log }: AppOptions,
-  { config, projects, findings, metrics }: Shared,
+  { config, projects, metrics }: Shared,
   { stores, receiver }: MissedParts,
 ): MissedRecovery {
   return createMissedRecovery(
@@ -22,13 +22,14 @@ export function openMissedRecovery(
       catalog: projects.current,
       missedOf: projects.missedOf,
       credentialOf: projects.credentialOf,
+      windowOf: (project) => projects.budgetOf(project)?.window,
       records: stores.deliveries,
       listening: stores.listening,
       board: stores.missedBoard,
+      timeMs: stores.redis.timeMs,
       namesOf: receiver.namesOf,
       takeIn: receiver.takeIn,
       isOurs: leadsToUs(config),
-      findings,
       log,
       onRecovered: ({ platform, relevant }) => metrics.missedRecovered({ platform, by: 'redelivery', count: relevant }),
     },

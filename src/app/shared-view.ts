@@ -1,8 +1,8 @@
 /**
- * What a replica shows although another one does it: the last polls and the last gaps in deliveries, which are the poller
- * leader's, and the budgets of the credentials, which all of them use up. Read when somebody asks, and not more often than once a second.
+ * What a replica shows although another one does it: the last polls and what deliveries were missed, which are
+ * the poller leader's, and the budgets of the credentials, which all of them use up. Read when somebody asks, and not more often than once a second.
  */
-import type { MissedBoard, MissedGap } from '../coordination/missed-board.ts';
+import type { MissedBoard, MissedNote } from '../coordination/missed-board.ts';
 import type { PollBoard, PollSummary } from '../coordination/poll-board.ts';
 import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
@@ -16,8 +16,8 @@ export interface SharedView {
   freshen(): Promise<void>;
   /** The last poll of each project: this replica's own while it leads, otherwise as last read. */
   polls(): ReadonlyMap<string, PollSummary>;
-  /** The last gap in the deliveries of each project that had one, as last read. */
-  gaps(): ReadonlyMap<string, MissedGap>;
+  /** What is known of the missed deliveries of each project, as last read. */
+  missed(): ReadonlyMap<string, MissedNote>;
   /** This replica's own poll, for the others. Never throws. */
   publish(result: PollResult): void;
   /** Only these are polled from now on. Never throws. */
@@ -39,7 +39,7 @@ const PATIENCE_MS = 250;
 export function createSharedView(deps: SharedViewDeps): SharedView {
   const { board, instance, log } = deps;
   let others: ReadonlyMap<string, PollSummary> = new Map();
-  let gaps: ReadonlyMap<string, MissedGap> = new Map();
+  let missed: ReadonlyMap<string, MissedNote> = new Map();
   let lookedAt: Moment | undefined;
   let looking: Promise<unknown> = Promise.resolve();
 
@@ -50,9 +50,8 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
     if (deps.ownPolls().size === 0) others = await board.read();
   };
 
-  const readGaps = async (): Promise<void> => {
-    const notes = [...(await deps.missedBoard.read())];
-    gaps = new Map(notes.flatMap(([project, { last }]) => (last === undefined ? [] : [[project, last]])));
+  const readMissed = async (): Promise<void> => {
+    missed = await deps.missedBoard.read();
   };
 
   return {
@@ -61,7 +60,7 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
         lookedAt = now();
         looking = Promise.all([
           quietly('last polls not read', readBoard()),
-          quietly('last gaps not read', readGaps()),
+          quietly('missed deliveries not read', readMissed()),
           ...deps.credentials().map(({ limits }) => limits.look()),
         ]);
       }
@@ -73,7 +72,7 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
       const own = deps.ownPolls();
       return own.size === 0 ? others : new Map([...own].map(([project, poll]) => [project, summaryOf(poll, instance)]));
     },
-    gaps: () => gaps,
+    missed: () => missed,
     publish: (result) => void quietly('poll not published', board.publish(summaryOf(result, instance))),
     retain: (projects) => void quietly('last polls not tidied', board.retain(projects)),
   };

@@ -1,11 +1,12 @@
 /**
- * How far each project's platform was asked for what it could not deliver: where the next leader goes on, and what
- * `/health` shows of the last gap. Without this a new leader looks back as far as platforms keep their lists.
+ * How far each project's platform was asked for what it could not deliver: where the next leader goes on, since otherwise
+ * it would look back as far as platforms keep their lists. And what it said: `/health` of every replica shows it.
  */
+import type { Finding } from '../foundation/findings.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createProjectBoard, type ProjectBoard } from './project-board.ts';
 
-/** Wall-clock ms of the leader. */
+/** Times are Redis TIME, ms. */
 export interface MissedNote {
   /** Everything before was asked for, and has arrived or been given up. */
   readonly sinceMs: number;
@@ -13,6 +14,8 @@ export interface MissedNote {
   readonly downMs: number;
   /** The last gap in which something was missed. */
   readonly last?: MissedGap;
+  /** What people should know of the project's hooks. */
+  readonly finding?: Finding;
 }
 
 export interface MissedGap {

@@ -17,7 +17,10 @@ export interface PlaceIds {
 }
 
 /** As many as there are sources in the configuration: nothing else is ever noted. */
-export function createPlaceIds(redis: Pick<RedisConnection, 'keys' | 'read' | 'script'>, log: Log): PlaceIds {
+export function createPlaceIds(
+  redis: Pick<RedisConnection, 'incarnation' | 'keys' | 'read' | 'script'>,
+  log: Log,
+): PlaceIds {
   const { keys } = redis;
   const noted = new Map<string, string>();
   return {
@@ -27,8 +30,10 @@ export function createPlaceIds(redis: Pick<RedisConnection, 'keys' | 'read' | 's
     },
     note({ source }, id) {
       const key = sourceKey(source);
-      if (noted.get(key) === id) return;
-      noted.set(key, id);
+      // Redis may have lost what it was told.
+      const note = `${redis.incarnation() ?? ''} ${id}`;
+      if (noted.get(key) === note) return;
+      noted.set(key, note);
       redis.script('note-place', [keys.places], [key, id]).catch((error: unknown) => {
         noted.delete(key);
         log.debug({ error: messageOf(error) }, 'place id not noted');

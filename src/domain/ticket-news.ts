@@ -5,7 +5,7 @@
  * Our own writes come back as deliveries. They are known by what they say (a lifecycle label, the marker of a comment),
  * never by who said it: most tokens belong to a person who sets labels too.
  */
-import { hasLabel, isOurs, lifecyclesOf } from './lifecycle.ts';
+import { hasLabel, isOurs, lifecycleOf, lifecyclesOf } from './lifecycle.ts';
 import type { Project } from './project.ts';
 import type { TicketSource } from './ticket.ts';
 
@@ -41,10 +41,10 @@ export interface TicketNews {
   readonly removed: readonly string[];
   /** All labels after the event; undefined when the payload does not show them. */
   readonly labels: readonly string[] | undefined;
-  /** Undefined when the payload does not show it. */
+  /** Undefined when the payload does not show it; false also for what is gone. */
   readonly open: boolean | undefined;
-  /** A comment with the marker of ours. */
-  readonly ownComment?: boolean;
+  /** It tells of a comment that ends with the marker of ours. */
+  readonly ownComment: boolean;
 }
 
 /** Why a delivery is not worth a look, apart from what a claim would say. */
@@ -78,13 +78,13 @@ export function dependsOnConfiguration(reason: IgnoredReason): boolean {
 
 /** Undefined: look at the tickets. `projects` are those that the delivery may reach and that watch its place. */
 export function whyIgnored(news: TicketNews, projects: readonly Project[]): IgnoredReason | undefined {
-  if (news.ownComment === true) return 'own-comment';
+  if (news.ownComment) return 'own-comment';
   if (news.open === false) return 'closed';
   const starts = (label: string): boolean => isTrigger(label, projects);
   const changed = [...news.added, ...news.removed];
   if (changed.length > 0) {
     if (news.added.some(starts)) return undefined;
-    if (news.removed.some(endsRun) && isCandidate(news.labels, starts)) return undefined;
+    if (news.removed.some(isLifecycle) && isCandidate(news.labels, starts)) return undefined;
     if (changed.every(isOurs)) return 'own-label';
     return news.added.length === 0 ? 'label-removed' : 'no-trigger-label';
   }
@@ -92,9 +92,9 @@ export function whyIgnored(news: TicketNews, projects: readonly Project[]): Igno
   return news.labels?.some(starts) === true ? 'lifecycle-label' : 'no-trigger-label';
 }
 
-/** A person who takes `done` or `failed` away asks for another run. */
-function endsRun(label: string): boolean {
-  return lifecyclesOf([label]).some((lifecycle) => lifecycle === 'done' || lifecycle === 'failed');
+/** A person who takes the last one away from a ticket asks for another run. We put the next one there first. */
+function isLifecycle(label: string): boolean {
+  return lifecycleOf(label) !== undefined;
 }
 
 function isTrigger(label: string, projects: readonly Project[]): boolean {

@@ -38,6 +38,8 @@ export interface Timing {
   readonly inboxRetryMs: number;
   readonly inboxRetryMaxMs: number;
   readonly inboxGiveUpMs: number;
+  /** So long replicas may differ about the configuration while it is changed: none of them refuses then what another took in. */
+  readonly inboxConfigMs: number;
   /**
    * How often platforms are asked for what they could not deliver; how far apart they are asked to send again; how long
    * that may take to arrive. How often a replica notes that it can take deliveries.
@@ -117,6 +119,7 @@ export const DEFAULT_TIMING: Timing = {
   inboxRetryMs: 5_000,
   inboxRetryMaxMs: 300_000,
   inboxGiveUpMs: 86_400_000,
+  inboxConfigMs: 300_000,
   missedScanMs: 600_000,
   redeliveryPauseMs: 1_000,
   redeliveryWaitMs: 20_000,

@@ -7,7 +7,8 @@
  *        +----------- what was missing is there again --------------+
  *
  * That deliveries have stopped is seen by a listing that claims what no delivery told of, and by nothing arriving after it:
- * a hook that is alive tells of the labels that the claim itself sets, within seconds.
+ * a hook that is alive tells of the labels that the claim itself sets, within seconds. Afterwards it is polled for a while,
+ * whatever arrives: over a road that loses every second delivery it would otherwise change its engine every minute.
  */
 import type { EngineKind, FallbackReason, Project } from '../domain/project.ts';
 
@@ -27,6 +28,8 @@ export interface EngineFacts {
   readonly lastDeliveryMs: number | undefined;
   /** A change that a listing found and no delivery told of. */
   readonly missed: MissedChange | undefined;
+  /** Since when deliveries count as stopped, on the clock of `nowMs`; undefined while they do not. */
+  readonly stoppedAtMs: number | undefined;
 }
 
 export interface MissedChange {
@@ -36,15 +39,29 @@ export interface MissedChange {
   readonly lastDeliveryMs: number | undefined;
 }
 
-/** @param doubtMs how long a missed change may wait for a delivery before deliveries count as stopped */
-export function decideEngine(nowMs: number, facts: EngineFacts, doubtMs: number): EngineChoice {
-  const { mode, missed } = facts;
+export interface EnginePatience {
+  /** How long a missed change may wait for a delivery before deliveries count as stopped. */
+  readonly doubtMs: number;
+  /** For how long they count as stopped at least. */
+  readonly stayMs: number;
+}
+
+export function decideEngine(nowMs: number, facts: EngineFacts, patience: EnginePatience): EngineChoice {
+  const { mode } = facts;
   if (mode !== 'auto') return { engine: mode };
   if (!facts.webhooks) return { engine: 'polling', reason: 'no-secret' };
   if (!facts.listenerUp) return { engine: 'polling', reason: 'listener-down' };
-  if (missed !== undefined && nowMs - missed.atMs >= doubtMs && !hasArrived(missed, facts.lastDeliveryMs))
-    return { engine: 'polling', reason: 'deliveries-stopped' };
+  if (haveStopped(nowMs, facts, patience)) return { engine: 'polling', reason: 'deliveries-stopped' };
   return { engine: 'streaming' };
+}
+
+function haveStopped(
+  nowMs: number,
+  { missed, lastDeliveryMs, stoppedAtMs = Number.NEGATIVE_INFINITY }: EngineFacts,
+  { doubtMs, stayMs }: EnginePatience,
+): boolean {
+  if (missed === undefined || nowMs - missed.atMs < doubtMs) return false;
+  return nowMs - stoppedAtMs < stayMs || !hasArrived(missed, lastDeliveryMs);
 }
 
 /** Whether a delivery has come in since the change that was missed. */

@@ -14,8 +14,10 @@ export interface EngineLook {
 }
 
 export interface EngineWatch {
-  /** Decides afresh. Never throws; while Redis is away it goes by the deliveries that it last knew of. */
-  look(project: Project): Promise<EngineLook>;
+  /** Asks Redis for the last deliveries, where the choice rests on them. Never throws; what was known before stays known. */
+  freshen(project: Project): Promise<void>;
+  /** Decides afresh. */
+  look(project: Project): EngineLook;
   /** A listing has claimed what a delivery should have told of. */
   doubt(project: Project): void;
   /** Only these projects are of interest any more. */
@@ -34,10 +36,12 @@ export interface EngineWatchOptions {
   readonly engineDoubtMs: number;
 }
 
+/** What is remembered of a project from one look to the next. */
 interface Watched {
-  choice: EngineChoice | undefined;
-  missed: MissedChange | undefined;
-  lastDeliveryMs: number | undefined;
+  readonly choice?: EngineChoice;
+  readonly lastDeliveryMs?: number | undefined;
+  readonly missed?: MissedChange | undefined;
+  readonly stoppedAtMs?: number | undefined;
 }
 
 /** A thousand projects look one by one; one reading serves all that look at about the same time. */
@@ -57,50 +61,47 @@ export function createEngineWatch(deps: EngineWatchDeps, { engineDoubtMs }: Engi
       log.debug({ error: messageOf(error) }, 'last deliveries not read');
     }
   };
-  const freshen = (): Promise<void> => {
-    const nowMs = performance.now();
-    if (nowMs - readAtMs >= engineDoubtMs / READINGS_PER_DOUBT) {
-      readAtMs = nowMs;
-      reading = readArrivals();
-    }
-    return reading;
-  };
-
-  const stateOf = ({ name }: Project): Watched => {
-    const known = watched.get(name) ?? { choice: undefined, missed: undefined, lastDeliveryMs: undefined };
-    watched.set(name, known);
-    return known;
-  };
-
   return {
-    async look(project) {
+    async freshen(project) {
+      if (engineMode(project) !== 'auto') return;
+      const nowMs = performance.now();
+      if (nowMs - readAtMs >= engineDoubtMs / READINGS_PER_DOUBT) {
+        readAtMs = nowMs;
+        reading = readArrivals();
+      }
+      await reading;
+    },
+    look(project) {
+      const { name, engine: wish } = project;
       const mode = engineMode(project);
-      const state = stateOf(project);
-      if (mode === 'auto') await freshen();
-      const lastDeliveryMs = arrivals.get(project.name);
-      const missed = state.missed && hasArrived(state.missed, lastDeliveryMs) ? undefined : state.missed;
-      const facts = {
-        mode,
-        missed,
+      const { choice: before, missed, stoppedAtMs } = watched.get(name) ?? {};
+      const [nowMs, lastDeliveryMs] = [performance.now(), arrivals.get(name)];
+      const webhooks = project.triggers.has('webhook');
+      const facts = { mode, webhooks, listenerUp: deps.listenerUp(), lastDeliveryMs, missed, stoppedAtMs };
+      // What it would cost to be wrong about streaming is one of its pauses.
+      const stayMs = wish?.mode === 'auto' ? wish.reconcile.intervalMs : 0;
+      const choice = decideEngine(nowMs, facts, { doubtMs: engineDoubtMs, stayMs });
+      const { engine, reason } = choice;
+      const hasStopped = reason === 'deliveries-stopped';
+      const isSettled = mode !== 'auto' || (!hasStopped && missed !== undefined && hasArrived(missed, lastDeliveryMs));
+      watched.set(name, {
+        choice,
         lastDeliveryMs,
-        webhooks: project.triggers.has('webhook'),
-        listenerUp: deps.listenerUp(),
-      };
-      const choice = decideEngine(performance.now(), facts, engineDoubtMs);
-      const before = state.choice;
-      const changed = choice.engine !== before?.engine || choice.reason !== before.reason;
-      Object.assign(state, { choice, missed, lastDeliveryMs });
+        missed: isSettled ? undefined : missed,
+        stoppedAtMs: hasStopped ? (stoppedAtMs ?? nowMs) : undefined,
+      });
+      const changed = engine !== before?.engine || reason !== before.reason;
       // Without `event_engine` there is no choice that anybody would want to hear of.
-      if (changed && project.engine !== undefined) {
-        const { engine, reason } = choice;
+      if (changed && wish !== undefined) {
         const level = reason === undefined ? 'info' : 'warn';
-        log[level]({ event: eventOf(before, choice), project: project.name, engine, reason }, 'event engine');
+        log[level]({ event: eventOf(before, choice), project: name, engine, reason }, 'event engine');
       }
       return { choice, changed };
     },
-    doubt(project) {
-      const state = stateOf(project);
-      state.missed ??= { atMs: performance.now(), lastDeliveryMs: state.lastDeliveryMs };
+    doubt({ name }) {
+      const known = watched.get(name);
+      const missed = known?.missed ?? { atMs: performance.now(), lastDeliveryMs: known?.lastDeliveryMs };
+      watched.set(name, { ...known, missed });
     },
     retain(projects) {
       for (const name of watched.keys()) if (!projects.has(name)) watched.delete(name);

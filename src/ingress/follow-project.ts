@@ -54,7 +54,10 @@ export async function followProject(
     const wake = await engine.nextWake(engineDoubtMs);
     if (wake?.reason === 'shutdown') return;
     try {
-      const { choice, changed } = await watch.look(project);
+      await watch.freshen(project);
+      // Another loop may have the project by now: what this one would find is not to be said any more.
+      if (signal.aborted) continue;
+      const { choice, changed } = watch.look(project);
       const loss = listings.owed(project.name);
       const isUrgent = (loss !== undefined && loss !== hurriedFor) || (changed && choice.engine === 'polling');
       hurriedFor = loss;

@@ -6,15 +6,14 @@
  * was done already.
  */
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
-import { describeOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Catalog, Project } from '../domain/project.ts';
-import { ticketKey } from '../domain/ticket.ts';
+import { sourceKey, ticketKey } from '../domain/ticket.ts';
 import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import type { DeliveryRecords, InboxEntry, Settlement, TakenTicket } from '../runs/delivery-records.ts';
-import { type InboxPatience, settlementOf, WANTED_BY_NOBODY } from './inbox-settlement.ts';
+import type { DeliveryRecords, TakenTicket } from '../runs/delivery-records.ts';
+import { type InboxPatience, settlementOf } from './inbox-settlement.ts';
 import type { NudgedEngine } from './wake-source.ts';
 
 export interface Inbox {
@@ -41,11 +40,6 @@ export interface InboxDeps {
   readonly log: Log;
 }
 
-export interface InboxOptions extends InboxPatience {
-  readonly inboxLeaseMs: number;
-  readonly claimDeadlineMs: number;
-}
-
 /** Tickets claimed at once by one replica; half of them at most on one host, so that one that hangs holds up no other. */
 const SLOTS = 32;
 const SLOTS_PER_HOST = 16;
@@ -53,7 +47,7 @@ const SLOTS_PER_HOST = 16;
 const MOST_AT_ONCE = 8;
 const WAKE_MS = 60_000;
 
-export function createInbox(deps: InboxDeps, options: InboxOptions): Inbox {
+export function createInbox(deps: InboxDeps, options: InboxPatience): Inbox {
   const { log } = deps;
   const working = new Set<Promise<void>>();
   const perHost = new Map<string, number>();
@@ -65,46 +59,47 @@ export function createInbox(deps: InboxDeps, options: InboxOptions): Inbox {
     else perHost.set(host, left);
   };
 
+  /** Undefined when no project wants it. */
   const claim = async (taken: TakenTicket): Promise<ClaimOutcome | undefined> => {
     const { ticketId, entries } = taken;
-    const among = new Set(entries.flatMap(({ projects }) => projects));
-    const project = deps.catalog().projects.find((candidate) => among.has(candidate.name) && holds(candidate, taken));
     const [first] = entries;
-    if (project === undefined || first === undefined) return undefined;
+    if (first === undefined) return undefined;
+    const among = new Set(entries.flatMap(({ projects }) => projects));
     const delivery = { name: first.delivery, receivedAtMs: first.receivedAtMs };
-    return await deps.claims.claim(
-      { project: project.name, ticketId, trigger: 'webhook', among, delivery },
-      deps.claimSignal,
-    );
-  };
-
-  const settle = async (taken: TakenTicket, entries: readonly InboxEntry[], how: Settlement): Promise<void> => {
-    if (entries.length === 0) return;
-    await deps.records.settle(
-      taken,
-      entries.map(({ delivery }) => delivery),
-      how,
-    );
+    const wanting = deps
+      .catalog()
+      .projects.filter(({ name }) => among.has(name))
+      .filter((project) => holds(project, taken));
+    const able = wanting.filter(({ disabled }) => disabled === undefined);
+    let outcome: ClaimOutcome | undefined;
+    // Any able project can ask for all on its source; where a payload left open which of several sources it was, all are asked.
+    for (const project of onePerSource(able.length > 0 ? able : wanting)) {
+      const request = { project: project.name, ticketId, trigger: 'webhook', among, delivery } as const;
+      outcome = await deps.claims.claim(request, deps.claimSignal);
+      if (outcome.kind !== 'not-eligible' || outcome.reason !== 'moved') break;
+    }
+    return outcome;
   };
 
   const handle = async (taken: TakenTicket): Promise<void> => {
+    const { ticket, entries } = taken;
     const startedAt = now();
-    const outcome = await claim(taken);
-    const atMs = taken.takenAtMs + elapsedMs(startedAt);
-    const said = outcome === undefined ? WANTED_BY_NOBODY.outcome : describeOutcome(outcome);
-    // Those that have been tried for too long are given up; younger ones of the same ticket go on.
-    const old = Map.groupBy(taken.entries, ({ receivedAtMs }) => atMs - receivedAtMs >= options.inboxGiveUpMs);
-    const ageMs = atMs - (taken.entries[0]?.receivedAtMs ?? atMs);
-    const how = outcome === undefined ? WANTED_BY_NOBODY : settlementOf(outcome, ageMs, options);
-    if (how.kind === 'later') {
-      await settle(taken, old.get(true) ?? [], { kind: 'failed', outcome: how.outcome });
-      await settle(taken, old.get(false) ?? [], how);
-    } else {
-      await settle(taken, taken.entries, how);
-    }
-    const deliveries = taken.entries.length;
-    log.debug({ event: 'event_hints_drained', ticket: taken.ticket, deliveries, outcome: said }, 'inbox settled');
-    deps.onSettled?.({ platform: taken.ticket.split('~')[0] ?? '', outcome: how.kind, deliveries });
+    const outcome = await claim(taken).catch((error: unknown) => {
+      log.error({ ticket, error: messageOf(error) }, 'claim failed in a way that nobody foresaw');
+      return 'unforeseen' as const;
+    });
+    const ageMs = taken.takenAtMs + elapsedMs(startedAt) - (entries[0]?.receivedAtMs ?? taken.takenAtMs);
+    const { hash } = deps.catalog();
+    const routedElsewhere = entries.some(({ configHash }) => configHash !== hash);
+    const how = settlementOf(outcome, { ageMs, routedElsewhere }, options);
+    const putOff = await deps.records.settle(taken, how);
+    log.debug(
+      { event: 'event_hints_drained', ticket, deliveries: entries.length, putOff, outcome: how.outcome },
+      'inbox settled',
+    );
+    const platform = ticket.split('~')[0] ?? '';
+    deps.onSettled?.({ platform, outcome: 'later', deliveries: putOff });
+    deps.onSettled?.({ platform, outcome: how.kind, deliveries: entries.length - putOff });
   };
 
   const start = (taken: TakenTicket): void => {
@@ -153,7 +148,11 @@ function hostOf(ticket: string): string {
   return ticket.split('~').slice(0, 2).concat('').join('~');
 }
 
-/** Whether the ticket is the project's, in the configuration of today. */
-function holds({ source, triggers }: Project, { ticket, ticketId }: TakenTicket): boolean {
-  return triggers.has('webhook') && ticketKey(source, ticketId) === ticket;
+/** Whether the ticket is on what the project watches today. */
+function holds({ source }: Project, { ticket, ticketId }: TakenTicket): boolean {
+  return ticketKey(source, ticketId) === ticket;
+}
+
+function onePerSource(projects: readonly Project[]): Iterable<Project> {
+  return new Map(projects.map((project) => [sourceKey(project.source), project])).values();
 }

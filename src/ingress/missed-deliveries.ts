@@ -1,59 +1,44 @@
 /**
  * The leader asks platforms for what did not arrive: when its term begins, since nobody may have listened before, and now
  * and then afterwards. Projects that share source and credential are asked for once.
+ *
+ * It has time: what is missed is looked for by the polls as well, and sooner. So it takes of a credential's budget only
+ * what the polls leave, and each credential goes at its own pace.
  */
 import { bulkhead } from 'cockatiel';
-import { type Term, TermLost } from '../coordination/leader.ts';
+import type { Term } from '../coordination/leader.ts';
 import type { Listening } from '../coordination/listening.ts';
-import type { MissedBoard, MissedGap, MissedNote } from '../coordination/missed-board.ts';
+import type { MissedBoard } from '../coordination/missed-board.ts';
 import type { Catalog, Project } from '../domain/project.ts';
-import { groupBySource, namesIn, type SourceGroup } from '../domain/source-groups.ts';
+import { groupBySource, type SourceGroup } from '../domain/source-groups.ts';
+import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
-import type { Findings } from '../foundation/findings.ts';
-import type { Log } from '../foundation/log.ts';
-import { every } from '../foundation/loop.ts';
-import { PlatformError } from '../platforms/contract.ts';
-import type { MissedDeliveries } from '../platforms/missed-deliveries.ts';
+import { every, sleep } from '../foundation/loop.ts';
+import type { BudgetWindow } from '../platforms/rate-limits.ts';
 import type { DeliveryRecords } from '../runs/delivery-records.ts';
-import { createHookFindings } from './hook-findings.ts';
-import { gapText, isWorthTelling, sinceMs, takesWebhooks } from './missed-plan.ts';
+import { takesWebhooks } from './missed-plan.ts';
 import { createMissedRefusals } from './missed-refusals.ts';
-import {
-  createSourceRecovery,
-  type MissedSourceDeps,
-  type MissedSourceOptions,
-  type SourceReport,
-} from './missed-source.ts';
+import { createAskSource, type MissedSourceDeps, type PassFacts } from './missed-source.ts';
+import { untilInStepMs } from './poll-schedule.ts';
+import type { RedeliveryOptions } from './redelivery.ts';
 
 export interface MissedRecovery {
-  /** Asks for every source once. Throws when Redis is away. */
+  /** Asks for every source once, but for those of credentials that an earlier pass still asks with. Throws when Redis is away. */
   pass(term: Term): Promise<void>;
   /** Asks now and again, until the term ends. */
   lead(term: Term): Promise<void>;
 }
 
-export interface MissedRecoveryDeps extends MissedSourceDeps {
+export interface MissedRecoveryDeps extends Omit<MissedSourceDeps, 'refusals'> {
   readonly catalog: () => Catalog;
-  /** Undefined when the project's platform cannot be asked. */
-  readonly missedOf: (project: Project) => MissedDeliveries | undefined;
   readonly credentialOf: (project: Project) => string;
+  /** What is left of that credential's budget. */
+  readonly windowOf: (project: Project) => BudgetWindow | undefined;
   readonly records: Pick<DeliveryRecords, 'get' | 'arrivals'>;
   readonly listening: Pick<Listening, 'downMs'>;
   readonly board: MissedBoard;
-  readonly findings: Findings;
-  readonly log: Log;
-  readonly onRecovered?: (facts: RecoveredFacts) => void;
-}
-
-export interface RecoveredFacts {
-  readonly platform: string;
-  readonly recovered: number;
-  /** Those of them whose tickets were worth a look. */
-  readonly relevant: number;
-}
-
-export interface MissedRecoveryOptions extends MissedSourceOptions {
-  readonly missedScanMs: number;
+  /** Redis TIME. */
+  readonly timeMs: () => Promise<number>;
 }
 
 /** Platforms ask to keep requests of one credential few at a time. */
@@ -64,80 +49,34 @@ const ENOUGH_SILENCE = 4;
 /** Of the interval, either way: leaders of several deployments must not ask one platform in step. */
 const JITTER = 0.1;
 
-/** What all sources of a pass have to know. */
-interface PassFacts {
-  readonly term: Term;
-  readonly notes: ReadonlyMap<string, MissedNote>;
-  readonly downMs: number;
-  readonly arrivals: ReadonlyMap<string, number>;
-}
-
-/** What a source's answer says about the next one with the same credential; `over`: not to be asked in this pass. */
-type Heard = 'answer' | 'silence' | 'over';
-
-export function createMissedRecovery(deps: MissedRecoveryDeps, options: MissedRecoveryOptions): MissedRecovery {
+export function createMissedRecovery(deps: MissedRecoveryDeps, options: RedeliveryOptions): MissedRecovery {
   const { board, log } = deps;
-  const recover = createSourceRecovery(deps, options);
-  const hookFindings = createHookFindings(deps.findings);
   const refusals = createMissedRefusals(log);
+  const askSource = createAskSource({ ...deps, refusals }, options);
   const slots = bulkhead(SOURCES_AT_ONCE, Number.POSITIVE_INFINITY);
+  const credentialsAtWork = new Set<string>();
+  /** By source, counted in sources: a pass that ends early must not leave out the same ones as the last. */
+  const lastTurns = new Map<string, number>();
+  let turns = 0;
 
-  /** Notes how far a pass came, for the next one and for everybody, and says what it found. */
-  const settle = async (group: SourceGroup, report: SourceReport, facts: PassFacts): Promise<void> => {
-    const { found, recovered, relevant, notArrived } = report;
-    const before = noteOf(group, facts.notes);
-    const downMs = before === undefined ? 0 : Math.max(0, facts.downMs - before.downMs);
-    const gap: MissedGap = { atMs: Date.now(), downMs, found, recovered, relevant, notArrived };
-    const isNews = isWorthTelling(gap);
-    const last = isNews ? gap : before?.last;
-    const note: MissedNote = { sinceMs: report.reachedMs, downMs: facts.downMs, ...(last && { last }) };
-    facts.term.assertTrusted();
-    await Promise.all(group.projects.map(({ name }) => board.publish(name, note)));
-    const { atMs: _, ...told } = gap;
-    log[isNews ? 'info' : 'debug'](
-      { event: 'missed_deliveries_recovered', project: namesIn(group), ...told },
-      gapText(gap),
-    );
-    if (recovered > 0) deps.onRecovered?.({ platform: group.projects[0].source.platform, recovered, relevant });
+  const untilAffordable = async (project: Project, signal: AbortSignal): Promise<void> => {
+    let waitMs = untilInStepMs(deps.windowOf(project));
+    while (waitMs > 0 && (await sleep(waitMs, signal))) waitMs = untilInStepMs(deps.windowOf(project));
   };
 
-  const askSource = async (group: SourceGroup, missed: MissedDeliveries, facts: PassFacts): Promise<void> => {
-    const from = sinceMs(noteOf(group, facts.notes)?.sinceMs, Date.now());
-    const report = await recover(group, missed, from, facts.term);
-    for (const project of group.projects) {
-      hookFindings.show(project, report.hooks, facts.arrivals.has(project.name));
-    }
-    await settle(group, report, facts);
-    if (report.problem !== undefined) throw report.problem;
-  };
-
-  /** Never throws. */
-  const askCarefully = async (group: SourceGroup, facts: PassFacts): Promise<Heard> => {
-    const missed = deps.missedOf(group.projects[0]);
-    if (missed === undefined || refusals.has(group)) return 'answer';
-    try {
-      await askSource(group, missed, facts);
-      return 'answer';
-    } catch (error) {
-      if (facts.term.signal.aborted || error instanceof TermLost) return 'over';
-      if (refusals.note(group, error)) return 'answer';
-      const kind = error instanceof PlatformError ? error.kind : 'internal-error';
-      // An outage or a limit is told of by the polls already, and what was not asked for is the next pass' business.
-      const level = kind === 'rate-limited' || kind === 'unavailable' ? 'debug' : 'warn';
-      log[level]({ project: namesIn(group), problem: messageOf(error) }, 'missed deliveries not asked for');
-      if (kind === 'rate-limited') return 'over';
-      return kind === 'unavailable' ? 'silence' : 'answer';
-    }
-  };
-
-  /** The sources of one credential, one after the other, as long as its platform answers. */
+  /** The sources of one credential, a few at a time, as long as its platform answers. */
   const askAll = async (groups: readonly SourceGroup[], facts: PassFacts): Promise<void> => {
+    const { signal } = facts.term;
     // One iterator for all workers: each source is taken once.
     const left = groups.values();
     let silent = 0;
     const work = async (): Promise<void> => {
       for (const group of left) {
-        const heard = await slots.execute(() => askCarefully(group, facts));
+        await untilAffordable(group.projects[0], signal);
+        if (signal.aborted) return;
+        turns += 1;
+        lastTurns.set(group.key, turns);
+        const heard = await slots.execute(() => askSource(group, facts));
         silent = heard === 'silence' ? silent + 1 : 0;
         if (heard === 'over' || silent >= ENOUGH_SILENCE) return;
       }
@@ -145,44 +84,50 @@ export function createMissedRecovery(deps: MissedRecoveryDeps, options: MissedRe
     await Promise.all(Array.from({ length: SOURCES_PER_CREDENTIAL }, work));
   };
 
+  const askOnce = async (credential: string, groups: readonly SourceGroup[], facts: PassFacts): Promise<void> => {
+    if (credentialsAtWork.has(credential)) return;
+    credentialsAtWork.add(credential);
+    await askAll(groups, facts).finally(() => credentialsAtWork.delete(credential));
+  };
+
   const pass = async (term: Term): Promise<void> => {
     const projects = deps.catalog().projects.filter(takesWebhooks);
     const groups = groupBySource(projects, deps.credentialOf);
-    const names = new Set(projects.map(({ name }) => name));
-    hookFindings.retain(names);
     refusals.retain(groups);
+    const keys = new Set(groups.map(({ key }) => key));
+    for (const key of lastTurns.keys()) if (!keys.has(key)) lastTurns.delete(key);
     if (groups.length === 0) return;
     term.assertTrusted();
-    await board.retain(names);
-    const [notes, downMs, arrivals] = await Promise.all([
+    await board.retain(new Set(projects.map(({ name }) => name)));
+    const [notes, downMs, arrivals, redisMs] = await Promise.all([
       board.read(),
       deps.listening.downMs(),
       deps.records.arrivals(),
+      deps.timeMs(),
     ]);
-    const byCredential = Map.groupBy(groups, ({ credential }) => credential);
-    await Promise.all([...byCredential.values()].map((some) => askAll(some, { term, notes, downMs, arrivals })));
+    const readAt = now();
+    const facts = { term, notes, downMs, arrivals, nowMs: () => Math.round(redisMs + elapsedMs(readAt)) };
+    const turnOf = ({ key }: SourceGroup): number => lastTurns.get(key) ?? 0;
+    const inTurn = groups.toSorted((one, other) => turnOf(one) - turnOf(other));
+    const byCredential = Map.groupBy(inTurn, ({ credential }) => credential);
+    await Promise.all([...byCredential].map(([credential, some]) => askOnce(credential, some, facts)));
   };
 
   return {
     pass,
     async lead(term) {
-      await every(
-        {
-          intervalMs: () => options.missedScanMs * (1 + JITTER * (2 * Math.random() - 1)),
-          signal: term.signal,
-          onError: (error) => log.warn({ error: messageOf(error) }, 'missed deliveries not asked for'),
-        },
-        () => pass(term),
-      );
-      // What this replica found is the next leader's to find again.
-      hookFindings.retain(new Set());
+      const onError = (error: unknown): void => {
+        if (!term.signal.aborted) log.warn({ error: messageOf(error) }, 'missed deliveries not asked for');
+      };
+      const passes = new Set<Promise<void>>();
+      const intervalMs = (): number => options.missedScanMs * (1 + JITTER * (2 * Math.random() - 1));
+      await every({ intervalMs, signal: term.signal, onError }, async () => {
+        // Not waited for: a credential that takes long must not keep the others waiting.
+        const begun = pass(term).catch(onError);
+        passes.add(begun);
+        void begun.then(() => passes.delete(begun));
+      });
+      await Promise.all(passes);
     },
   };
-}
-
-/** It is kept for each project; a source with a project that is new to it has its whole list looked at. */
-function noteOf({ projects }: SourceGroup, notes: ReadonlyMap<string, MissedNote>): MissedNote | undefined {
-  const known = projects.flatMap(({ name }) => notes.get(name) ?? []);
-  if (known.length < projects.length) return undefined;
-  return known.reduce((earliest, note) => (note.sinceMs < earliest.sinceMs ? note : earliest));
 }

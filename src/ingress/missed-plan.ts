@@ -7,7 +7,7 @@ import type { MissedAnswer, MissedDelivery } from '../platforms/missed-deliverie
 
 /** As far as a platform keeps its list; the shortest of them does for three days. */
 const LONGEST_BACK_MS = 3 * 86_400_000;
-/** Clocks differ, and a failure gets into a list only when the platform has given up waiting for us. */
+/** Platforms have clocks of their own, and a failure gets into a list only when the platform has given up waiting for us. */
 const OVERLAP_MS = 5 * 60_000;
 
 export function takesWebhooks({ triggers, disabled }: Project): boolean {
@@ -40,9 +40,18 @@ export function askingProject({ projects }: Pick<SourceGroup, 'projects'>): Proj
   return { ...first, routing: { ...first.routing, pipelineFromLabel } };
 }
 
-/** What was missed and concerned nobody, while we were up, is nobody's news. */
+/** What was missed and concerned nobody, while we were up, is not worth showing. */
 export function isWorthTelling({ found, relevant, notArrived, downMs }: MissedGap): boolean {
   return relevant > 0 || notArrived > 0 || (found > 0 && downMs > 0);
+}
+
+const TELL_AGAIN_MS = 3_600_000;
+
+/** A road that stays broken is told of once, not in each pass. @param last the gap before */
+export function isNews(gap: MissedGap, last: MissedGap | undefined): boolean {
+  if (!isWorthTelling(gap)) return false;
+  const goesOn = last !== undefined && last.notArrived > 0 && gap.atMs - last.atMs < TELL_AGAIN_MS;
+  return gap.recovered > 0 || !goesOn;
 }
 
 /** `down 4 min 12 s, 7 deliveries recovered, 2 relevant`. */

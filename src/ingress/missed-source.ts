@@ -1,189 +1,130 @@
 /**
- * One pass over one source: what its platform could not deliver is asked for, and comes in as if it had arrived.
- *
- *   look -> which are not on record -> again, one by one -> taken in | sent once more -> on record?
- *
- * Safe twice: what is on record already is not asked for, and a second copy of a delivery is a duplicate. A process that
- * dies half-way has noted nothing, so the next leader looks at the same time once more.
+ * One source in one pass: how far back it is asked, what is noted of it for the next leader and for `/health`, and what is
+ * said. What goes wrong is told here, so that the pass only has to know whether to go on.
  */
-import { LRUCache } from 'lru-cache';
-import type { Term } from '../coordination/leader.ts';
-import type { Delivery, DeliveryName } from '../domain/delivery.ts';
+import { type Term, TermLost } from '../coordination/leader.ts';
+import type { MissedBoard, MissedGap, MissedNote } from '../coordination/missed-board.ts';
 import type { Project } from '../domain/project.ts';
-import type { SourceGroup } from '../domain/source-groups.ts';
-import { elapsedMs, now } from '../foundation/clock.ts';
-import { sleep } from '../foundation/loop.ts';
-import { type Call, PlatformError } from '../platforms/contract.ts';
-import type { HookState, MissedDeliveries, MissedDelivery } from '../platforms/missed-deliveries.ts';
-import type { WebhookMessage } from '../platforms/webhook.ts';
-import type { Acceptance, DeliveryRecords } from '../runs/delivery-records.ts';
-import { askingProject, reachedMs } from './missed-plan.ts';
+import { namesIn, type SourceGroup } from '../domain/source-groups.ts';
+import { messageOf } from '../foundation/errors.ts';
+import type { Log } from '../foundation/log.ts';
+import { PlatformError } from '../platforms/contract.ts';
+import type { MissedDeliveries } from '../platforms/missed-deliveries.ts';
+import { hookFinding } from './hook-finding.ts';
+import { gapText, isNews, isWorthTelling, sinceMs } from './missed-plan.ts';
+import type { MissedRefusals } from './missed-refusals.ts';
+import { createRedelivery, type RedeliveryDeps, type RedeliveryOptions, type RedeliveryReport } from './redelivery.ts';
 
-export interface MissedSourceDeps {
-  readonly records: Pick<DeliveryRecords, 'get'>;
-  /** The names under which a delivery of this hook to this project may be on record. */
-  readonly namesOf: (project: Project, hook: string | undefined, id: string) => readonly DeliveryName[];
-  /** Takes a message in for any of these projects, which have one source. Throws when Redis is away. */
-  readonly takeIn: (projects: readonly Project[], message: WebhookMessage) => Promise<Acceptance['kind']>;
-  readonly isOurs: (url: string, projects: readonly Project[]) => boolean;
+export interface MissedSourceDeps extends RedeliveryDeps {
+  /** Undefined when the project's platform cannot be asked. */
+  readonly missedOf: (project: Project) => MissedDeliveries | undefined;
+  readonly board: Pick<MissedBoard, 'publish'>;
+  readonly refusals: Pick<MissedRefusals, 'has' | 'note'>;
+  readonly log: Log;
+  readonly onRecovered?: (facts: RecoveredFacts) => void;
 }
 
-export interface MissedSourceOptions {
-  readonly listingDeadlineMs: number;
-  readonly claimCallMs: number;
-  readonly redeliveryPauseMs: number;
-  readonly redeliveryWaitMs: number;
-}
-
-export interface SourceReport {
-  readonly hooks: readonly HookState[];
-  /** Deliveries that were not on record and were tried. */
-  readonly found: number;
+export interface RecoveredFacts {
+  readonly platform: string;
   readonly recovered: number;
+  /** Those of them whose tickets were worth a look. */
   readonly relevant: number;
-  readonly notArrived: number;
-  /** Nothing before this wall-clock ms has to be looked at again. */
-  readonly reachedMs: number;
-  /** Why the platform was not asked for the rest. */
-  readonly problem: PlatformError | undefined;
 }
 
-/** @throws PlatformError when the platform cannot be looked at; whatever `term` and Redis throw. */
-export type RecoverSource = (
-  group: SourceGroup,
-  missed: MissedDeliveries,
-  sinceMs: number,
-  term: Term,
-) => Promise<SourceReport>;
-
-/** Read in one look, and tried in one pass: the rest is the next one's. */
-const MOST_LISTED = 1_000;
-const MOST_TRIED = 100;
-/** How often it is looked whether they have arrived, in the time that this may take. */
-const LOOKS = 40;
-
-/** A delivery that the platform could not make, and the names under which it would be on record. */
-interface Lost {
-  readonly delivery: MissedDelivery;
-  readonly names: readonly DeliveryName[];
+/** What all sources of a pass have to know. */
+export interface PassFacts {
+  readonly term: Term;
+  readonly notes: ReadonlyMap<string, MissedNote>;
+  /** `Listening.downMs` */
+  readonly downMs: number;
+  readonly arrivals: ReadonlyMap<string, number>;
+  /** Redis TIME at this moment: what is noted is compared with the times of other leaders. */
+  readonly nowMs: () => number;
 }
 
-/** Where it stands after a try. */
-type Fate = 'relevant' | 'irrelevant' | 'sent' | 'refused';
+/** What a source's answer says about the next one with the same credential; `over`: not to be asked in this pass. */
+export type Heard = 'answer' | 'silence' | 'over';
 
-export function createSourceRecovery(deps: MissedSourceDeps, options: MissedSourceOptions): RecoverSource {
-  const failedTries = createFailedTries();
+/** Never throws. */
+export type AskSource = (group: SourceGroup, facts: PassFacts) => Promise<Heard>;
 
-  const recordOf = async ({ names }: Lost): Promise<Delivery | undefined> => {
-    const records = await Promise.all(names.map((name) => deps.records.get(name)));
-    return records.find((record) => record !== undefined);
+export function createAskSource(deps: MissedSourceDeps, options: RedeliveryOptions): AskSource {
+  const { board, refusals, log } = deps;
+  const redeliver = createRedelivery(deps, options);
+
+  const publish = async (
+    { projects }: SourceGroup,
+    term: Term,
+    noteFor: (name: string) => MissedNote,
+  ): Promise<void> => {
+    term.assertTrusted();
+    await Promise.all(projects.map(({ name }) => board.publish(name, noteFor(name))));
   };
 
-  const notOnRecord = async (group: SourceGroup, missed: readonly MissedDelivery[]): Promise<Lost[]> => {
-    const found: Lost[] = [];
-    for (const delivery of missed) {
-      const { hook, id } = delivery;
-      const names = [...new Set(group.projects.flatMap((project) => deps.namesOf(project, hook, id)))];
-      const lost: Lost = { delivery, names };
-      if (failedTries.mayTry(lost) && (await recordOf(lost)) === undefined) found.push(lost);
-    }
-    return found;
-  };
-
-  /** Undefined: the inbox is full. */
-  const tryOne = async ({ projects }: SourceGroup, { delivery }: Lost, call: Call): Promise<Fate | undefined> => {
-    try {
-      const message = await delivery.again(call);
-      if (message === undefined) return 'sent';
-      const kind = await deps.takeIn(projects, message);
-      if (kind === 'full') return undefined;
-      return kind === 'accepted' ? 'relevant' : 'irrelevant';
-    } catch (error) {
-      if (error instanceof PlatformError && isOfOne(error)) return 'refused';
-      throw error;
-    }
-  };
-
-  /** One after the other, as far as the platform and the inbox let us. */
-  const tryAll = async (group: SourceGroup, found: readonly Lost[], term: Term) => {
-    const fates = new Map<Lost, Fate>();
-    const call: Call = { purpose: 'repair', deadlineMs: options.claimCallMs, signal: term.signal };
-    for (const lost of found) {
-      term.assertTrusted();
-      try {
-        const fate = await tryOne(group, lost, call);
-        if (fate === undefined) break;
-        fates.set(lost, fate);
-        // Only a platform that sends is asked for something that it counts by the minute.
-        if (fate === 'sent') await sleep(options.redeliveryPauseMs, term.signal);
-      } catch (error) {
-        if (!(error instanceof PlatformError)) throw error;
-        return { fates, problem: error };
-      }
-    }
-    return { fates, problem: undefined };
-  };
-
-  /** Looks for those that were sent once more, until all are on record or their time is over. */
-  const waitForSent = async (fates: Map<Lost, Fate>, signal: AbortSignal): Promise<void> => {
-    const startedAt = now();
-    for (;;) {
-      const sent = [...fates].filter(([, fate]) => fate === 'sent');
-      for (const [lost] of sent) {
-        const record = await recordOf(lost);
-        if (record !== undefined) fates.set(lost, record.state === 'ignored' ? 'irrelevant' : 'relevant');
-      }
-      if (sent.length === 0 || elapsedMs(startedAt) >= options.redeliveryWaitMs) return;
-      if (!(await sleep(options.redeliveryWaitMs / LOOKS, signal))) return;
-    }
-  };
-
-  return async (group, missed, sinceMs, term) => {
-    const startedMs = Date.now();
-    const question = { sinceMs, project: askingProject(group), most: MOST_LISTED };
-    const answer = await missed.look(
-      { ...question, isOurs: (url) => deps.isOurs(url, group.projects) },
-      { purpose: 'repair', deadlineMs: options.listingDeadlineMs, signal: term.signal },
+  /** Notes how far a pass came, for the next one and for everybody, and says what it found. */
+  const settle = async (group: SourceGroup, report: RedeliveryReport, facts: PassFacts): Promise<void> => {
+    const { found, recovered, relevant, notArrived } = report;
+    const before = noteOf(group, facts.notes);
+    const downMs = before === undefined ? 0 : Math.max(0, facts.downMs - before.downMs);
+    const gap: MissedGap = { atMs: facts.nowMs(), downMs, found, recovered, relevant, notArrived };
+    const last = isWorthTelling(gap) ? gap : before?.last;
+    const note: MissedNote = { sinceMs: report.reachedMs, downMs: facts.downMs, ...(last && { last }) };
+    await publish(group, facts.term, (name) => {
+      const finding = hookFinding(name, report.hooks, facts.arrivals.has(name));
+      return { ...note, ...(finding && { finding }) };
+    });
+    const { atMs: _, ...told } = gap;
+    log[isNews(gap, before?.last) ? 'info' : 'debug'](
+      { event: 'missed_deliveries_recovered', project: namesIn(group), ...told },
+      gapText(gap),
     );
-    const found = await notOnRecord(group, answer.missed);
-    const { fates, problem } = await tryAll(group, found.slice(0, MOST_TRIED), term);
-    await waitForSent(fates, term.signal);
+    if (recovered > 0) deps.onRecovered?.({ platform: group.projects[0].source.platform, recovered, relevant });
+  };
 
-    const isIn = (fate: Fate | undefined): boolean => fate === 'relevant' || fate === 'irrelevant';
-    const missing = [...fates].flatMap(([lost, fate]) => (isIn(fate) ? [] : [lost]));
-    missing.forEach(failedTries.note);
-    const open = found.filter((lost) => !isIn(fates.get(lost)) && failedTries.mayTry(lost));
-    return {
-      hooks: answer.hooks,
-      found: fates.size,
-      recovered: fates.size - missing.length,
-      relevant: [...fates.values()].filter((fate) => fate === 'relevant').length,
-      notArrived: missing.length,
-      reachedMs: reachedMs(
-        startedMs,
-        answer,
-        open.map(({ delivery }) => delivery),
-      ),
-      problem,
-    };
+  /** Whoever may not look any more cannot say how the hooks are. */
+  const withdrawFinding = async (group: SourceGroup, { notes, term }: PassFacts): Promise<void> => {
+    const note = noteOf(group, notes);
+    if (note?.finding === undefined) return;
+    const { finding: _, ...rest } = note;
+    await publish(group, term, () => rest);
+  };
+
+  const ask = async (group: SourceGroup, missed: MissedDeliveries, facts: PassFacts): Promise<void> => {
+    const nowMs = facts.nowMs();
+    const span = { sinceMs: sinceMs(noteOf(group, facts.notes)?.sinceMs, nowMs), nowMs };
+    const report = await redeliver(group, missed, span, facts.term).catch(async (error: unknown) => {
+      if (!refusals.note(group, error)) throw error;
+      await withdrawFinding(group, facts);
+      return undefined;
+    });
+    if (report === undefined) return;
+    await settle(group, report, facts);
+    // Who may look may still not be allowed to have anything sent.
+    if (report.problem !== undefined && !refusals.note(group, report.problem)) throw report.problem;
+  };
+
+  return async (group, facts) => {
+    const missed = deps.missedOf(group.projects[0]);
+    if (missed === undefined || refusals.has(group)) return 'answer';
+    try {
+      await ask(group, missed, facts);
+      return 'answer';
+    } catch (error) {
+      if (facts.term.signal.aborted || error instanceof TermLost) return 'over';
+      const kind = error instanceof PlatformError ? error.kind : undefined;
+      // An outage or a limit is told of by the polls already, and what was not asked for is the next pass' business.
+      const level = kind === 'rate-limited' || kind === 'unavailable' ? 'debug' : 'warn';
+      log[level]({ project: namesIn(group), problem: messageOf(error) }, 'missed deliveries not asked for');
+      // No platform's fault: Redis is away, and nothing could be noted of the next source either.
+      if (kind === undefined || kind === 'rate-limited') return 'over';
+      return kind === 'unavailable' ? 'silence' : 'answer';
+    }
   };
 }
 
-/** Each try that fails is one more failure in the list of the platform: without an end it would go on for ever. */
-const MOST_TRIES = 3;
-const MOST_REMEMBERED = 10_000;
-
-/** In the memory of this process alone: a new leader may try afresh. */
-function createFailedTries() {
-  const tries = new LRUCache<string, number>({ max: MOST_REMEMBERED });
-  const triesOf = ({ names }: Lost): number => tries.get(names.join()) ?? 0;
-  return {
-    mayTry: (lost: Lost): boolean => triesOf(lost) < MOST_TRIES,
-    note: (lost: Lost): void => void tries.set(lost.names.join(), triesOf(lost) + 1),
-  };
-}
-
-/** Whether a refusal says something about this delivery alone: it is gone, or not as it should be. */
-function isOfOne({ kind }: PlatformError): boolean {
-  return kind === 'not-found' || kind === 'conflict' || kind === 'invalid-response';
+/** It is kept for each project; a source with a project that is new to it has its whole list looked at. */
+function noteOf({ projects }: SourceGroup, notes: ReadonlyMap<string, MissedNote>): MissedNote | undefined {
+  const known = projects.flatMap(({ name }) => notes.get(name) ?? []);
+  if (known.length < projects.length) return undefined;
+  return known.reduce((earliest, note) => (note.sinceMs < earliest.sinceMs ? note : earliest));
 }

@@ -31,12 +31,16 @@ export function stretchOf(window: BudgetWindow | undefined): number {
   return left > 0 ? Math.min(Math.max((LEEWAY * toCome) / left, 1), MOST_STRETCH) : MOST_STRETCH;
 }
 
+/** Milliseconds until as much of the budget is left as of its window, if nobody uses any meanwhile; 0 when it is so now. */
+export function untilInStepMs(window: BudgetWindow | undefined): number {
+  return window === undefined ? 0 : window.resetMs - window.resetMs / stretchOf(window);
+}
+
 /** The interval at the stretched pace until the window begins anew, at its own pace from then on. */
 function stretchedMs(intervalMs: number, window: BudgetWindow | undefined): number {
   // The next poll is on the new window anyway.
   if (window === undefined || window.resetMs <= intervalMs) return intervalMs;
-  const stretch = stretchOf(window);
-  return Math.min(intervalMs * stretch, intervalMs + window.resetMs - window.resetMs / stretch);
+  return Math.min(intervalMs * stretchOf(window), intervalMs + untilInStepMs(window));
 }
 
 /**

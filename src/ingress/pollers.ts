@@ -16,7 +16,7 @@ import type { BudgetWindow } from '../platforms/rate-limits.ts';
 import { createEngineWatch, type EngineWatchDeps } from './engine-watch.ts';
 import { followProject } from './follow-project.ts';
 import { createListingsOwed } from './listings-owed.ts';
-import { AFTER_LOSS, createProjectPoller, type PollResult } from './project-poller.ts';
+import { createProjectPoller, type PollResult, TRY_AGAIN } from './project-poller.ts';
 
 export interface Pollers {
   /** Polls until the term ends. */
@@ -108,7 +108,7 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     const platform = deps.platformOf(project);
     if (platform === undefined) return;
     if (project.polling === undefined) await untilOwed(project, signal);
-    const { intervalMs } = project.polling ?? AFTER_LOSS;
+    const { intervalMs } = project.polling ?? TRY_AGAIN;
     await pause(Math.min(ahead * FIRST_POLLS_APART_MS, intervalMs), signal);
     const listing = slot(listingSlots, deps.credentialOf(project), LISTINGS_PER_CREDENTIAL);
     const ownClaims = slot(claimSlots, project.name, CLAIMS_PER_PROJECT);
@@ -158,8 +158,11 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
     log.info({ projects: polled.length, sources: new Set(polled.map((p) => sourceKey(p.source))).size }, 'polling');
     const started = new Map<string, number>();
     const loops: Loops = { term, among: new Set(catalog.projects.map(({ name }) => name)) };
+    // Whoever has waited longest begins: reloads in quick succession must not leave out the same ones each time.
+    const lastPollMs = ({ name }: Project): number => results.get(name)?.atMs ?? 0;
+    const inTurn = followed.toSorted((one, other) => lastPollMs(one) - lastPollMs(other));
     return Promise.all(
-      followed.map((project) => {
+      inTurn.map((project) => {
         const credential = deps.credentialOf(project);
         const ahead = started.get(credential) ?? 0;
         started.set(credential, ahead + 1);

@@ -59,8 +59,8 @@ export interface ProjectPoller {
 }
 
 const MOST_HOPELESS = 10_000;
-/** A project that is only listed after a loss of data: how soon that is tried again. */
-export const AFTER_LOSS: Polling = { intervalMs: 60_000, jitterPercent: 10 };
+/** How soon a listing is tried again that is not one of many: beside webhooks, or only after a loss of data. */
+export const TRY_AGAIN: Polling = { intervalMs: 60_000, jitterPercent: 10 };
 
 type CycleResult = Omit<
   PollResult,
@@ -100,7 +100,7 @@ export function createProjectPoller(
   const onRequest = (): void => {
     requests += 1;
   };
-  let pace = project.polling ?? AFTER_LOSS;
+  let pace = project.polling ?? TRY_AGAIN;
   const pacer = createPollPacer({
     polling: () => pace,
     backoffMaxMs: options.pollBackoffMaxMs,
@@ -196,8 +196,10 @@ export function createProjectPoller(
     async poll({ engine, reason }, signal) {
       const startedAt = now();
       requests = 0;
-      pace = listingPace(project, engine) ?? AFTER_LOSS;
+      pace = listingPace(project, engine) ?? TRY_AGAIN;
       const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
+      // Nobody else looks for what is missed until it has succeeded.
+      if (engine === 'streaming' && outcome.result !== 'ok' && pace.intervalMs > TRY_AGAIN.intervalMs) pace = TRY_AGAIN;
       pacer.note(outcome);
       const result: PollResult = {
         project: project.name,

@@ -6,8 +6,7 @@
  * What is answered 2xx is in Redis; what is not in Redis is never answered 2xx. A process that dies after the script and
  * before the nudge leaves a ticket that is due: any replica takes it.
  */
-import { createHash } from 'node:crypto';
-import { TimeoutStrategy, timeout } from 'cockatiel';
+import { hash } from 'node:crypto';
 import type { PlaceIds } from '../coordination/place-ids.ts';
 import type { DeliveryName, DeliveryState } from '../domain/delivery.ts';
 import type { Project } from '../domain/project.ts';
@@ -84,7 +83,6 @@ export function createDeliveryReceiver(
   options: { readonly deliveryWriteMs: number },
 ): DeliveryReceiver {
   const { records, placeIds, findings, log } = deps;
-  const bounded = timeout(options.deliveryWriteMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
   let toldMs = Number.NEGATIVE_INFINITY;
 
   const write = async (
@@ -123,8 +121,8 @@ export function createDeliveryReceiver(
     const message = readMessage(first.dialect, request);
     if (message instanceof UnreadableWebhook) return { kind: 'unreadable', problem: message.message };
     try {
-      const hash = createHash('sha256').update(request.body).digest('hex');
-      return receptionOf(await bounded.execute(() => write(message, open, first.project.name, hash)));
+      const payloadHash = hash('sha256', request.body);
+      return receptionOf(await within(options.deliveryWriteMs, write(message, open, first.project.name, payloadHash)));
     } catch (error) {
       log.warn({ platform: request.platform, error: messageOf(error) }, 'webhook not persisted');
       return { kind: 'not-persisted', why: 'redis_unavailable' };
@@ -134,7 +132,9 @@ export function createDeliveryReceiver(
   return {
     async receive(request) {
       const reception = await receive(request);
-      deps.onReception?.({ platform: request.platform, result: reception.kind });
+      // Without a route it is whatever a stranger has made up, and each would be a series of its own.
+      const platform = reception.kind === 'no-route' ? 'unknown' : request.platform;
+      deps.onReception?.({ platform, result: reception.kind });
       return reception;
     },
     async takeIn(projects, message) {
@@ -147,6 +147,17 @@ export function createDeliveryReceiver(
     namesOf: (project, hook, id) =>
       slotsOf(project, deps.doors()).map((slot) => deliveryName(project.source.platform, slot, hook, id)),
   };
+}
+
+/** Rejects when the work takes longer, and lets it go on: what is written after all is known when it comes again. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 interface Written {

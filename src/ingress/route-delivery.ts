@@ -71,7 +71,11 @@ async function watching(
   const projects = doors.map(({ project }) => project);
   const named = projects.filter(({ source }) => isPlaceOf(place, source, undefined));
   if (named.length > 0 || place.id === undefined) {
-    for (const project of named) if (place.id !== undefined) placeIds.note(project, place.id);
+    for (const project of named) {
+      // A payload that does not name the scope may be about any of them.
+      const isTold = place.scope !== undefined || project.source.scope === undefined;
+      if (place.id !== undefined && isTold) placeIds.note(project, place.id);
+    }
     return named;
   }
   const ids = await Promise.all(projects.map((project) => placeIds.idOf(project)));
@@ -80,7 +84,8 @@ async function watching(
 
 function ticketsOf(news: WebhookMessage['news'], [project]: readonly Project[]): NewDelivery['tickets'] {
   if (project === undefined || typeof news === 'string') return [];
-  return [...new Set(news.ticketIds)].slice(0, MOST_TICKETS).map((id) => ({ key: ticketKey(project.source, id), id }));
+  const byKey = new Map(news.ticketIds.map((id) => [ticketKey(project.source, id), id]));
+  return [...byKey].slice(0, MOST_TICKETS).map(([key, id]) => ({ key, id }));
 }
 
 function ignoredBy(news: WebhookMessage['news'], projects: readonly Project[]): NewDelivery['ignored'] {

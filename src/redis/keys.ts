@@ -33,7 +33,7 @@
  * run: the fields of `domain/run.ts`, and beside them `attempt:<n>`: each attempt that has ended, as JSON; the newest 25.
  * delivery: the fields of `domain/delivery.ts`, and beside them `open` (tickets not settled), `final` (what its state will
  * be), `reroutable` (ignored by this configuration only), `outcome:<ticket>`. inbox: by delivery name, when it was received,
- * the ticket's id, the projects that it reaches; `@lease` while somebody looks at the ticket.
+ * the ticket's id, the projects that it reaches, the configuration that says so; `@lease` while somebody looks at the ticket.
  * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON. missed: how far
  * each project's platform was asked for missed deliveries, by its name, as JSON. listening: when a replica could take
  * deliveries last (`at`), and how long nobody could, all in all (`downMs`).

@@ -59,28 +59,34 @@ export interface TakenTicket {
 export interface InboxEntry {
   readonly delivery: DeliveryName;
   readonly receivedAtMs: number;
+  /** As the delivery was routed, and by which configuration. */
   readonly projects: readonly string[];
+  readonly configHash: string;
 }
 
-export type Settlement =
-  | { readonly kind: 'processed'; readonly outcome: string; readonly run?: string | undefined }
-  | { readonly kind: 'ignored'; readonly outcome: string; readonly dependsOnConfiguration: boolean }
-  | { readonly kind: 'failed'; readonly outcome: string }
-  | { readonly kind: 'later'; readonly outcome: string; readonly delayMs: number };
+/** What became of a ticket. */
+export interface Settlement {
+  /** `ignored`: by this configuration, another one may see it otherwise. */
+  readonly kind: 'processed' | 'ignored' | 'failed';
+  readonly outcome: string;
+  readonly run?: string | undefined;
+  /** Not yet: it is looked at again for those of its deliveries that are younger than that. */
+  readonly again?: { readonly inMs: number; readonly untilAgeMs: number } | undefined;
+}
 
 /** All of these throw `OperationError` when Redis is away. */
 export interface DeliveryRecords {
   accept(delivery: NewDelivery): Promise<Acceptance>;
   /** Tickets that are due, those that have waited longest first; none whose key begins with one of `except`. */
   take(most: number, except?: Iterable<string>): Promise<TakenTicket[]>;
-  /** What became of a taken ticket, for these of its deliveries. Whether more have arrived meanwhile. */
-  settle(taken: TakenTicket, deliveries: readonly DeliveryName[], how: Settlement): Promise<boolean>;
+  /** What became of a taken ticket, for the deliveries that were handed out with it. How many of them wait on. */
+  settle(taken: TakenTicket, how: Settlement): Promise<number>;
   get(name: DeliveryName): Promise<Delivery | undefined>;
   /** The newest first. */
   list(page: PageQuestion & { readonly where?: (delivery: Delivery) => boolean }): Promise<Page<Delivery>>;
   /** Makes its tickets due once more. Undefined when it is not on record, `nothing` when it speaks of no ticket. */
   replay(name: DeliveryName): Promise<'accepted' | 'full' | 'nothing' | undefined>;
-  /** Redis TIME in ms of the last delivery that reached each project. */
+  /** Redis TIME in ms of the last delivery by which each project's hook told of a ticket. */
   arrivals(): Promise<ReadonlyMap<string, number>>;
   /** Tickets in the inbox. */
   depth(): Promise<number>;
@@ -159,23 +165,23 @@ export function createDeliveryRecords(redis: RedisConnection, options: DeliveryR
       );
       return taken.flatMap((one) => (Array.isArray(one) ? [takenOf(one as readonly string[])] : []));
     },
-    async settle({ ticket, lease }, deliveries, how) {
-      const [left] = await redis.script(
+    async settle({ ticket, lease, entries }, { kind, outcome, run = '', again }) {
+      const [putOff] = await redis.script(
         'settle-inbox',
         [keys.inbox(ticket), keys.inboxDue],
         [
           ticket,
           lease,
           keys.delivery(''),
-          how.kind,
-          how.outcome,
-          how.kind === 'processed' ? (how.run ?? '') : '',
-          how.kind === 'ignored' && how.dependsOnConfiguration ? '1' : '0',
-          how.kind === 'later' ? Math.round(how.delayMs) : 0,
-          ...deliveries,
+          kind,
+          outcome,
+          run,
+          again === undefined ? '' : Math.round(again.inMs),
+          again?.untilAgeMs ?? 0,
+          ...entries.flatMap(({ delivery, receivedAtMs }) => [delivery, receivedAtMs]),
         ],
       );
-      return Number(left) > 0;
+      return Number(putOff);
     },
     get: async (name) => deliveryOf(await read(name)),
     list: ({ where = () => true, ...page }) =>
@@ -208,10 +214,10 @@ export function createDeliveryRecords(redis: RedisConnection, options: DeliveryR
 function takenOf([ticket = '', lease = '', atMs, ...flat]: readonly string[]): TakenTicket {
   let ticketId = '';
   const entries = Object.entries(hashOf(flat)).map(([delivery, text]): InboxEntry => {
-    const [receivedAtMs, id = '', projects = ''] = text.split(' ');
+    const [receivedAtMs, id = '', projects = '', configHash = ''] = text.split(' ');
     // The same in all entries of a ticket.
     ticketId = id;
-    return { delivery, receivedAtMs: Number(receivedAtMs), projects: listIn(projects) };
+    return { delivery, receivedAtMs: Number(receivedAtMs), projects: listIn(projects), configHash };
   });
   entries.sort((a, b) => a.receivedAtMs - b.receivedAtMs);
   return { ticket, ticketId, lease, takenAtMs: Number(atMs), entries };

@@ -3,12 +3,14 @@ import type { Project } from '../../src/domain/project.ts';
 import { decideEngine, type EngineFacts, engineMode } from '../../src/ingress/engine-choice.ts';
 
 const DOUBT_MS = 30_000;
+const STAY_MS = 600_000;
 const works: EngineFacts = {
   mode: 'auto',
   webhooks: true,
   listenerUp: true,
   lastDeliveryMs: undefined,
   missed: undefined,
+  stoppedAtMs: undefined,
 };
 /** A change was missed at 1,000; the last delivery that was known then is 500 of another clock. */
 const missed = { atMs: 1_000, lastDeliveryMs: 500 };
@@ -45,6 +47,24 @@ const rows: [string, Partial<EngineFacts>, nowMs: number, decision: string][] = 
     'streaming',
   ],
   [
+    'auto, stopped a while ago, and deliveries come again',
+    { missed, lastDeliveryMs: 501, stoppedAtMs: 40_000 },
+    40_000 + STAY_MS - 1,
+    'polling deliveries-stopped',
+  ],
+  [
+    'auto, stopped long enough ago, and deliveries come again',
+    { missed, lastDeliveryMs: 501, stoppedAtMs: 40_000 },
+    40_000 + STAY_MS,
+    'streaming',
+  ],
+  [
+    'auto, stopped long ago, and still none',
+    { missed, lastDeliveryMs: 500, stoppedAtMs: 40_000 },
+    1e9,
+    'polling deliveries-stopped',
+  ],
+  [
     'streaming, whatever is missing',
     { mode: 'streaming', webhooks: false, listenerUp: false, missed },
     1e9,
@@ -54,7 +74,7 @@ const rows: [string, Partial<EngineFacts>, nowMs: number, decision: string][] = 
 ];
 
 test.each(rows)('%s', (_, facts, nowMs, decision) => {
-  const { engine, reason } = decideEngine(nowMs, { ...works, ...facts }, DOUBT_MS);
+  const { engine, reason } = decideEngine(nowMs, { ...works, ...facts }, { doubtMs: DOUBT_MS, stayMs: STAY_MS });
   expect([engine, reason].filter((word) => word !== undefined).join(' ')).toBe(decision);
 });
 

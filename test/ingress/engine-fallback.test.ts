@@ -1,5 +1,6 @@
 /** `event_engine: auto` on real Redis and an emulated platform: slow when it must be, never blind. */
 import { PassThrough } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Project } from '../../src/domain/project.ts';
 import { createLog, type Log } from '../../src/foundation/log.ts';
@@ -53,10 +54,10 @@ function shortenedPauses(): { readonly sleep: Sleep; readonly pauses: number[]; 
   };
 }
 
-/** A delivery of the project arrives, whatever it says. */
+/** The project's hook tells of a ticket, and of nothing that is new. */
 async function arrive(house: House, id: string): Promise<void> {
   await house.deliveries.accept(
-    deliveryAbout(house, id, [], { ignored: { reason: 'own-label', dependsOnConfiguration: false } }),
+    deliveryAbout(house, id, [1], { ignored: { reason: 'own-label', dependsOnConfiguration: false } }),
   );
 }
 
@@ -89,12 +90,11 @@ test('auto: what the first listing finds is no reason for doubt', async () => {
   expect(polling.polls).toHaveLength(1);
 });
 
-test('auto: deliveries that have stopped are polled for at once, and the next one that arrives brings streaming back', async () => {
+test('auto: deliveries that have stopped are polled for at once', async () => {
   const house = await openHouse({ redisUrl: redis.url, projects: auto(HOURLY, OFTEN) });
-  const { log, events } = listenToLog();
   const { arrivals } = house.deliveries;
   const pauses = shortenedPauses();
-  const polling = startPolling(house, { ...pauses, log, arrivals, engineDoubtMs: 100 });
+  const polling = startPolling(house, { ...pauses, arrivals, engineDoubtMs: 100 });
   await until('it pauses', () => pauses.pauses.length === 1);
   const missed = openIssue(house);
   pauses.release();
@@ -107,14 +107,23 @@ test('auto: deliveries that have stopped are polled for at once, and the next on
   expect(await polling.poll('api', ({ engine, claimed }) => engine === 'polling' && claimed === 1)).toMatchObject({
     recovered: 0,
   });
-  const before = polling.polls.length;
-  await arrive(house, 'again');
-  await until('it streams again', () => polling.polls.slice(before).some(({ engine }) => engine === 'streaming'));
-  // And the same once more.
-  await until('it pauses for long', () => pauses.pauses.at(-1) === HOURLY.intervalMs);
+});
+
+test('auto: a delivery brings streaming back, but not before a fallback has lasted as long as streaming pauses', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: auto({ intervalMs: 400, jitterPercent: 0 }) });
+  const { log, events } = listenToLog();
+  const polling = startPolling(house, { log, arrivals: house.deliveries.arrivals, engineDoubtMs: 20 });
+  const untilEvents = (count: number): Promise<boolean> => until(`event ${count}`, () => events.length >= count);
+  await polling.poll('api', ({ engine }) => engine === 'streaming');
   openIssue(house);
-  pauses.release();
-  await until('it falls back again', () => events.length === 4);
+  await untilEvents(2);
+  const fellAtMs = performance.now();
+  await arrive(house, 'again');
+  await untilEvents(3);
+  expect(performance.now() - fellAtMs).toBeGreaterThan(300);
+  // And the same once more.
+  openIssue(house);
+  await untilEvents(4);
   expect(events).toEqual([
     'event_engine_started streaming',
     'event_engine_fallback polling deliveries-stopped',
@@ -212,6 +221,28 @@ test('a reload that changes the engine: the old loop ends, and a ticket is claim
   expect(events).toEqual(['event_engine_started streaming', 'event_engine_started polling']);
 });
 
+test('a reload while an engine is looked at: what the old loop was about to say is not said', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: auto(HOURLY, HOURLY) });
+  const { log, events } = listenToLog();
+  const answered = Promise.withResolvers<ReadonlyMap<string, number>>();
+  let asked = false;
+  const arrivals = () => {
+    asked = true;
+    return answered.promise;
+  };
+  const polling = startPolling(house, { log, arrivals });
+  await until('it is looked at', () => asked);
+  const [project] = house.catalog.projects;
+  if (project === undefined) throw new Error('no project');
+  polling.reload({ ...house.catalog, hash: 'next', projects: [{ ...project, engine: { mode: 'polling' } }] });
+  await polling.poll('api', ({ engine }) => engine === 'polling');
+  answered.resolve(new Map());
+  await setImmediate();
+  polling.endTerm();
+  await polling.ended;
+  expect(events).toEqual(['event_engine_started polling']);
+});
+
 test('after Redis lost its data a project that only webhooks reach is listed once', async () => {
   const house = await openHouse({ redisUrl: redis.url, projects: webhooksOnly });
   openIssue(house);
@@ -234,6 +265,20 @@ test('after Redis lost its data a project that only webhooks reach is listed onc
   openIssue(house);
   await seen(6);
   expect(polling.polls).toHaveLength(1);
+});
+
+test('a listing of a streaming project that fails is tried again soon, not when the next one would be due', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: auto(HOURLY, HOURLY) });
+  const down = house.hub.faults.inject({ path: /issues\?/ }, { kind: 'answer', status: 502 });
+  const pauses = shortenedPauses();
+  const polling = startPolling(house, pauses);
+  await polling.poll('api', ({ result }) => result === 'unavailable');
+  down.remove();
+  await until('it pauses', () => pauses.pauses.length === 1);
+  expect(pauses.pauses[0]).toBeLessThan(120_000);
+  pauses.release();
+  await polling.poll('api', ({ result }) => result === 'ok');
+  await until('it pauses for long', () => pauses.pauses.at(-1) === HOURLY.intervalMs);
 });
 
 test('after Redis lost its data a listing that fails is tried again', async () => {

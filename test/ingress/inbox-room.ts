@@ -17,12 +17,16 @@ export interface InboxRoom {
   stop(): Promise<void>;
 }
 
-export function openInbox(house: House, claims: TicketClaimService = house.claims): InboxRoom {
+export function openInbox(
+  house: House,
+  claims: TicketClaimService = house.claims,
+  projects = house.catalog.projects,
+): InboxRoom {
   const { deliveries, timing } = house;
   const inbox = createInbox(
     {
       engine: () => engine,
-      catalog: () => house.catalog,
+      catalog: () => ({ ...house.catalog, projects }),
       claims,
       records: deliveries,
       claimSignal: new AbortController().signal,

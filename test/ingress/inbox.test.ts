@@ -3,18 +3,24 @@
  * is claimed, whatever else asks for it at the same time, and each delivery's record says what came of it.
  */
 import { expect, test } from 'vitest';
-import { failed } from '../../src/claims/claim-outcome.ts';
+import { failed, notEligible } from '../../src/claims/claim-outcome.ts';
 import type { TicketClaimService } from '../../src/claims/ticket-claim-service.ts';
-import { type House, openHouse, REPOSITORY } from '../support/house.ts';
+import { ticketKey } from '../../src/domain/ticket.ts';
+import type { Timing } from '../../src/domain/timing.ts';
+import { FAST, type House, openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { deliveryAbout, openInbox } from './inbox-room.ts';
+import { deliveryAbout, type InboxRoom, openInbox } from './inbox-room.ts';
 
 const redis = useRedis();
 const never = new AbortController().signal;
 
-async function houseWith(tickets: number, labels: readonly string[] = ['agent-smith']): Promise<House> {
-  const house = await openHouse({ redisUrl: redis.url });
+async function houseWith(
+  tickets: number,
+  labels: readonly string[] = ['agent-smith'],
+  timing: Timing = FAST,
+): Promise<House> {
+  const house = await openHouse({ redisUrl: redis.url, timing });
   for (let n = 0; n < tickets; n += 1) house.hub.openIssue(REPOSITORY, { labels: [...labels] });
   return house;
 }
@@ -51,7 +57,8 @@ test('a delivery becomes a run at once, and its record names it', async () => {
 });
 
 test('many deliveries of one ticket are one claim; those that come while it is at work are one more', async () => {
-  const house = await houseWith(1);
+  // Nobody waits for the next look into Redis.
+  const house = await houseWith(1, ['agent-smith'], { ...FAST, inboxScanMs: 60_000 });
   const slow = held(house);
   const room = openInbox(house, slow.claims);
   const first = await room.deliver('d0', [1]);
@@ -135,7 +142,11 @@ test('what has been tried for a day is given up; a younger delivery of the same 
   const young = await room.deliver('young', [1]);
   expect(await room.settled(old)).toMatchObject({ state: 'failed', reason: 'failed: auth' });
   expect(await house.deliveries.get(young)).toMatchObject({ state: 'queued' });
+  // A pause is as long as everything before it.
+  const dueMs = Number(await redis.client.zscore(house.redis.keys.inboxDue, house.keyOf(1)));
+  expect(dueMs - (await house.redis.timeMs())).toBeGreaterThan(house.timing.inboxRetryMaxMs / 2);
   answer = failed('contended', 'not any more');
+  await room.deliver('younger', [1]);
   expect(await room.settled(young)).toMatchObject({ state: 'processed' });
 });
 
@@ -179,15 +190,104 @@ test('only the projects that the delivery reaches may take the ticket', async ()
   expect(await house.runs.ofTicket(house.keyOf(1))).toMatchObject({ project: 'second' });
 });
 
-test('a project that is gone, or takes no webhooks any more: ignored until the configuration is another one', async () => {
-  const house = await houseWith(1);
-  const room = openInbox(house);
-  expect(await room.settled(await room.deliver('d1', [1], { projects: ['gone'] }))).toMatchObject({
-    state: 'ignored',
-    reason: 'no-project',
+test('a project that is gone, takes no webhooks any more, or watches something else: ignored until that changes', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => [{ ...plain, triggers: new Set(['poll', 'manual', 'reconcile']) }],
   });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const room = openInbox(house);
+  const ignored = async (at: InboxRoom, id: string, change = {}) => {
+    const delivery = await at.settled(await at.deliver(id, [1], change));
+    expect(delivery.state).toBe('ignored');
+    return delivery.reason;
+  };
+  expect(await ignored(room, 'd1', { projects: ['gone'] })).toBe('no-project');
+  expect(await ignored(room, 'd2')).toBe('rejected: trigger-not-allowed');
+  await room.stop();
+  const moved = { ...house.project, source: { ...house.project.source, container: 'org/other' } };
+  expect(await ignored(openInbox(house, house.claims, [moved]), 'd3')).toBe('no-project');
   const again = deliveryAbout(house, 'd1', [1], { configHash: 'another' });
   expect(await house.deliveries.accept(again)).toEqual({ kind: 'accepted' });
+});
+
+test('while the configuration is changed, no replica refuses what another one took in', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: (plain) => [plain, { ...plain, name: 'new' }] });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const behind = openInbox(house, house.claims, [house.project]);
+  const name = await behind.deliver('d1', [1], { projects: ['new'], configHash: 'the new one' });
+  await until('it was looked at', async () => (await house.deliveries.get(name))?.reason === 'no-project');
+  expect(await house.deliveries.get(name)).toMatchObject({ state: 'queued' });
+  await behind.stop();
+  const ahead = openInbox(house);
+  await redis.client.zadd(house.redis.keys.inboxDue, 0, house.keyOf(1));
+  expect((await ahead.settled(name)).results).toMatchObject([{ outcome: 'claimed' }]);
+});
+
+test('a platform that tells of a label before all of its servers show it is asked once more', async () => {
+  const house = await houseWith(1, ['bug']);
+  const room = openInbox(house);
+  const name = await room.deliver('d1', [1]);
+  await until('it was looked at', async () => (await house.deliveries.get(name))?.reason !== undefined);
+  expect(await house.deliveries.get(name)).toMatchObject({
+    state: 'queued',
+    reason: 'not-eligible: no-trigger-label',
+  });
+  house.hub.addLabel(`${REPOSITORY}#1`, 'agent-smith');
+  expect((await room.settled(name)).results).toMatchObject([{ outcome: 'claimed' }]);
+});
+
+test('a claim that throws is one that failed: told of, tried again, and given up in the end', async () => {
+  const house = await houseWith(1);
+  let throws = true;
+  const room = openInbox(house, {
+    async claim(request, signal) {
+      if (throws) throw new TypeError('a bug');
+      return await house.claims.claim(request, signal);
+    },
+  });
+  const name = await room.deliver('d1', [1]);
+  await until('it was tried', async () => (await house.deliveries.get(name))?.reason === 'failed: unforeseen');
+  throws = false;
+  expect(await room.settled(name)).toMatchObject({ state: 'processed' });
+});
+
+test('a project without a credential keeps no other one on the same source from its tickets', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => [plain, { ...plain, name: 'broken', disabled: 'GITHUB_TOKEN is not set' }],
+  });
+  house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  const room = openInbox(house);
+  const delivery = await room.settled(await room.deliver('d1', [1], { projects: ['api', 'broken'] }));
+  expect(delivery.results).toMatchObject([{ outcome: 'claimed' }]);
+});
+
+test('a project without a credential is waited for: it may have one tomorrow', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: (plain) => [{ ...plain, disabled: 'no token' }] });
+  const room = openInbox(house);
+  const name = await room.deliver('d1', [1]);
+  await until('it waits', async () => (await house.deliveries.get(name))?.reason === 'rejected: project-disabled');
+  expect(await house.deliveries.get(name)).toMatchObject({ state: 'queued' });
+});
+
+test('a payload that does not say in which of two sources the ticket is: the one that holds it takes it', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) =>
+      ['one', 'two', 'three'].map((name) => ({ ...plain, name, source: { ...plain.source, scope: name } })),
+  });
+  const asked: string[] = [];
+  const room = openInbox(house, {
+    claim: async ({ project }) => {
+      asked.push(project);
+      await Promise.resolve();
+      return project === 'two' ? failed('unsupported', 'it is here') : notEligible('moved');
+    },
+  });
+  const name = await room.deliver('d1', [1], { projects: ['one', 'two', 'three'] });
+  expect(await room.settled(name)).toMatchObject({ reason: 'failed: unsupported' });
+  expect(asked).toEqual(['one', 'two']);
 });
 
 test('one host that hangs leaves room for the tickets of others', async () => {
@@ -200,6 +300,28 @@ test('one host that hangs leaves room for the tickets of others', async () => {
   expect(room.inbox.free()).toBeGreaterThan(0);
   slow.release();
   for (const name of names) expect(await room.settled(name)).toMatchObject({ state: 'processed' });
+});
+
+test('one replica has only so many tickets at work, on however many hosts', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  const slow = held(house);
+  const projects = ['one', 'two', 'three'].map((name) => ({
+    ...house.project,
+    name,
+    source: { ...house.project.source, host: `${name}.corp` },
+  }));
+  const room = openInbox(house, slow.claims, projects);
+  const ids = Array.from({ length: 14 }, (_, i) => String(i));
+  await Promise.all(
+    projects.flatMap(({ name, source }) =>
+      ids.map((id) =>
+        room.deliver(`${name}-${id}`, [], { projects: [name], tickets: [{ key: ticketKey(source, id), id }] }),
+      ),
+    ),
+  );
+  await until('it has all the work that it may have', () => room.inbox.free() === 0);
+  expect(slow.asked).toHaveLength(32);
+  slow.release();
 });
 
 test('a stop ends nothing that is at work, and takes nothing new', async () => {

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { GitHubEmulator } from '../../src/emulators/github/github-emulator.ts';
 import type { DeliveryAttempt } from '../../src/emulators/webhook-sender.ts';
-import { openGitHubMissedDeliveries } from '../../src/platforms/github/missed.ts';
+import { openGitHubMissedDeliveries } from '../../src/platforms/github/missed-deliveries.ts';
 import { createTransport } from '../../src/platforms/transport.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { createWebhookListener } from '../../src/server/webhook-listener.ts';
@@ -81,8 +81,8 @@ test('a hook that people have switched off is found, and found well again', asyn
   const asking = recovery({ redeliveryWaitMs: 1 });
   hub.switchWebhook(REPOSITORY, hook, false);
   await asking.pass(openTerm());
-  expect(findings.all()).toMatchObject([{ code: 'hook-disabled', text: expect.stringContaining('Active') }]);
+  expect(await findings()).toMatchObject([{ code: 'hook-disabled', text: expect.stringContaining('Active') }]);
   hub.switchWebhook(REPOSITORY, hook, true);
   await asking.pass(openTerm());
-  expect(findings.all()).toEqual([]);
+  expect(await findings()).toEqual([]);
 });

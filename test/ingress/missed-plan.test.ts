@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { MissedGap } from '../../src/coordination/missed-board.ts';
-import { gapText, isWorthTelling, reachedMs } from '../../src/ingress/missed-plan.ts';
+import { gapText, isNews, isWorthTelling, reachedMs } from '../../src/ingress/missed-plan.ts';
 import { isOurAddress, type WebhookAddress } from '../../src/ingress/webhook-address.ts';
 import type { MissedDelivery } from '../../src/platforms/missed-deliveries.ts';
 import { taker } from './missing.ts';
@@ -52,6 +52,14 @@ test.each([
 ])('%o: %s', (more, text, isTold) => {
   expect(gapText(gapOf(more))).toBe(text);
   expect(isWorthTelling(gapOf(more))).toBe(isTold);
+});
+
+test('what goes on not arriving is told of once, what is recovered each time', () => {
+  const broken = gapOf({ recovered: 0, notArrived: 1 });
+  expect(isNews(broken, undefined)).toBe(true);
+  expect(isNews({ ...broken, atMs: 600_000 }, broken)).toBe(false);
+  expect(isNews({ ...broken, atMs: 86_400_000 }, broken)).toBe(true);
+  expect(isNews(gapOf({ relevant: 1, notArrived: 1, atMs: 600_000 }), broken)).toBe(true);
 });
 
 const anywhere: WebhookAddress = { paths: ['/webhook', '/hooks/'], publicUrl: undefined };

@@ -7,16 +7,17 @@ import { createMissedBoard, type MissedBoard } from '../../src/coordination/miss
 import { createPlaceIds } from '../../src/coordination/place-ids.ts';
 import type { Project } from '../../src/domain/project.ts';
 import type { TicketSource } from '../../src/domain/ticket.ts';
-import { createFindings, type Findings } from '../../src/foundation/findings.ts';
+import { createFindings, type Finding } from '../../src/foundation/findings.ts';
 import { createLog } from '../../src/foundation/log.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';
 import {
   createMissedRecovery,
   type MissedRecovery,
-  type MissedRecoveryOptions,
-  type RecoveredFacts,
+  type MissedRecoveryDeps,
 } from '../../src/ingress/missed-deliveries.ts';
+import type { RecoveredFacts } from '../../src/ingress/missed-source.ts';
 import { createDeliveryReceiver, type DeliveryReceiver } from '../../src/ingress/receive-delivery.ts';
+import type { RedeliveryOptions } from '../../src/ingress/redelivery.ts';
 import { isOurAddress } from '../../src/ingress/webhook-address.ts';
 import type { Call } from '../../src/platforms/contract.ts';
 import { githubWebhook } from '../../src/platforms/github/webhook.ts';
@@ -26,6 +27,7 @@ import type {
   MissedDelivery,
   MissedQuestion,
 } from '../../src/platforms/missed-deliveries.ts';
+import type { BudgetWindow } from '../../src/platforms/rate-limits.ts';
 import type { WebhookMessage } from '../../src/platforms/webhook.ts';
 import { FAST, openRooms, silentLog } from '../support/house.ts';
 import { SECRET, type SentIssue, sentIssue } from './deliveries.ts';
@@ -47,12 +49,19 @@ export interface Scene {
   readonly receiver: DeliveryReceiver;
   readonly board: MissedBoard;
   readonly listening: Listening;
-  readonly findings: Findings;
+  /** What everybody is shown of the hooks. */
+  findings(): Promise<Finding[]>;
   /** Lines of the log from info on. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   readonly recovered: readonly RecoveredFacts[];
   /** As a process that has just started would ask. */
-  recovery(more?: Partial<MissedRecoveryOptions>): MissedRecovery;
+  recovery(more?: Partial<RedeliveryOptions>): MissedRecovery;
+}
+
+export interface SceneOptions {
+  readonly records?: Partial<MissedRecoveryDeps['records']>;
+  /** Of the budget of every credential. */
+  readonly window?: () => BudgetWindow | undefined;
 }
 
 /** @param missed by the name of the project whose source and credential it is */
@@ -60,6 +69,7 @@ export async function openScene(
   redisUrl: string,
   projects: readonly Project[],
   missedOf: (project: Project) => MissedDeliveries,
+  { records, window = () => undefined }: SceneOptions = {},
 ): Promise<Scene> {
   const catalog = { hash: 'config-1', projects, pipelines: new Map() };
   const noPlatform = (): never => {
@@ -67,7 +77,7 @@ export async function openScene(
   };
   const rooms = await openRooms(catalog, noPlatform, { redisUrl });
   onTestFinished(rooms.close);
-  const [findings, lines, recovered] = [createFindings(), [] as Record<string, unknown>[], [] as RecoveredFacts[]];
+  const [lines, recovered] = [[] as Record<string, unknown>[], [] as RecoveredFacts[]];
   const destination = new PassThrough().on('data', (line) => lines.push(JSON.parse(String(line))));
   const log = createLog({ level: 'info', redactor: createRedactor(), destination });
   const doors = projects.map((project) => ({
@@ -83,7 +93,7 @@ export async function openScene(
       records: rooms.deliveries,
       placeIds: createPlaceIds(rooms.redis, silentLog),
       onAccepted: () => {},
-      findings,
+      findings: createFindings(),
       log: silentLog,
     },
     { deliveryWriteMs: 1_000 },
@@ -93,7 +103,7 @@ export async function openScene(
     receiver,
     board,
     listening,
-    findings,
+    findings: async () => [...(await board.read()).values()].flatMap(({ finding }) => finding ?? []),
     lines,
     recovered,
     recovery: (more = {}) =>
@@ -101,14 +111,15 @@ export async function openScene(
         {
           catalog: () => catalog,
           missedOf,
-          credentialOf: () => 'bot',
-          records: rooms.deliveries,
+          credentialOf: ({ source }) => source.host,
+          records: { ...rooms.deliveries, ...records },
           listening,
           board,
+          windowOf: () => window(),
+          timeMs: rooms.redis.timeMs,
           namesOf: receiver.namesOf,
           takeIn: receiver.takeIn,
           isOurs: (url, asking) => isOurAddress(url, asking, { paths: ['/webhook'], publicUrl: undefined }),
-          findings,
           log,
           onRecovered: (facts) => recovered.push(facts),
         },

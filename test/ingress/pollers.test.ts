@@ -344,6 +344,20 @@ test('poller: a reload changes the projects at once, and a slow claim of the old
   expect([...polling.pollers.results().keys()]).toEqual(['other']);
 });
 
+test('poller: reloads in quick succession keep no project from being listed', async () => {
+  const house = await openHouse({
+    redisUrl: redis.url,
+    projects: (plain) => ['a', 'b', 'c'].map((name) => ({ ...plain, name })),
+  });
+  // Each time it is reloaded before the second one's turn comes.
+  const polling = startPolling(house, { sleep: (ms, signal) => sleep(ms === 0 ? 0 : 60_000, signal) });
+  for (const count of [1, 2, 3]) {
+    await until(`poll ${count}`, () => polling.polls.length === count);
+    polling.reload({ ...house.catalog, hash: String(count) });
+  }
+  expect(polling.polls.map(({ project }) => project)).toEqual(['a', 'b', 'c']);
+});
+
 test('poller: a loop that cannot run ends the term, so that another replica may try', async () => {
   const house = await openHouse({ redisUrl: redis.url });
   const broken = { ...house.catalog, projects: [{ ...house.project, routing: undefined }] };

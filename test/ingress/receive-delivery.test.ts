@@ -198,6 +198,10 @@ test.each([
   ['pending beside done', { label: 'agent-smith:pending', labels: ['agent-smith:done', 'agent-smith:pending'] }],
   ['a trigger label in other letters', { label: 'Agent-Smith', labels: ['Agent-Smith'] }],
   ['done taken off by a person', { action: 'unlabeled', label: 'agent-smith:done', labels: ['agent-smith'] }],
+  [
+    'what a lost run has left, taken off by a person',
+    { action: 'unlabeled', label: 'agent-smith:in-progress', labels: ['agent-smith'] },
+  ],
   ['opened with its label', { action: 'opened' }],
   ['reopened with its label', { action: 'reopened' }],
 ])('%s is a reason to look', async (_, sent) => {
@@ -214,6 +218,24 @@ test('a repository that was renamed is known by the id under which it was heard 
   expect(await receiver.receive(sentIssue({ ...renamed, id: 'd3', repositoryId: 43 }))).toMatchObject({
     reason: 'no-project',
   });
+});
+
+test('the id of a place is learnt anew when Redis has lost it', async () => {
+  const receiver = receiverOf(door('api'));
+  await receiver.receive(sentIssue({ number: 1 }));
+  const before = rooms.redis.incarnation();
+  await redis.client.flushall();
+  await expect.poll(() => rooms.redis.incarnation()).not.toBe(before);
+  await receiver.receive(sentIssue({ number: 2 }));
+  await expect.poll(() => redis.client.hlen('agentsmith:places')).toBe(1);
+});
+
+test('a payload that does not say in which of several places it happened reaches all, and teaches the id of none', async () => {
+  const receiver = receiverOf(door('one', {}, { scope: 'One' }), door('two', {}, { scope: 'Two' }));
+  await receiver.receive(sentIssue({ id: 'd1' }));
+  expect(await records.get('github:one.1:d1')).toMatchObject({ projects: ['one', 'two'] });
+  // Redis does one thing after the other: what was noted before is there.
+  expect(await redis.client.hlen('agentsmith:places')).toBe(0);
 });
 
 test('a strange id is hashed, and nothing of it gets into a key', async () => {

@@ -4,7 +4,7 @@ import type { GitHubEmulator } from '../../src/emulators/github/github-emulator.
 import { REPOSITORY } from '../support/house.ts';
 import type { Replica } from '../support/replica.ts';
 
-const SECRET = 'a-secret-of-the-webhook-tests';
+export const SECRET = 'a-secret-of-the-webhook-tests';
 
 /** The `projects:` section of one project that takes webhooks, and more of it. */
 export function webhookProject(hub: GitHubEmulator, more = ''): string {
@@ -25,13 +25,8 @@ export interface Answered {
   readonly tookMs: number;
 }
 
-/** That the label `agent-smith` was set on an issue. */
-export async function sendLabeled(
-  replica: Replica,
-  hub: GitHubEmulator,
-  issue: number,
-  { id = `delivery-${issue}`, secret = SECRET, path = '/webhook/github' } = {},
-): Promise<Answered> {
+/** That the label `agent-smith` was set on an issue: one delivery for each issue, however often it is sent. */
+export async function sendLabeled(replica: Replica, hub: GitHubEmulator, issue: number): Promise<Answered> {
   const html_url = hub.pageUrl(REPOSITORY);
   const body = JSON.stringify({
     action: 'labeled',
@@ -42,15 +37,15 @@ export async function sendLabeled(
   const startedMs = performance.now();
   const tookMs = (): number => performance.now() - startedMs;
   try {
-    const response = await fetch(`http://127.0.0.1:${replica.port}${path}`, {
+    const response = await fetch(`http://127.0.0.1:${replica.port}/webhook/github`, {
       method: 'POST',
       body,
       headers: {
         'content-type': 'application/json',
-        'x-github-delivery': id,
+        'x-github-delivery': `delivery-${issue}`,
         'x-github-event': 'issues',
         'x-github-hook-id': '1',
-        'x-hub-signature-256': `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
+        'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(body).digest('hex')}`,
       },
     });
     return { status: response.status, json: (await response.json()) as Record<string, unknown>, tookMs: tookMs() };

@@ -45,7 +45,7 @@ export function createDryRun(options: AppOptions): App {
       recoveringMs: 0,
       projects: config.catalog.projects,
       polls,
-      gaps: new Map(),
+      missed: new Map(),
       webhookListener: 'up',
       credentials: inquiry.projects.credentials(),
       findings: [...config.findings, ...findings.all(), DRY_RUN],
