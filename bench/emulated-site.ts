@@ -31,11 +31,27 @@ export interface TicketsDone {
   readonly requests: number;
 }
 
-/** What is asked for: tickets, or only the count of requests so far. */
-export type SiteMessage = TicketsWanted | 'requests';
+/** Opens tickets, one when the run of the one before is over, and labels each: what that sends goes to the hook. */
+export interface DeliveriesWanted {
+  readonly deliveries: number;
+  readonly label: string;
+  readonly hook: { readonly url: string; readonly secret: string };
+}
+
+/** A label that was set, and when: its delivery is sent in that moment. */
+export interface LabelSet {
+  /** Id of the ticket. */
+  readonly ticketId: string;
+  /** Wall clock, ms. */
+  readonly atMs: number;
+}
+
+/** What is asked for: tickets, deliveries, or only the count of requests so far. */
+export type SiteMessage = TicketsWanted | DeliveriesWanted | 'requests';
 
 export type SiteAnswer =
   | TicketsDone
+  | readonly LabelSet[]
   | { readonly paid: number; readonly notModified: number }
   | { readonly error: string };
 
@@ -76,9 +92,27 @@ async function allReach(
   stop();
 }
 
+async function deliver({ deliveries, label, hook }: DeliveriesWanted): Promise<LabelSet[]> {
+  project.addWebhook(hook);
+  const set: LabelSet[] = [];
+  while (set.length < deliveries) {
+    const { id, ticket } = project.openTicket();
+    await project.webhooks.settled();
+    set.push({ ticketId: id, atMs: Date.now() });
+    project.addLabel(ticket, label);
+    await project.ledger.waitFor(
+      (entry) =>
+        entry.kind === 'label' && entry.ticket === ticket && entry.added.some((name) => name.endsWith(':done')),
+    );
+    await project.webhooks.settled();
+  }
+  return set;
+}
+
 const answer = async (message: SiteMessage): Promise<SiteAnswer> => {
   try {
-    return message === 'requests' ? { ...requests } : await work(message);
+    if (message === 'requests') return { ...requests };
+    return 'deliveries' in message ? await deliver(message) : await work(message);
   } catch (error) {
     return { error: messageOf(error) };
   }

@@ -1,12 +1,14 @@
 /**
- * `npm run bench`: what a claim and an idle poll cost on this machine, beside a baseline of the same run. Nothing is
+ * `npm run bench`: what a claim, a webhook and an idle poll cost on this machine, beside a baseline of the same run. Nothing is
  * judged: exit 1 means that something did not work, not that it was slow.
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { openEmbeddedRedis } from '../src/cli/dev.ts';
 import { messageOf } from '../src/foundation/errors.ts';
+import { benchAcknowledgements } from './acknowledgements.ts';
 import { benchClaims, type ClaimBenchOptions } from './claim-service.ts';
+import { benchDeliveryToStart } from './delivery-to-start.ts';
 import { allowedIntervalSeconds, benchIdlePoll } from './idle-poll.ts';
 import { benchPlatforms } from './platforms.ts';
 import { connect } from './redis.ts';
@@ -33,6 +35,14 @@ const SIZES = {
     projects: 1_000,
     single: 11,
     backlog: 2_000,
+    webhooks: {
+      rounds: 7,
+      deliveries: [
+        { connections: 50, perRound: 6_000 },
+        { connections: 1, perRound: 2_000 },
+      ],
+    },
+    started: 150,
   },
   quick: {
     concurrency: 100,
@@ -42,6 +52,14 @@ const SIZES = {
     projects: 50,
     single: 3,
     backlog: 40,
+    webhooks: {
+      rounds: 1,
+      deliveries: [
+        { connections: 50, perRound: 1_000 },
+        { connections: 1, perRound: 200 },
+      ],
+    },
+    started: 10,
   },
 };
 const WINDOW_SECONDS = { quick: 2, normal: 35 };
@@ -59,12 +77,18 @@ async function bench(flags: Flags): Promise<BenchResult> {
   const redis = await openEmbeddedRedis(process.env);
   try {
     const machine = await lookAround(redis.url);
-    const { projects, single, backlog, ...rest } = flags.quick ? SIZES.quick : SIZES.normal;
+    const { projects, single, backlog, webhooks, started, ...rest } = flags.quick ? SIZES.quick : SIZES.normal;
     const platforms = await benchPlatforms({
       redisUrl: redis.url,
       namespaceOf: (platform) => knownNamespace(redis.url, `bench-${platform}`),
       single,
       backlog,
+    });
+    const acknowledged = await benchAcknowledgements({ redisUrl: redis.url, ...webhooks });
+    const toStart = await benchDeliveryToStart({
+      redisUrl: redis.url,
+      namespace: await knownNamespace(redis.url, 'bench-started'),
+      deliveries: started,
     });
     const claimOptions: ClaimBenchOptions = { redisUrl: redis.url, ...rest };
     let claims: BenchResult['claims'] | undefined;
@@ -80,7 +104,8 @@ async function bench(flags: Flags): Promise<BenchResult> {
       },
     });
     if (claims === undefined) throw new Error('the claims were not measured');
-    return { machine, claims, platforms, idlePoll, seconds: (performance.now() - startedMs) / 1000 };
+    const seconds = (performance.now() - startedMs) / 1000;
+    return { machine, claims, platforms, webhooks: { acknowledged, toStart }, idlePoll, seconds };
   } finally {
     await redis.stop();
   }

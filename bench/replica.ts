@@ -18,6 +18,8 @@ export interface ReplicaMetrics {
 }
 
 export interface Replica {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
   /** Throws when the replica has ended, with its last lines. */
   metrics(): Promise<ReplicaMetrics>;
   /** SIGTERM; resolves when it is gone. */
@@ -61,11 +63,12 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   };
   const ending = (): Error => new Error([`the replica has ended: ${ended}`, ...lastLines].join('\n'));
   const over = watchEnd();
-  const page = `http://127.0.0.1:${await listening.promise}/metrics`;
+  const url = `http://127.0.0.1:${await listening.promise}`;
   return {
+    url,
     async metrics() {
       if (ended !== undefined) throw ending();
-      return readMetrics(await (await fetch(page)).text());
+      return readMetrics(await (await fetch(`${url}/metrics`)).text());
     },
     async stop() {
       child.signal('SIGTERM');

@@ -1,5 +1,8 @@
 /** The numbers as a person reads them: value, unit, spread, and in one line what each of them means. */
+import type { Acknowledged } from './acknowledgements.ts';
 import type { ClaimBenchOptions, ClaimRound } from './claim-service.ts';
+import type { DeliveryToStart } from './delivery-to-start.ts';
+import { grid, type Measured, measured, showSpread, table, whole } from './figures.ts';
 import type { IdlePollResult } from './idle-poll.ts';
 import type { PlatformResult } from './platforms.ts';
 
@@ -12,12 +15,6 @@ export interface Machine {
   readonly redis: string;
 }
 
-export interface Measured {
-  readonly value: number;
-  /** Smallest and largest of the rounds. */
-  readonly spread: readonly [number, number];
-}
-
 export interface BenchResult {
   readonly machine: Machine;
   readonly claims: {
@@ -28,6 +25,7 @@ export interface BenchResult {
     readonly ratio: Measured;
   };
   readonly platforms: readonly PlatformResult[];
+  readonly webhooks: { readonly acknowledged: readonly Acknowledged[]; readonly toStart: DeliveryToStart };
   readonly idlePoll: IdlePollResult;
   readonly seconds: number;
 }
@@ -42,16 +40,8 @@ export function summarise(rounds: readonly ClaimRound[], { concurrency }: ClaimB
   };
 }
 
-function measured(values: readonly number[]): Measured {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (index: number): number => sorted[index] ?? Number.NaN;
-  return { value: at(Math.floor(sorted.length / 2)), spread: [at(0), at(sorted.length - 1)] };
-}
-
-export function formatReport({ machine, claims, platforms, idlePoll, seconds }: BenchResult): string {
+export function formatReport({ machine, claims, platforms, webhooks, idlePoll, seconds }: BenchResult): string {
   const { cold, warm, residentBytes } = idlePoll;
-  const spread = ({ spread: [low, high] }: Measured, show: (value: number) => string): string =>
-    `(${show(low)} - ${show(high)})`;
   const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
   const perRequest = (warm.cpuSeconds * 1000) / Math.max(1, warm.notModified);
   return [
@@ -64,26 +54,28 @@ export function formatReport({ machine, claims, platforms, idlePoll, seconds }: 
         'claims',
         whole(claims.claimsPerSecond.value),
         '/s',
-        spread(claims.claimsPerSecond, whole),
+        showSpread(claims.claimsPerSecond, whole),
         'whole claims of distinct tickets, platform in memory',
       ],
       [
         'raw queue.add',
         whole(claims.addsPerSecond.value),
         '/s',
-        spread(claims.addsPerSecond, whole),
+        showSpread(claims.addsPerSecond, whole),
         'BullMQ alone, same Redis, in turns with the claims',
       ],
       [
         'claims / add',
         claims.ratio.value.toFixed(2),
         '',
-        spread(claims.ratio, (value) => value.toFixed(2)),
+        showSpread(claims.ratio, (value) => value.toFixed(2)),
         'within one round; aim at least 0.25',
       ],
     ]),
     '',
     ...platformLines(platforms),
+    '',
+    ...webhookLines(webhooks),
     '',
     `Idle polling: ${idlePoll.projects} projects, one token, each polled every ${idlePoll.intervalSeconds} s ` +
       `(900 points a minute), window of ${warm.windowSeconds.toFixed(0)} s in the second cycle`,
@@ -124,8 +116,6 @@ export function formatReport({ machine, claims, platforms, idlePoll, seconds }: 
   ].join('\n');
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString('en');
-
 /** One line for each platform: requests, and times beside what they are compared with. */
 function platformLines(platforms: readonly PlatformResult[]): string[] {
   const [first] = platforms;
@@ -141,25 +131,39 @@ function platformLines(platforms: readonly PlatformResult[]): string[] {
       (backlog.seconds / backlog.boundSeconds).toFixed(2),
     ]),
   ];
-  const widths = columns[0]?.map((_, column) => Math.max(...columns.map((row) => row[column]?.length ?? 0))) ?? [];
   return [
     `Platforms: one replica and one emulator each, polled every second; ${first?.backlog.tickets ?? 0} tickets at once`,
-    ...columns.map((row) => ` ${row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ')}`),
+    ...grid(columns),
     ' idle cycle: requests paid + answered 304; a claim: reads + label writes; label to start: median, poll wait included;',
     ' bound: latency x requests / claims at once, every answer after 100 ms; aim at most 1.30',
   ];
 }
 
-/** Columns: name, value, unit, spread, meaning. Numbers end where numbers end. */
-function table(rows: readonly (readonly [string, string, string, string, string])[]): string[] {
-  const width = (column: 0 | 1 | 2 | 3): number => Math.max(...rows.map((row) => row[column].length));
-  return rows.map(([name, value, unit, spread, meaning]) =>
-    [
-      ` ${name.padEnd(width(0))}`,
-      value.padStart(width(1)),
-      unit.padEnd(width(2)),
-      spread.padEnd(width(3)),
-      meaning,
-    ].join('  '),
-  );
+/** One line for each way to answer a delivery, at each number of connections. */
+function webhookLines({ acknowledged, toStart }: BenchResult['webhooks']): string[] {
+  const ratio = (value: number): string => value.toFixed(2);
+  const columns = [
+    ['', 'connections', 'acks/s', 'p50 ms', 'p99 ms', 'CPU us', 'of bare', '', 'sender'],
+    ...acknowledged.map((result) => [
+      result.candidate,
+      whole(result.connections),
+      whole(result.perSecond.value),
+      result.p50Ms.value.toFixed(2),
+      result.p99Ms.value.toFixed(2),
+      whole(result.cpuMicroseconds.value),
+      ratio(result.ratio.value),
+      showSpread(result.ratio, ratio),
+      `${whole(result.senderBusy.value * 100)} %`,
+    ]),
+  ];
+  return [
+    'Webhooks: signed deliveries of GitHub with bodies of 6 KB, all distinct; medians of the rounds (least - most)',
+    ...grid(columns),
+    ' bare: a Fastify route that checks the HMAC and keeps the body with one XADD; hint: goes into the inbox of its ticket,',
+    ' where nobody works meanwhile; ignored: has no trigger label. Of bare: rate within one round; aim at least 0.60.',
+    ' CPU: of the measured process per delivery; sender: how busy the process is that sends and measures.',
+    '',
+    `Delivery to start: p50 ${whole(toStart.p50Ms)} ms, p99 ${whole(toStart.p99Ms)} ms of ${toStart.deliveries} deliveries, one at a time; aim p50 below 10 ms`,
+    ' from the sending to `started_utc` of the run, one replica on the emulated GitHub without latency',
+  ];
 }

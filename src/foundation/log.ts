@@ -3,7 +3,6 @@
  * passes the redactor once it is JSON, so that a secret inside an error message of a library does not get out either;
  * made pretty it is after that, because what is indented and coloured is not found any more.
  */
-import { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Redactor } from './redactor.ts';
@@ -29,12 +28,6 @@ export function createLog(options: LogOptions): Log {
           singleLine: true,
         })
       : out;
-  const redacting = new Writable({
-    decodeStrings: false,
-    write(line: string | Buffer, _encoding, done) {
-      shown.write(options.redactor.redact(String(line)));
-      done();
-    },
-  });
+  const redacting = { write: (line: string) => void shown.write(options.redactor.redact(line)) };
   return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, redacting);
 }

@@ -33,6 +33,11 @@ describe.each(FACTORS)('at factor %d', (factor) => {
     expect(t.claimDeadlineMs + t.claimLockReserveMs).toBeLessThanOrEqual(t.claimLockTtlMs);
   });
 
+  test("a ticket of the inbox is one taker's for longer than its claim may take, and what follows", () => {
+    expect(t.claimDeadlineMs + 2 * t.redisCommandMs).toBeLessThan(t.inboxLeaseMs);
+    expect(t.deliveryWriteMs).toBeLessThan(2_000 * factor + 3);
+  });
+
   test('the trust of a leader ends before its lease, with room for two renewals', () => {
     expect(t.leaseMarginMs).toBeGreaterThan(0);
     expect(2 * t.leaseRenewMs).toBeLessThan(t.leaseTtlMs - t.leaseMarginMs);
