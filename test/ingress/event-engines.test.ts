@@ -160,4 +160,16 @@ test('streaming: it outlives Redis, throws nothing, and goes on by itself when R
   await house.redis.whenUp(AbortSignal.timeout(10_000));
   await house.deliveries.accept(deliveryAbout(house, 'a', [1]));
   expect(ticketsOf(await engine.nextWake(LONG_MS))).toEqual(['1']);
+  pauses.length = 0;
+  await engine.nextWake(SHORT_MS);
+  expect(pauses[0]).toBe(10);
+});
+
+test('streaming: a stop waits for no look that hangs', async () => {
+  const take = (): Promise<never> => Promise.withResolvers<never>().promise;
+  const engine = createStreamingEngine({ take, log: silentLog }, { inboxScanMs: LONG_MS, free: () => 10 });
+  await engine.start();
+  const wake = engine.nextWake(LONG_MS);
+  engine.stop();
+  expect(await wake).toEqual({ reason: 'shutdown' });
 });

@@ -4,7 +4,11 @@ import { createPlaceIds } from '../../src/coordination/place-ids.ts';
 import type { Project } from '../../src/domain/project.ts';
 import type { TicketSource } from '../../src/domain/ticket.ts';
 import { createFindings, type Findings } from '../../src/foundation/findings.ts';
-import { createDeliveryReceiver, type DeliveryReceiver } from '../../src/ingress/receive-delivery.ts';
+import {
+  createDeliveryReceiver,
+  type DeliveryReceiver,
+  type ReceptionFacts,
+} from '../../src/ingress/receive-delivery.ts';
 import type { WebhookDoor } from '../../src/ingress/webhook-doors.ts';
 import { githubWebhook } from '../../src/platforms/github/webhook.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../../src/runs/delivery-records.ts';
@@ -13,11 +17,14 @@ import { useRedis } from '../support/redis.ts';
 import { SECRET, sentIssue } from './deliveries.ts';
 
 const redis = useRedis();
+/** Less than a command to Redis may take. */
+const DELIVERY_WRITE_MS = 500;
 let rooms: Rooms;
 let records: DeliveryRecords;
 let findings: Findings;
 let nudges: number;
 let configHash: string;
+let receptions: ReceptionFacts[];
 
 beforeEach(async () => {
   const catalog = { hash: '', projects: [], pipelines: new Map() };
@@ -27,6 +34,7 @@ beforeEach(async () => {
   findings = createFindings();
   nudges = 0;
   configHash = 'config-1';
+  receptions = [];
 });
 
 function neverAsked(): never {
@@ -61,10 +69,11 @@ function receiverOf(...doors: WebhookDoor[]): DeliveryReceiver {
       onAccepted: () => {
         nudges += 1;
       },
+      onReception: (facts) => receptions.push(facts),
       findings,
       log: silentLog,
     },
-    { deliveryWriteMs: 1_000 },
+    { deliveryWriteMs: DELIVERY_WRITE_MS },
   );
 }
 
@@ -244,12 +253,17 @@ test('a strange id is hashed, and nothing of it gets into a key', async () => {
   expect(reception).toMatchObject({
     delivery: expect.stringMatching(/^github:api\.[0-9a-f]{64}:[0-9a-f]{64}$/) as string,
   });
+  // Whose delivery it is ends at the first colon after the platform.
+  expect(await receiverOf(door('api')).receive(sentIssue({ id: 'd1', hook: 'a:b' }))).toMatchObject({
+    delivery: 'github:api.a.b:d1',
+  });
 });
 
 test('no route: a platform or a project that takes no webhooks', async () => {
   const receiver = receiverOf(door('api'));
   expect(await receiver.receive(sentIssue({ project: 'other' }))).toEqual({ kind: 'no-route' });
   expect(await receiver.receive({ ...sentIssue(), platform: 'gitlab' })).toEqual({ kind: 'no-route' });
+  expect(receptions).toEqual([1, 2].map(() => ({ platform: 'unknown', result: 'no-route' })));
 });
 
 test('what Redis does not take is not accepted; afterwards the same delivery is', async () => {
@@ -264,7 +278,9 @@ test('what Redis does not take is not accepted; afterwards the same delivery is'
 test('a Redis that hangs is given up in time', async () => {
   const receiver = receiverOf(door('api'));
   await redis.server.kill('SIGSTOP');
+  const startedMs = performance.now();
   expect(await receiver.receive(sentIssue())).toEqual({ kind: 'not-persisted', why: 'redis_unavailable' });
+  expect(performance.now() - startedMs).toBeLessThan(3 * DELIVERY_WRITE_MS);
 });
 
 test('what a platform tells when it is asked goes the same way, and is known when it arrives after all', async () => {
@@ -273,7 +289,38 @@ test('what a platform tells when it is asked goes the same way, and is known whe
   const request = sentIssue({ id: 'd1' });
   expect(await receiver.takeIn([api.project], githubWebhook.read(request))).toBe('accepted');
   expect(await receiver.receive(request)).toMatchObject({ kind: 'duplicate' });
+  expect(findings.all()).toEqual([]);
   expect(receiver.namesOf(api.project, '1', 'd1')).toEqual(['github:api.1:d1']);
+});
+
+test('what was asked with the credential of one project reaches no other one, and none that takes no webhooks', async () => {
+  const [one, two, closed] = [door('one'), door('two'), door('closed')];
+  const receiver = receiverOf(one, two);
+  const message = githubWebhook.read(sentIssue({ id: 'd1' }));
+  expect(await receiver.takeIn([closed.project], message)).toBe('ignored');
+  expect(await stored()).toBe(0);
+  await receiver.takeIn([two.project], message);
+  expect(await records.get('github:one.1:d1')).toMatchObject({ projects: ['two'] });
+});
+
+test('what concerned nobody is routed again when it comes again under another configuration', async () => {
+  const request = sentIssue({ id: 'd1', label: 'security', labels: ['security'] });
+  expect(await receiverOf(door('api')).receive(request)).toMatchObject({ reason: 'no-trigger-label' });
+  configHash = 'config-2';
+  const api = door('api');
+  const routing = { pipelineFromLabel: new Map([['security', 'security-scan']]) };
+  const receiver = receiverOf({ ...api, project: { ...api.project, routing } });
+  expect(await receiver.receive(request)).toMatchObject({ kind: 'accepted' });
+});
+
+test('a pull request that closes half the tracker is looked at as far as twenty tickets', async () => {
+  const body = JSON.stringify({
+    action: 'opened',
+    pull_request: { body: Array.from({ length: 30 }, (_, i) => `closes #${i + 1}`).join(', ') },
+    repository: { id: 42, full_name: 'org/api', html_url: 'https://github.com/org/api' },
+  });
+  await receiverOf(door('api')).receive(sentIssue({ id: 'd1', event: 'pull_request', body }));
+  expect((await records.get('github:api.1:d1'))?.tickets).toHaveLength(20);
 });
 
 test('a project is looked for under the name of the first one that shares its secret, too', () => {

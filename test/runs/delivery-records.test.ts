@@ -1,9 +1,16 @@
 /** Deliveries and inboxes on a real Redis (PROTOCOL 8, rows D1 to D9, E6, E8, E13 and E18): accepted means written, once. */
 import fc from 'fast-check';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { createDeliveryRecords, type DeliveryRecords, type NewDelivery } from '../../src/runs/delivery-records.ts';
+import {
+  createDeliveryRecords,
+  type DeliveryRecords,
+  type NewDelivery,
+  type Settlement,
+} from '../../src/runs/delivery-records.ts';
+import { DELIVERY_TTL_MS } from '../../src/runs/retention.ts';
 import { FAST, openRooms, type Rooms } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 
 const redis = useRedis();
 const TICKET = 'github~github.com~org%2Fapi~7';
@@ -47,6 +54,12 @@ function deliveryOf(id: string, change: Partial<NewDelivery> = {}): NewDelivery 
 const ignored = (reason: string, dependsOnConfiguration = false): Partial<NewDelivery> => ({
   ignored: { reason, dependsOnConfiguration },
 });
+/** Again in a minute, for an hour. */
+const AGAIN: Settlement = {
+  kind: 'failed',
+  outcome: 'failed: unavailable',
+  again: { inMs: 60_000, untilAgeMs: 3_600_000 },
+};
 const keysNow = async (): Promise<string[]> => (await redis.client.keys('agentsmith:*')).sort();
 const take = async () => {
   const [taken, ...more] = await records.take(10);
@@ -72,7 +85,7 @@ test('an accepted delivery is on record with everything but its body, and its ti
   const taken = await take();
   expect(taken).toMatchObject({ ticket: TICKET, ticketId: '7' });
   expect(taken.entries).toEqual([
-    { delivery: 'github:api.1:d1', receivedAtMs: delivery?.receivedAtMs, projects: ['api'] },
+    { delivery: 'github:api.1:d1', receivedAtMs: delivery?.receivedAtMs, projects: ['api'], configHash: 'config-1' },
   ]);
   expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'queued', tries: 1 });
 });
@@ -104,11 +117,7 @@ test('a thousand deliveries of one ticket are one ticket to look at; one more is
   expect(await keysNow()).toEqual(before);
   const taken = await take();
   expect(taken.entries).toHaveLength(1_000);
-  await records.settle(
-    taken,
-    taken.entries.map(({ delivery }) => delivery),
-    { kind: 'processed', outcome: 'claimed', run: 'r1' },
-  );
+  await records.settle(taken, { kind: 'processed', outcome: 'claimed', run: 'r1' });
   expect(await records.depth()).toBe(0);
   expect(await records.accept(deliveryOf('one-more'))).toEqual({ kind: 'accepted' });
 });
@@ -124,6 +133,10 @@ test('when too many tickets wait, a new one is refused whole and a known one is 
   expect(await records.get('github:api.1:d1')).toBeUndefined();
   expect(await records.accept(deliveryOf('d2'))).toEqual({ kind: 'accepted' });
   expect(await records.accept(deliveryOf('d3'))).toEqual({ kind: 'accepted' });
+  // What asks for nothing needs no room.
+  expect(await records.accept(deliveryOf('d4', { tickets: two, ...ignored('own-label') }))).toMatchObject({
+    kind: 'ignored',
+  });
 });
 
 test('an event that arrives while its ticket is being looked at makes it due once more, and only then', async () => {
@@ -131,9 +144,7 @@ test('an event that arrives while its ticket is being looked at makes it due onc
   const first = await take();
   await records.accept(deliveryOf('d2'));
   expect(await records.take(10)).toEqual([]);
-  expect(await records.settle(first, ['github:api.1:d1'], { kind: 'processed', outcome: 'claimed', run: 'r1' })).toBe(
-    true,
-  );
+  await records.settle(first, { kind: 'processed', outcome: 'claimed', run: 'r1' });
   expect(await records.get('github:api.1:d1')).toMatchObject({
     state: 'processed',
     results: [{ ticket: TICKET, outcome: 'claimed', run: 'r1' }],
@@ -141,7 +152,7 @@ test('an event that arrives while its ticket is being looked at makes it due onc
   expect(await records.get('github:api.1:d2')).toMatchObject({ state: 'received', results: [] });
   const second = await take();
   expect(second.entries.map(({ delivery }) => delivery)).toEqual(['github:api.1:d2']);
-  await records.settle(second, ['github:api.1:d2'], {
+  await records.settle(second, {
     kind: 'processed',
     outcome: 'already-claimed: queued',
     run: 'r1',
@@ -157,31 +168,34 @@ test('a taker that dies leaves a lease that ends; when it comes back after all i
   if (late === undefined) throw new Error('nothing was due');
   await expect.poll(() => records.take(10)).toHaveLength(1);
   await records.accept(deliveryOf('d2'));
-  await records.settle(late, ['github:api.1:d1'], { kind: 'failed', outcome: 'failed: unavailable' });
+  await records.settle(late, { kind: 'failed', outcome: 'failed: unavailable' });
   expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'failed' });
   // The successor still has the ticket: what has arrived since waits for it.
   expect(await records.take(10)).toEqual([]);
   expect(await records.depth()).toBe(1);
 });
 
-test('what one taker has settled, another one that had it too cannot settle otherwise', async () => {
+test('what one taker has settled, another one that had it too cannot settle otherwise, nor what has come again', async () => {
   const hasty = createDeliveryRecords(rooms.redis, { inboxLeaseMs: 1, inboxScanMs: 1 });
   await records.accept(deliveryOf('d1'));
   const [late] = await hasty.take(10);
   if (late === undefined) throw new Error('nothing was due');
   await expect.poll(() => records.take(10)).toHaveLength(1);
-  await records.settle(late, ['github:api.1:d1'], { kind: 'processed', outcome: 'claimed', run: 'r1' });
-  await records.settle(late, ['github:api.1:d1'], { kind: 'failed', outcome: 'failed: unavailable' });
+  await records.settle(late, { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  await records.settle(late, { kind: 'failed', outcome: 'failed: unavailable' });
   expect(await records.get('github:api.1:d1')).toMatchObject({
     state: 'processed',
     results: [{ ticket: TICKET, outcome: 'claimed', run: 'r1' }],
   });
+  await until('a moment has passed', async () => (await rooms.redis.timeMs()) > late.takenAtMs);
+  await records.replay('github:api.1:d1');
+  await records.settle(late, { kind: 'failed', outcome: 'failed: unavailable' });
+  expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'received' });
 });
 
-test('later: due after the pause with the reason on record, at once when something new arrives', async () => {
+test('put off: due after the pause with the reason on record, at once when something new arrives', async () => {
   await records.accept(deliveryOf('d1'));
-  const taken = await take();
-  await records.settle(taken, ['github:api.1:d1'], { kind: 'later', outcome: 'failed: unavailable', delayMs: 60_000 });
+  expect(await records.settle(await take(), AGAIN)).toBe(1);
   expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'queued', reason: 'failed: unavailable' });
   expect(await records.take(10)).toEqual([]);
   await records.accept(deliveryOf('d2'));
@@ -189,12 +203,44 @@ test('later: due after the pause with the reason on record, at once when somethi
   expect(await records.get('github:api.1:d1')).toMatchObject({ tries: 2 });
 });
 
+test('put off for too long: given up, and younger deliveries of the same ticket wait the whole pause', async () => {
+  await records.accept(deliveryOf('old'));
+  await records.accept(deliveryOf('young'));
+  const inbox = rooms.redis.keys.inbox(TICKET);
+  const [receivedAtMs, ...rest] = (await redis.client.hget(inbox, 'github:api.1:old'))?.split(' ') ?? [];
+  await redis.client.hset(inbox, 'github:api.1:old', [Number(receivedAtMs) - 3_600_000, ...rest].join(' '));
+  expect(await records.settle(await take(), AGAIN)).toBe(1);
+  expect(await records.get('github:api.1:old')).toMatchObject({ state: 'failed', reason: 'failed: unavailable' });
+  expect(await records.get('github:api.1:young')).toMatchObject({ state: 'queued' });
+  expect(await records.take(10)).toEqual([]);
+  expect(await records.depth()).toBe(1);
+});
+
+test('what comes again under its old name while its ticket is being looked at leads to another look', async () => {
+  await records.accept(deliveryOf('d1'));
+  const first = await take();
+  await until('a moment has passed', async () => (await rooms.redis.timeMs()) > first.takenAtMs);
+  await records.replay('github:api.1:d1');
+  await records.settle(first, { kind: 'processed', outcome: 'not-eligible: done' });
+  const second = await take();
+  expect(second.entries).toHaveLength(1);
+  await records.settle(second, { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'processed', results: [{ run: 'r1' }] });
+});
+
 test('what has failed comes back when it is sent again; what was processed does not', async () => {
   await records.accept(deliveryOf('d1'));
-  await records.settle(await take(), ['github:api.1:d1'], { kind: 'failed', outcome: 'failed: auth' });
+  await records.settle(await take(), { kind: 'failed', outcome: 'failed: auth' });
   expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'failed', reason: 'failed: auth' });
   expect(await records.accept(deliveryOf('d1'))).toEqual({ kind: 'accepted' });
-  await records.settle(await take(), ['github:api.1:d1'], { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  // What the first look found is no result of the second one.
+  const again = await records.get('github:api.1:d1');
+  expect(again).toMatchObject({ state: 'received', results: [] });
+  expect([again?.reason, again?.settledAtMs]).toEqual([undefined, undefined]);
+  await records.settle(await take(), { kind: 'ignored', outcome: 'no-project' });
+  expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'ignored', reason: 'no-project' });
+  expect(await records.accept(deliveryOf('d1', { configHash: 'config-2' }))).toEqual({ kind: 'accepted' });
+  await records.settle(await take(), { kind: 'processed', outcome: 'claimed', run: 'r1' });
   const processed = await records.get('github:api.1:d1');
   expect(processed).toMatchObject({ state: 'processed' });
   expect(processed?.reason).toBeUndefined();
@@ -222,18 +268,33 @@ test('a delivery of several tickets is over when the last of them is, and proces
   await records.accept(deliveryOf('d1', { tickets: [{ key: TICKET, id: '7' }, other] }));
   const [one, two] = await records.take(10);
   if (one === undefined || two === undefined) throw new Error('two tickets are due');
-  await records.settle(one, ['github:api.1:d1'], { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  await records.settle(one, { kind: 'processed', outcome: 'claimed', run: 'r1' });
   expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'queued' });
-  await records.settle(two, ['github:api.1:d1'], { kind: 'failed', outcome: 'failed: unsupported' });
+  await records.settle(two, { kind: 'failed', outcome: 'failed: unsupported' });
   const delivery = await records.get('github:api.1:d1');
   expect(delivery?.state).toBe('processed');
   expect(delivery?.results).toHaveLength(2);
 });
 
+test.each([
+  ['failed', 'ignored'],
+  ['ignored', 'failed'],
+] as const)('of several tickets, one %s and one %s, the failure counts', async (...kinds) => {
+  const tickets = [
+    { key: TICKET, id: '7' },
+    { key: `${TICKET}8`, id: '78' },
+  ];
+  await records.accept(deliveryOf('d1', { tickets }));
+  for (const [i, taken] of (await records.take(10)).entries()) {
+    await records.settle(taken, { kind: kinds[i] ?? 'processed', outcome: 'x' });
+  }
+  expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'failed' });
+});
+
 test('a person sends it again: its tickets are due, whatever became of it; without a ticket there is nothing to do', async () => {
   await records.accept(deliveryOf('d1', ignored('no-trigger-label', true)));
   expect(await records.replay('github:api.1:d1')).toBe('accepted');
-  await records.settle(await take(), ['github:api.1:d1'], { kind: 'processed', outcome: 'not-eligible: closed' });
+  await records.settle(await take(), { kind: 'processed', outcome: 'not-eligible: closed' });
   expect(await records.replay('github:api.1:d1')).toBe('accepted');
   expect((await take()).entries).toHaveLength(1);
   await records.accept(deliveryOf('d2', { tickets: [], ...ignored('ping') }));
@@ -244,23 +305,97 @@ test('a person sends it again: its tickets are due, whatever became of it; witho
 test('the oldest records make room for new ones, but none that is still to be worked on', async () => {
   await records.accept(deliveryOf('d1', ignored('ping')));
   await records.accept(deliveryOf('waiting'));
-  const fill = Array.from({ length: 100_000 }, (_, i) => [Date.now() + 60_000, `filler-${i}`]).flat();
-  for (let from = 0; from < fill.length; from += 20_000) {
-    await redis.client.zadd(rooms.redis.keys.deliveries, ...(fill.slice(from, from + 20_000) as [number, string]));
-  }
+  await fillRecords(100_000);
   await records.accept(deliveryOf('new', ignored('ping')));
   expect(await records.get('github:api.1:d1')).toBeUndefined();
   expect(await records.get('github:api.1:waiting')).toMatchObject({ state: 'received' });
   expect(await records.get('github:api.1:new')).toMatchObject({ state: 'ignored' });
+
+  await fillRecords(200_000);
+  await records.accept(deliveryOf('newer', ignored('ping')));
+  expect(await records.get('github:api.1:waiting')).toBeUndefined();
+  await records.settle(await take(), { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  expect(await records.get('github:api.1:waiting')).toBeUndefined();
+  expect(await records.depth()).toBe(0);
+});
+
+/** Younger than what a test accepts. */
+async function fillRecords(most: number): Promise<void> {
+  const fill = "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], ARGV[2], 'filler-' .. i) end";
+  await redis.client.eval(fill, 1, rooms.redis.keys.deliveries, String(most), String(Date.now() + 60_000));
+}
+
+test('a Redis whose memory is full takes a delivery whole or not at all', async () => {
+  await records.accept(deliveryOf('before'));
+  const before = await keysNow();
+  await redis.client.config('SET', 'maxmemory', '1');
+  onTestFinished(async () => void (await redis.client.config('SET', 'maxmemory', '0')));
+  await expect(records.accept(deliveryOf('d1', { tickets: [{ key: `${TICKET}8`, id: '78' }] }))).rejects.toThrow('OOM');
+  await expect(records.accept(deliveryOf('d2', { payloadHash: '' }))).rejects.toThrow('OOM');
+  await expect(records.accept(deliveryOf('d3', { tickets: [], projects: [], ...ignored('ping') }))).rejects.toThrow(
+    'OOM',
+  );
+  expect(await keysNow()).toEqual(before);
+  // What it has is worked off, which makes room.
+  await records.settle(await take(), { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  expect(await records.get('github:api.1:before')).toMatchObject({ state: 'processed' });
+});
+
+test('what Redis lost while it was looked at leaves nothing behind, and may be sent again', async () => {
+  await records.accept(deliveryOf('d1'));
+  const taken = await take();
+  await redis.client.del(
+    ...(await redis.client.keys('agentsmith:*inbox*')),
+    ...(await redis.client.keys('agentsmith:deliver*')),
+  );
+  expect(await records.settle(taken, AGAIN)).toBe(0);
+  expect((await keysNow()).filter((key) => /inbox|deliver/.test(key))).toEqual([]);
+  expect(await records.accept(deliveryOf('d1'))).toEqual({ kind: 'accepted' });
 });
 
 test('tickets of a host that has work enough are left lying, and hide nobody else', async () => {
   const busy = Array.from({ length: 30 }, (_, i) => ({ key: `github~github.com~org%2Fapi~${i}`, id: String(i) }));
   for (const ticket of busy) await records.accept(deliveryOf(`b${ticket.id}`, { tickets: [ticket] }));
-  await records.accept(deliveryOf('free', { tickets: [{ key: 'gitlab~gl.corp~g%2Fp~1', id: '1' }] }));
-  const taken = await records.take(5, ['github~github.com~']);
-  expect(taken.map(({ ticket }) => ticket)).toEqual(['gitlab~gl.corp~g%2Fp~1']);
-  await expect.poll(async () => (await records.take(50)).length).toBe(30);
+  const free = [1, 2, 3].map((i) => ({ key: `gitlab~gl.corp~g%2Fp~${i}`, id: String(i) }));
+  for (const ticket of free) await records.accept(deliveryOf(`f${ticket.id}`, { tickets: [ticket] }));
+  const taken = await records.take(2, ['github~github.com~']);
+  expect(taken.map(({ ticket }) => ticket)).toEqual(free.slice(0, 2).map(({ key }) => key));
+  let later = 0;
+  await until('the others have had their turn', async () => {
+    later += (await records.take(50)).length;
+    return later >= 31;
+  });
+});
+
+test('however many tickets are left lying, those behind them have their turn', async () => {
+  const busy = Array.from({ length: 1_000 }, (_, i) => [0, `github~github.com~org%2Fapi~${i}`]).flat();
+  await redis.client.zadd(rooms.redis.keys.inboxDue, ...(busy as [number, string]));
+  await records.accept(deliveryOf('d1', { tickets: [{ key: 'gitlab~gl.corp~g%2Fp~1', id: '1' }] }));
+  expect(await records.take(5, ['github~'])).toEqual([]);
+  expect((await records.take(5, ['github~'])).map(({ ticketId }) => ticketId)).toEqual(['1']);
+});
+
+test('a record that is gone before its ticket is looked at does not come back half', async () => {
+  await records.accept(deliveryOf('d1'));
+  await redis.client.del(rooms.redis.keys.delivery('github:api.1:d1'));
+  await records.settle(await take(), { kind: 'processed', outcome: 'claimed', run: 'r1' });
+  expect(await records.get('github:api.1:d1')).toBeUndefined();
+  expect((await keysNow()).filter((key) => /inbox|delivery:/.test(key))).toEqual([]);
+});
+
+test('a ticket that is due for nothing is forgotten', async () => {
+  await redis.client.zadd(rooms.redis.keys.inboxDue, '0', TICKET);
+  expect(await records.take(10)).toEqual([]);
+  expect(await records.depth()).toBe(0);
+});
+
+test('records are kept for a fortnight', async () => {
+  const { delivery, deliveries } = rooms.redis.keys;
+  const longAgo = (await rooms.redis.timeMs()) - DELIVERY_TTL_MS - 1;
+  await redis.client.zadd(deliveries, String(longAgo), 'of long ago');
+  await records.accept(deliveryOf('d1'));
+  expect(await redis.client.zrange(deliveries, '0', '-1')).toEqual(['github:api.1:d1']);
+  expect(await redis.client.pttl(delivery('github:api.1:d1'))).toBeGreaterThan(DELIVERY_TTL_MS - 60_000);
 });
 
 test('every project that a delivery reaches is known to be heard of', async () => {
@@ -268,6 +403,17 @@ test('every project that a delivery reaches is known to be heard of', async () =
   const arrivals = await records.arrivals();
   expect([...arrivals.keys()].sort()).toEqual(['api', 'web']);
   expect(arrivals.get('api')).toBeCloseTo(await rooms.redis.timeMs(), -4);
+});
+
+test('only what a hook itself tells of a ticket shows that it is alive', async () => {
+  const heard = async (): Promise<string[]> => [...(await records.arrivals()).keys()];
+  // Told by the platform when it was asked, of no ticket, and sent again by a person.
+  await records.accept(deliveryOf('told', { payloadHash: '' }));
+  await records.accept(deliveryOf('push', { tickets: [], ...ignored('unsupported-event') }));
+  await records.replay('github:api.1:told');
+  expect(await heard()).toEqual([]);
+  await records.accept(deliveryOf('own', ignored('own-label')));
+  expect(await heard()).toEqual(['api']);
 });
 
 test('whatever arrives, is taken, settled or put off in whatever order: what was accepted is settled once, and nothing is left', async () => {
@@ -299,27 +445,16 @@ test('whatever arrives, is taken, settled or put off in whatever order: what was
         } else {
           const [taken] = held.splice(one.which % Math.max(1, held.length), 1);
           if (taken === undefined) continue;
-          const names = taken.entries.map(({ delivery }) => delivery);
-          const how =
+          const how: Settlement =
             one.kind === 'later'
-              ? ({ kind: 'later', outcome: 'x', delayMs: 0 } as const)
+              ? { kind: 'failed', outcome: 'x', again: { inMs: 0, untilAgeMs: 60_000 } }
               : { kind: one.kind, outcome: 'x' };
-          await records.settle(taken, names, how);
+          await records.settle(taken, how);
         }
       }
-      for (const taken of held)
-        await records.settle(
-          taken,
-          taken.entries.map(({ delivery }) => delivery),
-          { kind: 'processed', outcome: 'x' },
-        );
+      for (const taken of held) await records.settle(taken, { kind: 'processed', outcome: 'x' });
       for (let taken = await records.take(10); taken.length > 0; taken = await records.take(10)) {
-        for (const one of taken)
-          await records.settle(
-            one,
-            one.entries.map(({ delivery }) => delivery),
-            { kind: 'processed', outcome: 'x' },
-          );
+        for (const one of taken) await records.settle(one, { kind: 'processed', outcome: 'x' });
       }
       expect(await records.depth()).toBe(0);
       for (const name of accepted) expect(['processed', 'failed']).toContain((await records.get(name))?.state);
