@@ -12,7 +12,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CLAIMS_PER_PROJECT } from '../src/ingress/pollers.ts';
+import { CLAIMS_PER_PROJECT } from '../src/ingress/polls/pollers.ts';
 import { PLATFORMS } from '../src/platforms/registry.ts';
 import { type Replica, startReplica } from './replica.ts';
 import { type Site, startSite } from './site-process.ts';

@@ -8,7 +8,7 @@ import { DEFAULT_TIMING } from '../src/domain/timing.ts';
 import { createFindings } from '../src/foundation/findings.ts';
 import { createLog } from '../src/foundation/log.ts';
 import { createRedactor } from '../src/foundation/redactor.ts';
-import { createDeliveryReceiver } from '../src/ingress/receive-delivery.ts';
+import { createDeliveryReceiver } from '../src/ingress/deliveries/delivery-receiver.ts';
 import { github } from '../src/platforms/github/index.ts';
 import { createDeliveryRecords } from '../src/runs/delivery-records.ts';
 import { createMetrics } from '../src/server/metrics.ts';

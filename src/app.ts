@@ -6,31 +6,29 @@
  * or come later, platforms may be down; the process stays up, says so in `/health`, and goes on by itself.
  */
 import { openApiDesk } from './app/api.ts';
-import { openClaims } from './app/claims.ts';
+import { openClaims, reportLoop } from './app/claims.ts';
 import { openHousekeeping } from './app/housekeeping.ts';
 import { createKnownProjects } from './app/known-projects.ts';
 import { openMissedRecovery } from './app/missed.ts';
 import type { AppOptions, Shared } from './app/options.ts';
+import { createReplicaState } from './app/replica-state.ts';
 import { createSharedView, type SharedView } from './app/shared-view.ts';
 import { openStores, type Stores } from './app/stores.ts';
 import { openWebhooks, type Webhooks } from './app/webhooks.ts';
 import { openWorkSite, type WorkSite } from './app/work-site.ts';
-import type { ClaimOutcome } from './claims/claim-outcome.ts';
 import type { Config } from './config/config.ts';
 import type { WebhookListener as WebhookListenerSettings } from './config/settings.ts';
 import { createLeader, type Leader, type Term } from './coordination/leader.ts';
 import { createLeases } from './coordination/lease.ts';
 import { keepNoting } from './coordination/listening.ts';
-import { messageOf } from './foundation/errors.ts';
 import { createFindings, type Findings } from './foundation/findings.ts';
 import { sleep } from './foundation/loop.ts';
-import { takesWebhooks } from './ingress/missed-plan.ts';
-import { createPollers, type Pollers } from './ingress/pollers.ts';
+import { takesWebhooks } from './ingress/missed/missed-plan.ts';
+import { createPollers, type Pollers } from './ingress/polls/pollers.ts';
 import { watchServerSettings } from './redis/server-settings.ts';
 import { type ApiDesk, apiRoutes } from './server/api.ts';
-import { createHealthCollector } from './server/collect-health.ts';
-import { type HealthFacts, readiness } from './server/health.ts';
-import { createMetrics, type Gauges } from './server/metrics.ts';
+import type { HealthFacts } from './server/health.ts';
+import { createMetrics } from './server/metrics.ts';
 import { createServer } from './server/server.ts';
 import { createWebhookListener, type WebhookListener } from './server/webhook-listener.ts';
 import { webhookRoutes } from './server/webhook-routes.ts';
@@ -58,65 +56,7 @@ export function createApp(options: AppOptions): App {
   let config = options.config;
   let loadedAtMs = Date.now();
   let draining = false;
-  const collect = createHealthCollector();
-
-  const health = (): HealthFacts => ({
-    ...collect({
-      redis: side === undefined ? 'unset' : side.stores.redis.status(),
-      consumerRunning: side?.workSite.running() ?? false,
-      leaders: side?.leaders.map((leader) => leader.status()) ?? [],
-      recoveringMs: side?.recoveringMs() ?? 0,
-      projects: config.catalog.projects,
-      polls: side?.view.polls() ?? new Map(),
-      missed: side?.view.missed() ?? new Map(),
-      webhookListener: listener?.state() ?? 'up',
-      credentials: projects.credentials(),
-      findings: [...config.findings, ...findings.all()],
-    }),
-    instance: options.instance,
-    version: options.version,
-    draining,
-    config: {
-      state: findings.all().some(({ code }) => code === 'config-bad-reload') ? 'last-good' : 'ok',
-      hash: config.catalog.hash,
-      loadedAtMs,
-    },
-    activeRuns: side?.workSite.active() ?? 0,
-  });
-
-  const readGauges = async (): Promise<Gauges> => {
-    await side?.view.freshen();
-    const facts = health();
-    const counted = new Map<string, number>();
-    for (const { code } of facts.findings) counted.set(code, (counted.get(code) ?? 0) + 1);
-    const work = side?.stores.redis.status().state === 'up' ? await countWork(side.stores) : undefined;
-    return {
-      runs: work?.runs ?? {},
-      queueDepth: work?.queueDepth,
-      inboxDepth: work?.inboxDepth,
-      activeRuns: facts.activeRuns,
-      findings: Object.fromEntries(counted),
-      budgets: facts.budgets,
-      pollIntervals: Object.fromEntries(
-        facts.projects.flatMap(({ name, effective_interval_seconds: seconds }) =>
-          seconds === undefined ? [] : [[name, seconds]],
-        ),
-      ),
-      leaderEpoch: Object.fromEntries(facts.roles.map(({ role, epoch }) => [role, epoch ?? 0])),
-      ready: readiness(facts).code === 200,
-    };
-  };
-  type Work = Pick<Gauges, 'runs' | 'queueDepth' | 'inboxDepth'>;
-  const countWork = async ({ runs, queue, deliveries }: Stores): Promise<Work | undefined> => {
-    try {
-      return { runs: await runs.counts(), queueDepth: await queue.depth(), inboxDepth: await deliveries.depth() };
-    } catch (error) {
-      log.debug({ error: messageOf(error) }, 'work not counted');
-      return undefined;
-    }
-  };
-
-  const metrics = createMetrics(readGauges);
+  const metrics = createMetrics(() => state.gauges());
   const stores = openStores({ ...options, config: () => config });
   const projects = createKnownProjects({
     learnSecret: options.redactor.learn,
@@ -138,8 +78,18 @@ export function createApp(options: AppOptions): App {
   );
   const listener =
     ownListener && createWebhookListener(webhooks, { ...ownListener, retryMs: timing.listenAgainMs }, log);
+  const state = createReplicaState({
+    ...options,
+    config: () => config,
+    loadedAtMs: () => loadedAtMs,
+    draining: () => draining,
+    projects,
+    findings,
+    listener: () => listener?.state() ?? 'up',
+    side: () => side,
+  });
   const server = createServer({
-    health,
+    health: state.health,
     freshen: async () => side?.view.freshen(),
     metrics,
     log,
@@ -171,7 +121,7 @@ export function createApp(options: AppOptions): App {
 
   return {
     findings,
-    health,
+    health: state.health,
     reload,
     async start() {
       const port = await server.listen({ host: options.host, port: options.port });
@@ -338,16 +288,4 @@ function listenerOf({ engine, server }: Config): WebhookListenerSettings | undef
 async function openListener(listener: WebhookListener, engine: Config['engine'], signal: AbortSignal): Promise<void> {
   if (engine === 'auto') void listener.keepTrying(signal);
   else await listener.start();
-}
-
-/** A ticket that asks for run after run is a loop of somebody's making: people should hear of it. */
-function reportLoop(findings: Findings, project: string, ticketId: string, outcome: ClaimOutcome): void {
-  const code = 'too-many-runs';
-  const subject = `${project} ${ticketId}`;
-  if (outcome.kind === 'not-eligible' && outcome.reason === code) {
-    const text = `Project ${project}: ticket ${ticketId} has had too many runs within 24 hours and is not claimed again; what asks for it each time?`;
-    findings.raise({ code, severity: 'warning', text }, subject);
-  } else if (outcome.kind !== 'failed') {
-    findings.clear(code, subject);
-  }
 }

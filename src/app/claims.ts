@@ -1,10 +1,13 @@
 /** The claim service on the stores of this process: the same for a replica and for a claim by hand. */
+
+import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import {
   createTicketClaimService,
   type TicketClaimDeps,
   type TicketClaimService,
 } from '../claims/ticket-claim-service.ts';
 import type { Timing } from '../domain/timing.ts';
+import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
 import type { KnownProjects } from './known-projects.ts';
 import type { Stores } from './stores.ts';
@@ -31,4 +34,16 @@ export function openClaims({ projects, stores, timing, log, onOutcome }: ClaimsP
     },
     timing,
   );
+}
+
+/** A ticket that asks for run after run is a loop of somebody's making: people should hear of it. */
+export function reportLoop(findings: Findings, project: string, ticketId: string, outcome: ClaimOutcome): void {
+  const code = 'too-many-runs';
+  const subject = `${project} ${ticketId}`;
+  if (outcome.kind === 'not-eligible' && outcome.reason === code) {
+    const text = `Project ${project}: ticket ${ticketId} has had too many runs within 24 hours and is not claimed again; what asks for it each time?`;
+    findings.raise({ code, severity: 'warning', text }, subject);
+  } else if (outcome.kind !== 'failed') {
+    findings.clear(code, subject);
+  }
 }

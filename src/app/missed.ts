@@ -1,9 +1,9 @@
 /** What asks platforms for missed deliveries, put together: the poller leader's work, beside the polls. */
 import type { Config } from '../config/config.ts';
 import type { Project } from '../domain/project.ts';
-import { createMissedRecovery, type MissedRecovery } from '../ingress/missed-deliveries.ts';
-import type { DeliveryReceiver } from '../ingress/receive-delivery.ts';
-import { isOurAddress } from '../ingress/webhook-address.ts';
+import type { DeliveryReceiver } from '../ingress/deliveries/delivery-receiver.ts';
+import { createMissedRecovery, type MissedRecovery } from '../ingress/missed/missed-deliveries.ts';
+import { isOurAddress } from '../ingress/missed/webhook-address.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
 

@@ -8,7 +8,7 @@ import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { sleep } from '../foundation/loop.ts';
-import type { PollResult } from '../ingress/project-poller.ts';
+import type { PollResult } from '../ingress/polls/project-poller.ts';
 import type { KnownProjects } from './known-projects.ts';
 
 export interface SharedView {

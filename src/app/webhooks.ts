@@ -1,10 +1,10 @@
 /** How deliveries come in and what becomes of them: receiver, inbox and their engine on the stores of this process. */
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Config } from '../config/config.ts';
-import { createInbox } from '../ingress/inbox.ts';
-import { createDeliveryReceiver, type DeliveryReceiver } from '../ingress/receive-delivery.ts';
-import { createStreamingEngine } from '../ingress/streaming-engine.ts';
-import type { WebhookDoor } from '../ingress/webhook-doors.ts';
+import { createDeliveryReceiver, type DeliveryReceiver } from '../ingress/deliveries/delivery-receiver.ts';
+import { createInbox } from '../ingress/deliveries/inbox.ts';
+import type { WebhookDoor } from '../ingress/deliveries/webhook-doors.ts';
+import { createStreamingEngine } from '../ingress/engines/streaming-engine.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
 

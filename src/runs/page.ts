@@ -1,11 +1,11 @@
 /**
- * Lists for people, the newest first, a page at a time. A place in a list is a time and an id, because many things happen
+ * Lists for people, the newest first, a page at a time. A cursor is a time and an id, because many things happen
  * within one millisecond; so a page goes on exactly where the one before ended, whatever has arrived since.
  */
 import type { RedisConnection } from '../redis/connection.ts';
 
 /** A member of a sorted set. */
-export interface Place {
+export interface Cursor {
   /** Redis TIME, ms. */
   readonly atMs: number;
   readonly id: string;
@@ -14,13 +14,13 @@ export interface Place {
 export interface PageQuestion {
   readonly most: number;
   /** Only what is older. */
-  readonly before?: Place | undefined;
+  readonly before?: Cursor | undefined;
 }
 
 export interface Page<T> {
   readonly items: readonly T[];
   /** Where the next page begins; missing at the end. A page may hold less than was asked for and still not be the last. */
-  readonly next: Place | undefined;
+  readonly next: Cursor | undefined;
 }
 
 /** A filter that nearly nothing passes must not make one question read all that was ever recorded. */
@@ -39,27 +39,27 @@ export async function readPage<T>(
 ): Promise<Page<T>> {
   const size = Math.max(most, SMALLEST_BATCH);
   const items: T[] = [];
-  let place = before;
+  let cursor = before;
   for (let looked = 0; looked < MOST_LOOKED_AT; looked += size) {
-    const batch = await newest(redis, lists, size, place);
+    const batch = await newest(redis, lists, size, cursor);
     const isLast = batch.length < size;
     const found = await Promise.all(batch.map(({ id }) => pick(id)));
     for (const [index, item] of found.entries()) {
-      place = batch[index];
+      cursor = batch[index];
       if (item !== undefined) items.push(item);
-      if (items.length === most) return { items, next: isLast && index + 1 === batch.length ? undefined : place };
+      if (items.length === most) return { items, next: isLast && index + 1 === batch.length ? undefined : cursor };
     }
     if (isLast) return { items, next: undefined };
   }
-  return { items, next: place };
+  return { items, next: cursor };
 }
 
 async function newest(
   redis: RedisConnection,
   lists: readonly string[],
   most: number,
-  before: Place | undefined,
-): Promise<Place[]> {
+  before: Cursor | undefined,
+): Promise<Cursor[]> {
   const found = await redis.read('read lists', async (client) => {
     // All lists in one moment: what moves from one to another is in exactly one of them.
     const look = client.multi();
@@ -70,21 +70,21 @@ async function newest(
     }
     return ((await look.exec()) ?? []).flatMap(([error, reply]) => {
       if (error !== null) throw error;
-      return placesIn(reply as readonly string[]);
+      return cursorsIn(reply as readonly string[]);
     });
   });
   return found
-    .filter((place) => before === undefined || newestFirst(before, place) < 0)
+    .filter((cursor) => before === undefined || newestFirst(before, cursor) < 0)
     .sort(newestFirst)
     .slice(0, most);
 }
 
-function placesIn(flat: readonly string[]): Place[] {
+function cursorsIn(flat: readonly string[]): Cursor[] {
   return flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, atMs: Number(flat[i + 1]) }] : []));
 }
 
 /** Ids within one millisecond by their bytes, as Redis has them; they are ASCII. */
-function newestFirst(a: Place, b: Place): number {
+function newestFirst(a: Cursor, b: Cursor): number {
   if (a.atMs !== b.atMs) return b.atMs - a.atMs;
   return a.id === b.id ? 0 : a.id < b.id ? 1 : -1;
 }

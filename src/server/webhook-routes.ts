@@ -6,7 +6,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import type { DeliveryReceiver, Reception } from '../ingress/receive-delivery.ts';
+import type { DeliveryReceiver, Reception } from '../ingress/deliveries/delivery-receiver.ts';
 import { type BodyLimits, type BodyRefusal, createHeldBodies } from './held-bodies.ts';
 
 export interface WebhookRoutesDeps {

@@ -1,7 +1,7 @@
 /** Lists of runs, the newest first, a page at a time. */
 import { beforeEach, expect, test } from 'vitest';
 import { RUN_STATES, type RunState } from '../../src/domain/run.ts';
-import type { Place } from '../../src/runs/page.ts';
+import type { Cursor } from '../../src/runs/page.ts';
 import { type House, openHouse } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 
@@ -19,7 +19,7 @@ async function write(id: string, state: RunState, atMs: number, project = 'api')
 /** All pages, each as its ids. */
 async function pages(question: Omit<Parameters<House['runs']['list']>[0], 'before'>, atPage?: () => Promise<void>) {
   const seen: string[][] = [];
-  let before: Place | undefined;
+  let before: Cursor | undefined;
   do {
     const page = await house.runs.list({ ...question, before });
     seen.push(page.items.map(({ id }) => id));

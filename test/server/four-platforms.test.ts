@@ -8,7 +8,7 @@ import { createTicketClaimService } from '../../src/claims/ticket-claim-service.
 import type { TicketView } from '../../src/emulators/emulated-project.ts';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
 import type { EmbeddedRedis } from '../../src/redis/embedded/embedded-redis.ts';
-import { startPolling } from '../ingress/polling.ts';
+import { startPolling } from '../ingress/polls/polling.ts';
 import { labelsOf } from '../platforms/conformance/calls.ts';
 import { allRuns } from '../platforms/conformance/stages.ts';
 import { silentLog } from '../support/house.ts';

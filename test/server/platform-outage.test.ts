@@ -5,7 +5,7 @@
  * others is polled once, and claims what was labelled in it.
  */
 import { expect, test } from 'vitest';
-import { startPolling } from '../ingress/polling.ts';
+import { startPolling } from '../ingress/polls/polling.ts';
 import { allRuns } from '../platforms/conformance/stages.ts';
 import { holdTime } from '../support/held-time.ts';
 import { useRedis } from '../support/redis.ts';

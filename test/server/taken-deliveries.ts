@@ -7,8 +7,8 @@ import {
   createDeliveryReceiver,
   type DeliveryReceiver,
   type DeliveryReceiverDeps,
-} from '../../src/ingress/receive-delivery.ts';
-import type { WebhookDoor } from '../../src/ingress/webhook-doors.ts';
+} from '../../src/ingress/deliveries/delivery-receiver.ts';
+import type { WebhookDoor } from '../../src/ingress/deliveries/webhook-doors.ts';
 import { catalogOf, openRooms, type Rooms, silentLog } from '../support/house.ts';
 import type { HookedTracker } from './hooked-trackers.ts';
 

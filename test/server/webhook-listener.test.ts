@@ -13,7 +13,7 @@ import { createWebhookListener, type WebhookListener } from '../../src/server/we
 import { webhookRoutes } from '../../src/server/webhook-routes.ts';
 import { openDir, runCli } from '../cli/run-cli.ts';
 import { load } from '../config/load-text.ts';
-import { SECRET, sentIssue } from '../ingress/deliveries.ts';
+import { SECRET, sentIssue } from '../ingress/deliveries/deliveries.ts';
 import { FAST, markFresh, REPOSITORY, silentLog, startHub, TOKEN } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';

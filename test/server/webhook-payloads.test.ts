@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { EMULATED_PLATFORMS } from '../../src/emulators/sites.ts';
-import type { WebhookDoor } from '../../src/ingress/webhook-doors.ts';
+import type { WebhookDoor } from '../../src/ingress/deliveries/webhook-doors.ts';
 import type { Rooms } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { type HookedTracker, hookedTrackers } from './hooked-trackers.ts';

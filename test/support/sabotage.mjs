@@ -30,7 +30,7 @@ const REWRITES = {
   },
   // Such a ticket is not dropped from a listing either.
   candidates: {
-    file: 'ingress/listing.ts',
+    file: 'ingress/polls/listing.ts',
     find: 'wanted: isCandidate,',
     replace: 'wanted: () => true,',
   },

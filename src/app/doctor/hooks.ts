@@ -2,8 +2,8 @@
 import type { Project } from '../../domain/project.ts';
 import { namesIn, type SourceGroup } from '../../domain/source-groups.ts';
 import { unreachable } from '../../foundation/errors.ts';
-import { askingProject, takesWebhooks } from '../../ingress/missed-plan.ts';
-import { isRefusal } from '../../ingress/missed-refusals.ts';
+import { askingProject, takesWebhooks } from '../../ingress/missed/missed-plan.ts';
+import { isRefusal } from '../../ingress/missed/missed-refusals.ts';
 import { type Call, PlatformError } from '../../platforms/contract.ts';
 import type { HookState, MissedDeliveries } from '../../platforms/missed-deliveries.ts';
 import type { CheckState, DoctorCheck } from './check.ts';

@@ -3,7 +3,7 @@
  * API budget of each credential. For `agent-smith plan`.
  */
 import type { Project } from '../../domain/project.ts';
-import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../../ingress/project-plan.ts';
+import { createProjectPlanner, type PlannedTicket, type ProjectPlan } from '../../ingress/polls/project-plan.ts';
 import type { UsedCredential } from '../../platforms/connections.ts';
 import { type BudgetWindow, RESERVE_SHARE } from '../../platforms/rate-limits.ts';
 import type { AppOptions } from '../options.ts';

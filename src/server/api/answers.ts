@@ -5,7 +5,7 @@ import type { Delivery } from '../../domain/delivery.ts';
 import { type AttemptRecord, projectionOf, type Run } from '../../domain/run.ts';
 import type { DatedDecision } from '../../runs/decision-log.ts';
 import type { Page } from '../../runs/page.ts';
-import { placeText } from './questions.ts';
+import { cursorText } from './questions.ts';
 
 /** Redis TIME in ms as an ISO text. */
 function utc(atMs: number): string;
@@ -15,7 +15,7 @@ function utc(atMs: number | undefined): string | undefined {
 }
 
 export function pageBody<T>(name: string, { items, next }: Page<T>, show: (item: T) => object): object {
-  return { [name]: items.map(show), next: next === undefined ? undefined : placeText(next) };
+  return { [name]: items.map(show), next: next === undefined ? undefined : cursorText(next) };
 }
 
 export function deliveryBody(delivery: Delivery): object {

@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { DELIVERY_STATES } from '../../domain/delivery.ts';
 import { TRIGGERS } from '../../domain/project.ts';
 import { RUN_STATES } from '../../domain/run.ts';
-import type { Place } from '../../runs/page.ts';
+import type { Cursor } from '../../runs/page.ts';
 import { type FieldProblem, Refusal } from './refusal.ts';
 
 const DELIVERY_NAME = /^[A-Za-z0-9._:-]{1,500}$/;
-const PLACE = /^(\d{1,15})~([A-Za-z0-9._:-]{1,500})$/;
+const CURSOR = /^(\d{1,15})~([A-Za-z0-9._:-]{1,500})$/;
 
 const name = z.string().min(1).max(200);
 const ticket = z.string().min(1).max(1_000);
@@ -16,9 +16,9 @@ const page = {
   limit: z.coerce.number().int().min(1).max(200).default(50),
   before: z
     .string()
-    .regex(PLACE, 'not the `next` of a page')
-    .transform((text): Place => {
-      const [, atMs, id = ''] = PLACE.exec(text) ?? [];
+    .regex(CURSOR, 'not the `next` of a page')
+    .transform((text): Cursor => {
+      const [, atMs, id = ''] = CURSOR.exec(text) ?? [];
       return { atMs: Number(atMs), id };
     })
     .optional(),
@@ -40,8 +40,8 @@ export const claimQuestion = z.strictObject({
 export const explainQuestion = z.strictObject({ project: name, ticket, trigger: z.enum(TRIGGERS).optional() });
 export const nothing = z.strictObject({});
 
-/** The place where a page goes on, as its `next` shows it. */
-export function placeText({ atMs, id }: Place): string {
+/** A cursor as the `next` of a page shows it. */
+export function cursorText({ atMs, id }: Cursor): string {
   return `${atMs}~${id}`;
 }
 

@@ -1,0 +1,94 @@
+/**
+ * From a message to what goes on record: which projects and tickets it is about, and whether they are worth a look. No
+ * payload decides more than that, and no part of it gets into a ticket's key but the id.
+ */
+import { createHash } from 'node:crypto';
+import type { PlaceIds } from '../../coordination/place-ids.ts';
+import { type DeliveryName, PLAIN_DELIVERY_ID } from '../../domain/delivery.ts';
+import type { Project } from '../../domain/project.ts';
+import { ticketKey } from '../../domain/ticket.ts';
+import { dependsOnConfiguration, isPlaceOf, type Place, whyIgnored } from '../../domain/ticket-news.ts';
+import type { WebhookMessage } from '../../platforms/webhook.ts';
+import type { NewDelivery } from '../../runs/delivery-records.ts';
+import type { WebhookDoor } from './webhook-doors.ts';
+
+/** A pull request that closes more tickets than this is looked at no further. */
+const MOST_TICKETS = 20;
+
+/** @param slot the project by whose name its sender is known, see `slotsOf` */
+export async function routeDelivery(
+  message: WebhookMessage,
+  doors: readonly WebhookDoor[],
+  slot: string,
+  facts: { readonly payloadHash: string; readonly configHash: string; readonly placeIds: PlaceIds },
+): Promise<NewDelivery> {
+  const { news, place, hook, event, action, installation } = message;
+  const { payloadHash, configHash, placeIds } = facts;
+  const projects = await watching(doors, place, placeIds);
+  const platform = doors[0]?.project.source.platform ?? '';
+  const id = message.id ?? payloadHash;
+  return {
+    name: deliveryName(platform, slot, hook, id),
+    platform,
+    source: sourceName(slot, hook),
+    id: plain(id),
+    derived: message.id === undefined,
+    event,
+    action,
+    installation,
+    place: place === undefined ? undefined : [place.container, place.scope].filter(Boolean).join('/'),
+    placeId: place?.id,
+    payloadHash,
+    configHash,
+    projects: projects.map(({ name }) => name),
+    tickets: ticketsOf(news, projects),
+    ignored: ignoredBy(news, projects),
+  };
+}
+
+/** `<platform>:<source>:<id>`. Parts come from whoever sends it: what is not plain is hashed. */
+export function deliveryName(platform: string, slot: string, hook: string | undefined, id: string): DeliveryName {
+  return [platform, sourceName(slot, hook), plain(id)].join(':');
+}
+
+/** The slot comes first: whoever holds another secret cannot speak in the name of this one's hook. */
+function sourceName(slot: string, hook: string | undefined): string {
+  // What parts the source from the id must not stand inside it.
+  return hook === undefined ? slot : `${slot}.${plain(hook).replaceAll(':', '.')}`;
+}
+
+function plain(text: string): string {
+  return PLAIN_DELIVERY_ID.test(text) ? text : createHash('sha256').update(text).digest('hex');
+}
+
+/** The projects behind the doors that watch the place. */
+async function watching(
+  doors: readonly WebhookDoor[],
+  place: Place | undefined,
+  placeIds: PlaceIds,
+): Promise<readonly Project[]> {
+  if (place === undefined) return [];
+  const projects = doors.map(({ project }) => project);
+  const named = projects.filter(({ source }) => isPlaceOf(place, source, undefined));
+  if (named.length > 0 || place.id === undefined) {
+    for (const project of named) {
+      // A payload that does not name the scope may be about any of them.
+      const isTold = place.scope !== undefined || project.source.scope === undefined;
+      if (place.id !== undefined && isTold) placeIds.note(project, place.id);
+    }
+    return named;
+  }
+  const ids = await Promise.all(projects.map((project) => placeIds.idOf(project)));
+  return projects.filter(({ source }, i) => isPlaceOf(place, source, ids[i]));
+}
+
+function ticketsOf(news: WebhookMessage['news'], [project]: readonly Project[]): NewDelivery['tickets'] {
+  if (project === undefined || typeof news === 'string') return [];
+  const byKey = new Map(news.ticketIds.map((id) => [ticketKey(project.source, id), id]));
+  return [...byKey].slice(0, MOST_TICKETS).map(([key, id]) => ({ key, id }));
+}
+
+function ignoredBy(news: WebhookMessage['news'], projects: readonly Project[]): NewDelivery['ignored'] {
+  const reason = typeof news === 'string' ? news : projects.length === 0 ? 'no-project' : whyIgnored(news, projects);
+  return reason === undefined ? undefined : { reason, dependsOnConfiguration: dependsOnConfiguration(reason) };
+}
