@@ -5,9 +5,10 @@
 -- ones, and looks once more. So an event that arrives in that moment is neither lost nor handled twice at a time.
 --
 -- KEYS  1 delivery   2 deliveries   3 inbox-due   4 arrivals   5.. inbox of each ticket
--- ARGV  1 name   2 payload hash, '' = unknown   3 config hash   4 why it is ignored, '' = it is not   5 '1' = another configuration may
---       not ignore it   6 delivery TTL ms   7 most deliveries kept   8 most tickets due   9 most entries of one inbox
---       10 prefix of delivery keys   11 the projects that it reaches, with commas   12 '1' = a person sends it again
+-- ARGV  1 name   2 payload hash, '' = unknown   3 config hash   4 why it is ignored, '' = it is not
+--       5 '1' = another configuration may not ignore it   6 delivery TTL ms   7 most deliveries kept
+--       8 most tickets due   9 most entries of one inbox   10 prefix of delivery keys
+--       11 the projects that it reaches, with commas   12 '1' = a person sends it again
 --       13 how many tickets, then ticket and id of each, then field, value, ... of the record
 -- Returns {'accepted', now} | {'ignored', reason} | {'duplicate', state} | {'mismatch', state} | {'full'}
 local now = now_ms()
