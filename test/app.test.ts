@@ -1,28 +1,28 @@
 /** One replica in this process: what a reload changes, and what it leaves alone. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createKnownProjects } from '../src/app/known-projects.ts';
-import { type App, createApp } from '../src/app.ts';
+import type { App } from '../src/app.ts';
 import type { Config } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
 import type { GitHubEmulator } from '../src/emulators/github/github-emulator.ts';
-import { createRedactor } from '../src/foundation/redactor.ts';
-import { FAST, REPOSITORY, silentLog, startHub, TOKEN } from './support/house.ts';
+import { startApp } from './support/app.ts';
+import { REPOSITORY, startHub, TOKEN } from './support/house.ts';
 import { useRedis } from './support/redis.ts';
 import { until } from './support/until.ts';
 
 const redis = useRedis();
 const OTHER = 'org/other';
 
-/** A folder in which configurations are written, with a command that waits for the file `go`. */
+/** A folder in which configurations are written, with a command that waits for the file `go`, and then notes its name. */
 async function openFolder(hub: GitHubEmulator) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'agent-smith-app-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const file = path.join(dir, 'agentsmith.yml');
   const env = { PATH: process.env['PATH'], REDIS_URL: redis.url, GITHUB_TOKEN: TOKEN };
-  const load = async (projects: Readonly<Record<string, string>>): Promise<Config> => {
+  const load = async (projects: Readonly<Record<string, string>>, command = 'the command'): Promise<Config> => {
     const yaml = Object.entries(projects).map(
       ([name, repository]) => `
   ${name}:
@@ -32,7 +32,7 @@ async function openFolder(hub: GitHubEmulator) {
     github_trigger: { pipeline_from_label: { agent-smith: fix-bug } }
     polling: { enabled: true, interval_seconds: 1 }`,
     );
-    const work = `while [ ! -e ${dir}/go ]; do sleep 0.05; done`;
+    const work = `while [ ! -e ${dir}/go ]; do sleep 0.05; done; echo ${command} >> ${dir}/ran`;
     await writeFile(
       file,
       `projects:${yaml.join('')}\npipelines:\n  fix-bug: { command: [sh, -c, '${work}'] }\nagent: { queue: { max_parallel_jobs: 1 } }\n`,
@@ -41,36 +41,22 @@ async function openFolder(hub: GitHubEmulator) {
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
     return loaded.config;
   };
-  return { load, env, go: () => writeFile(path.join(dir, 'go'), '') };
-}
-
-async function start(config: Config, env: Readonly<Record<string, string | undefined>>): Promise<App> {
-  const app = createApp({
-    config,
-    instance: 'pod-1',
-    version: '1.0.0',
-    timing: FAST,
-    host: '127.0.0.1',
-    port: 0,
-    hostEnv: env,
-    freshRedis: true,
-    adoptOrphans: true,
-    log: silentLog,
-    redactor: createRedactor(),
-  });
-  onTestFinished(() => app.stop());
-  await app.start();
-  return app;
+  return {
+    load,
+    go: () => writeFile(path.join(dir, 'go'), ''),
+    /** The commands that have run, in order. */
+    ran: async () => (await readFile(path.join(dir, 'ran'), 'utf8')).trim().split('\n'),
+  };
 }
 
 const epochOf = (app: App) => app.health().roles.find(({ role }) => role === 'poller')?.epoch;
 
 test('a reload changes the polled projects without losing the lease, and the runs of a removed project still end', async () => {
   const hub = await startHub();
-  const { load, env, go } = await openFolder(hub);
+  const { load, go } = await openFolder(hub);
   const open = (repository: string) => hub.openIssue(repository, { labels: ['agent-smith'] }).ticket;
   const [running, queued] = [open(REPOSITORY), open(REPOSITORY)];
-  const app = await start(await load({ api: REPOSITORY }), env);
+  const { app } = await startApp(await load({ api: REPOSITORY }));
   await until('one runs and one waits', () => hub.issue(running).labels.length + hub.issue(queued).labels.length === 4);
   const epoch = await until('it leads', () => epochOf(app));
 
@@ -88,13 +74,31 @@ test('a reload changes the polled projects without losing the lease, and the run
   expect(epochOf(app)).toBe(epoch);
 });
 
+test('a run keeps the pipeline that its ticket was claimed for, however the file is changed before it starts', async () => {
+  const hub = await startHub();
+  const { load, go, ran } = await openFolder(hub);
+  const open = (): string => hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket;
+  const [first, second] = [open(), open()];
+  const { app } = await startApp(await load({ api: REPOSITORY }, 'before'));
+  await until('one runs and one waits', () => hub.issue(first).labels.length + hub.issue(second).labels.length === 4);
+
+  app.reload(await load({ api: REPOSITORY }, 'after'));
+  const third = open();
+  await until('a later one waits too', () => hub.issue(third).labels.includes('agent-smith:enqueued'));
+  await go();
+  await until('all are done', () =>
+    [first, second, third].every((t) => hub.issue(t).labels.includes('agent-smith:done')),
+  );
+  expect(await ran()).toEqual(['before', 'before', 'after']);
+});
+
 test('a project that moves to another source ends its old runs on the old one', async () => {
   const hub = await startHub();
-  const { load, env, go } = await openFolder(hub);
+  const { load, go } = await openFolder(hub);
   // The same number in both repositories: confusing them would be seen.
   const here = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket;
   const there = hub.openIssue(OTHER, { labels: ['bug'] }).ticket;
-  const app = await start(await load({ api: REPOSITORY }), env);
+  const { app } = await startApp(await load({ api: REPOSITORY }));
   await until('it is at work', () => hub.issue(here).labels.includes('agent-smith:in-progress'));
   app.reload(await load({ api: OTHER }));
   await go();

@@ -11,6 +11,7 @@ import {
   providerNames,
   registryViolations,
   type Sources,
+  waysFromDeliveriesToPlatforms,
 } from './support/architecture.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -127,6 +128,31 @@ describe('doors', () => {
       'src/cli/a.ts': 'const { PORT } = process.env;',
     });
     expect(doorViolations(allowed)).toEqual([]);
+  });
+});
+
+describe('deliveries', () => {
+  test('what takes them in can ask no platform, and starts nothing: it keeps them', () => {
+    expect(waysFromDeliveriesToPlatforms(HOUSE)).toEqual([]);
+  });
+
+  test.each([
+    ['src/ingress/deliveries/delivery-receiver.ts', '../../claims/ticket-claim-service.ts'],
+    ['src/ingress/deliveries/route-delivery.ts', '../../platforms/github/adapter.ts'],
+    ['src/ingress/deliveries/webhook-doors.ts', '../../queue/run-queue.ts'],
+    ['src/platforms/webhook.ts', './transport.ts'],
+    ['src/platforms/jira/webhook.ts', './client.ts'],
+    ['src/platforms/github/webhook-message.ts', '@octokit/rest'],
+    ['src/platforms/azuredevops/webhook.ts', 'azure-devops-node-api/WebApi.js'],
+    ['src/server/webhook-routes.ts', '../labels/label-writer.ts'],
+  ])('%s has no use for %s, itself or by another file, but for its types', (from, to) => {
+    const middle = `src/foundation/${from.split('/').length}.ts`;
+    const path = (target: string) => `${'../'.repeat(from.split('/').length - 2)}${target}`;
+    const via = to.startsWith('.') ? new URL(to, `file:///${from}`).pathname.replace('/src', '..') : to;
+    expect(waysFromDeliveriesToPlatforms(files({ [from]: `import { b } from '${to}';` }))).toHaveLength(1);
+    expect(waysFromDeliveriesToPlatforms(files({ [from]: `import type { B } from '${to}';` }))).toEqual([]);
+    const indirect = { [from]: `import { a } from '${path(middle.slice(4))}';`, [middle]: `export { b } from '${via}';` };
+    expect(waysFromDeliveriesToPlatforms(files(indirect))).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,7 @@
 /**
- * What a replica shows although another one does it: the last polls and what deliveries were missed, which are
- * the poller leader's, and the budgets of the credentials, which all of them use up. Read when somebody asks, and not more often than once a second.
+ * What a replica shows although another one does it: the last polls and what deliveries were missed, which are the poller
+ * leader's, and the budgets of the credentials, which all of them use up. Read when somebody asks, and not more often than
+ * once a second.
  */
 import type { MissedBoard, MissedNote } from '../coordination/missed-board.ts';
 import type { PollBoard, PollSummary } from '../coordination/poll-board.ts';

@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { TRIGGERS, type Trigger } from '../domain/project.ts';
 import { messageOf } from '../foundation/errors.ts';
-import { type ExitCode, UsageError, version } from './process.ts';
+import { type ExitCode, outputTaken, UsageError, version } from './process.ts';
 
 const port = (text: string): number => {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('expected 0 to 65535');
@@ -193,5 +193,6 @@ try {
     exitCode = 1;
   }
 }
+await outputTaken();
 // Not only the exit code: what libraries still wait for, such as a Redis that is away, must not hold the process.
 process.exit(exitCode);

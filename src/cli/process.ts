@@ -6,6 +6,7 @@ import os from 'node:os';
 import type { Environment } from '../config/expand.ts';
 import { logLevel } from '../config/settings.ts';
 import { createLog, type Log } from '../foundation/log.ts';
+import { sleep } from '../foundation/loop.ts';
 import { createRedactor, type Redactor } from '../foundation/redactor.ts';
 
 /** Exit codes: 0 fine, 1 failed, 2 usage or config. */
@@ -15,6 +16,7 @@ export type ExitCode = 0 | 1 | 2;
 const LAUNCHER_CHECK_MS = 500;
 /** Less than a pipeline's command may be given to end: nobody waits for it any more. */
 const DISMISSED_PATIENCE_MS = 4_000;
+const LOG_PATIENCE_MS = 1_000;
 
 /** A mistake of the user: shown without a stack, exit 2. The message says what to do next. */
 export class UsageError extends Error {
@@ -75,6 +77,22 @@ export function untilDismissed(env: Environment): AbortSignal {
     watch.unref();
   }
   return AbortSignal.any([untilSignalled(), dismissed.signal]);
+}
+
+/**
+ * Until all that was written has been taken: to a pipe Node writes in the background, and an exit drops what waits there.
+ * Whoever asked for an output gets all of it, however slowly it is read; the log is not waited for long.
+ */
+export async function outputTaken(): Promise<void> {
+  const taken = (stream: NodeJS.WriteStream): Promise<void> => {
+    // A reader that has gone takes nothing more.
+    stream.on('error', () => {});
+    return new Promise((resolve) => void stream.write('', () => resolve()));
+  };
+  await Promise.all([
+    taken(process.stdout),
+    Promise.race([taken(process.stderr), sleep(LOG_PATIENCE_MS, new AbortController().signal)]),
+  ]);
 }
 
 /** Untrusted text on a terminal: without control characters it cannot move the cursor or fake a line. */

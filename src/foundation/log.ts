@@ -4,7 +4,7 @@
  * made pretty it is after that, because what is indented and coloured is not found any more.
  */
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { Redactor } from './redactor.ts';
 
 export type Log = Logger;
@@ -18,16 +18,12 @@ export interface LogOptions {
 
 export function createLog(options: LogOptions): Log {
   const out = options.destination ?? process.stderr;
+  // A full disk, or a reader that is gone, costs the lines and nothing else; standard error takes the next ones when it can.
+  out.on('error', () => {});
   const shown =
     out.isTTY === true
-      ? pretty({
-          destination: out,
-          colorize: true,
-          ignore: 'pid,hostname',
-          translateTime: 'SYS:HH:MM:ss',
-          singleLine: true,
-        })
-      : out;
-  const redacting = { write: (line: string) => void shown.write(options.redactor.redact(line)) };
+      ? prettyFactory({ colorize: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true })
+      : (line: string) => line;
+  const redacting = { write: (line: string) => void out.write(shown(options.redactor.redact(line))) };
   return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, redacting);
 }

@@ -10,7 +10,7 @@ import type { WebhookMessage } from './webhook.ts';
 export interface HookState {
   /** As `WebhookMessage.hook` has it. */
   readonly id: string;
-  /** `failing`: the platform has begun to hold back; `disabled`: it sends nothing until a person acts. */
+  /** `failing`: the platform is refused by us, or has begun to hold back; `disabled`: it sends nothing until a person acts. */
   readonly state: 'active' | 'failing' | 'disabled';
   /** What was seen, and for a hook that is not active what to do. No URL, no secret. */
   readonly detail: string;

@@ -198,7 +198,8 @@ function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof OperationError) return Refusal.comeAgain('redis_unavailable');
   // A body that is no JSON, or none where one has to be.
   const status = (error as { readonly statusCode?: number }).statusCode ?? 500;
-  return status < 500 ? Refusal.badRequest([{ field: 'body', problem: messageOf(error) }]) : undefined;
+  const problem = status === 415 ? 'send JSON, with the header content-type: application/json' : messageOf(error);
+  return status < 500 ? Refusal.badRequest([{ field: 'body', problem }]) : undefined;
 }
 
 async function refuse(

@@ -94,7 +94,7 @@ export interface BudgetView {
   readonly stretch: number;
 }
 
-/** What `app.ts` collects when somebody asks. */
+/** What is collected when somebody asks. */
 export interface HealthFacts {
   readonly instance: string;
   readonly version: string;

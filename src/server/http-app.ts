@@ -10,9 +10,14 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 const MOST_PARAM_LENGTH = 16 * 1024;
 /** A sender that has not sent its request by then never will. What the answer takes does not count. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Any answer takes less, and a sender that still has not sent its request by then may ask another replica. */
+const CLOSE_PATIENCE_MS = 5_000;
 
 /** Without routes: whatever is asked is answered 404. */
-export function createHttpApp(requestTimeoutMs = REQUEST_TIMEOUT_MS): FastifyInstance {
+export function createHttpApp(
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
+  closePatienceMs = CLOSE_PATIENCE_MS,
+): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -21,6 +26,12 @@ export function createHttpApp(requestTimeoutMs = REQUEST_TIMEOUT_MS): FastifyIns
     requestTimeout: requestTimeoutMs,
     // Node looks for late requests at this interval, and takes the longer of the two timeouts for the whole request.
     http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: requestTimeoutMs },
+  });
+  app.addHook('preClose', async () => {
+    // Node closes the connections that are idle now. One that gets its answer yet would stay open for a minute more; one
+    // on which nothing has been sent is none of the idle ones.
+    app.server.keepAliveTimeout = 1;
+    setTimeout(() => app.server.closeAllConnections(), closePatienceMs).unref();
   });
   app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ error: 'not found' }));
   return app;

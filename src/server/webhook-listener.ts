@@ -69,11 +69,15 @@ export function createWebhookListener(
     state: () => (closing.signal.aborted ? CLOSED : state),
     async keepTrying(signal) {
       const listening = new AbortController();
+      let isTold = false;
       await every(
         {
           intervalMs: options.retryMs,
           signal: AbortSignal.any([signal, closing.signal, listening.signal]),
-          onError: (error) => log.debug({ error: messageOf(error) }, 'webhook listener cannot listen yet'),
+          onError: (error) => {
+            log[isTold ? 'debug' : 'warn']({ error: messageOf(error) }, 'webhook listener cannot listen yet');
+            isTold = true;
+          },
         },
         async () => {
           await start();

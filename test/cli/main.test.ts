@@ -28,3 +28,10 @@ test('without a command the help is shown, and that is a mistake too', async () 
   expect(code).toBe(2);
   expect(stderr).toContain('Commands:');
 });
+
+test('all that was printed is there when the process has ended, however much the pipe had to wait for', async () => {
+  const unknown = Array.from({ length: 600 }, (_, i) => `${'x'.repeat(900)}${i}: 1`);
+  const { code, stdout } = await runCli(['validate'], { dir: await openDir(unknown.join('\n')) });
+  expect(code).toBe(2);
+  expect(stdout.slice(-80)).toContain('cannot be used: 601 problems');
+});

@@ -1,10 +1,9 @@
 /** `/api` over HTTP, on real Redis and, where a ticket is read, an emulated GitHub (rows D3, D8, D10, D11). */
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { createApp } from '../../src/app.ts';
+import { describe, expect, test } from 'vitest';
 import type { Run } from '../../src/domain/run.ts';
 import { OperationError } from '../../src/foundation/errors.ts';
-import { createRedactor } from '../../src/foundation/redactor.ts';
-import { FAST, REPOSITORY, silentLog, startHub, TOKEN } from '../support/house.ts';
+import { startApp } from '../support/app.ts';
+import { REPOSITORY, startHub, TOKEN } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import {
   API_TOKEN,
@@ -413,6 +412,11 @@ describe('what is asked wrongly', () => {
       { headers: { 'content-type': 'text/xml' }, body: '<claim/>' },
       {},
     ];
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const { json: unknownType } = await ask('/api/claims', { method: 'POST', headers: form, body: 'project=api' });
+    expect(unknownType).toMatchObject({
+      problems: [{ problem: expect.stringContaining('content-type: application/json') }],
+    });
     for (const init of raw) {
       const { status, json: said } = await ask('/api/claims', { method: 'POST', ...init });
       expect([init, status, said]).toMatchObject([init, 400, { error: 'bad request', problems: [{ field: 'body' }] }]);
@@ -508,21 +512,7 @@ describe('Redis away', () => {
 test('a replica serves it with the token of its configuration, and a reload that takes the token away closes it', async () => {
   const hub = await startHub();
   const env = { REDIS_URL: undefined };
-  const app = createApp({
-    config: await writeConfig(hub, env),
-    instance: 'pod-1',
-    version: '1.0.0',
-    timing: FAST,
-    host: '127.0.0.1',
-    port: 0,
-    hostEnv: {},
-    freshRedis: true,
-    adoptOrphans: true,
-    log: silentLog,
-    redactor: createRedactor(),
-  });
-  onTestFinished(() => app.stop());
-  const port = await app.start();
+  const { app, port } = await startApp(await writeConfig(hub, env));
   const status = async () => (await askOf(`http://127.0.0.1:${port}/api/runs`)).status;
   expect(await status()).toBe(503);
   app.reload(await writeConfig(hub, { ...env, AGENTSMITH_API_TOKEN: 'another-token' }));

@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import type { HealthFacts } from '../../src/server/health.ts';
+import { createHttpApp } from '../../src/server/http-app.ts';
 import { createMetrics, type Gauges } from '../../src/server/metrics.ts';
 import { createServer } from '../../src/server/server.ts';
 import { silentLog } from '../support/house.ts';
@@ -85,6 +89,32 @@ test('a port that is taken is an error of the start', async () => {
   await expect(second.listen({ host: '127.0.0.1', port })).rejects.toThrow('EADDRINUSE');
   await second.close();
 });
+
+test('closing: what is under way is answered, and nobody else who keeps a connection open is waited for', async () => {
+  const app = createHttpApp(undefined, 50);
+  const { promise: answer, resolve: go } = Promise.withResolvers<object>();
+  const asked = new Promise<void>((resolve) => {
+    app.get('/slow', () => {
+      resolve();
+      return answer;
+    });
+  });
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const open = async (sent: string): Promise<Socket> => {
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.on('error', () => {}).write(sent);
+    return socket;
+  };
+  await open('');
+  await open('GET /sl');
+  const whole = await open('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+  await asked;
+  const closed = app.close();
+  go({ well: 'done' });
+  expect(await text(whole)).toContain('{"well":"done"}');
+  await closed;
+}, 5_000);
 
 test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is there', async () => {
   const { get, metrics } = await open();

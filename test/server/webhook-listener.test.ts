@@ -4,8 +4,10 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
-import { type App, createApp } from '../../src/app.ts';
+import type { App } from '../../src/app.ts';
+import { createLog, type Log } from '../../src/foundation/log.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { createHttpApp } from '../../src/server/http-app.ts';
@@ -14,6 +16,7 @@ import { webhookRoutes } from '../../src/server/webhook-routes.ts';
 import { openDir, runCli } from '../cli/run-cli.ts';
 import { load } from '../config/load-text.ts';
 import { SECRET, sentIssue } from '../ingress/deliveries/deliveries.ts';
+import { startApp } from '../support/app.ts';
 import { FAST, markFresh, REPOSITORY, silentLog, startHub, TOKEN } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -45,11 +48,15 @@ function openGate(): { readonly receiver: Receiver; begun(): boolean; open(): vo
 
 function listenerOn(
   port: number,
-  { receiver = accepting, requestTimeoutMs }: { receiver?: Receiver; requestTimeoutMs?: number } = {},
+  {
+    receiver = accepting,
+    requestTimeoutMs,
+    log = silentLog,
+  }: { receiver?: Receiver; requestTimeoutMs?: number; log?: Log } = {},
 ): WebhookListener {
   const mount = webhookRoutes({ receiver: () => receiver, log: silentLog }, { path: '/webhook' });
   const options = { host: '127.0.0.1', port, retryMs: 10, ...(requestTimeoutMs && { requestTimeoutMs }) };
-  const listener = createWebhookListener(mount, options, silentLog);
+  const listener = createWebhookListener(mount, options, log);
   onTestFinished(listener.close);
   return listener;
 }
@@ -98,14 +105,22 @@ test('a port that is taken is told of in words, without the address', async () =
   expect(listener.state()).toEqual({ problem: `port ${port} cannot be listened on (EADDRINUSE)` });
 });
 
-test('tries until the port is free', async () => {
+test('tries until the port is free, and warns once', async () => {
   const port = await freePort();
   const other = await occupy(port);
-  const listener = listenerOn(port);
+  const lines = new PassThrough();
+  const log = createLog({ level: 'debug', redactor: createRedactor(), destination: lines });
+  const listener = listenerOn(port, { log });
   const trying = listener.keepTrying(NEVER);
-  await until('it has failed', () => JSON.stringify(listener.state()).includes('EADDRINUSE'));
+  let text = '';
+  const told = (level: number) => text.split(`"level":${level}`).length - 1;
+  await until('it has failed twice', () => {
+    text += String(lines.read() ?? '');
+    return told(20) > 0;
+  });
   await leave(other);
   await trying;
+  expect(told(40)).toBe(1);
   expect(listener.state()).toBe('up');
   expect(await doorOf(port).post('/webhook/github', { body: '{}' })).toMatchObject({ status: 202 });
 });
@@ -204,21 +219,10 @@ pipelines: { fix-bug: { command: ['true'] } }
 ${text}`,
       env,
     );
-  const app = createApp({
-    config: await configOf(yaml),
-    instance: 'pod-1',
-    version: '1.0.0',
+  const { app, port } = await startApp(await configOf(yaml), {
     timing: { ...FAST, listenAgainMs: 20, lingerMs: 1, deliveryWriteMs: 10_000 },
-    host: '127.0.0.1',
-    port: 0,
-    hostEnv: env,
-    freshRedis: true,
-    adoptOrphans: true,
-    log: silentLog,
-    redactor: createRedactor(),
   });
-  onTestFinished(() => app.stop());
-  const main = doorOf(await app.start());
+  const main = doorOf(port);
   await until('Redis is there', () => webhooksOf(app).reason !== 'waits for redis');
   return { app, main, reload: async (secret) => app.reload(await configOf(yaml, secret)) };
 }

@@ -134,6 +134,26 @@ describe.each(EMULATED_PLATFORMS)('on %s', (slug) => {
     expect(await redis.client.keys('agentsmith:delivery*')).toEqual([]);
   });
 
+  test('without an id it is 400 where the platform always gives one; elsewhere the id is made of the payload, and the record says so', async () => {
+    const tracker = trackerOf(slug);
+    const scene = await openScene([doorTo(tracker, 'a', ['secret-of-a'])]);
+    const bodyWithout = (more: object): Buffer => {
+      const { id: _, ...payload } = JSON.parse(tracker.labeled.toString()) as Record<string, unknown>;
+      return Buffer.from(JSON.stringify({ ...payload, ...more }));
+    };
+    const send = (more = {}) => scene.send(tracker, { secret: 'secret-of-a', id: '', body: bodyWithout(more) });
+    const first = await send();
+    if (['github', 'jira'].includes(slug)) {
+      expect(first).toMatchObject({ status: 400, json: { error: 'the delivery id is missing' } });
+      expect(await redis.client.keys('agentsmith:delivery*')).toEqual([]);
+      return;
+    }
+    expect(first.status).toBe(202);
+    expect(await scene.rooms.deliveries.get(String(first.json['delivery']))).toMatchObject({ derived: true });
+    expect(await send()).toMatchObject({ status: 200, json: { delivery: first.json['delivery'], duplicate: true } });
+    expect((await send({ another: 'payload' })).status).toBe(202);
+  });
+
   test('an event that means nothing to us is on record as ignored, and is 200', async () => {
     const tracker = trackerOf(slug);
     const scene = await openScene([doorTo(tracker, 'a', ['secret-of-a'])]);

@@ -28,16 +28,25 @@ const OUTSIDE_MAY_USE = 'foundation';
 /** The commands that may start emulators. */
 const EMULATOR_USERS = /^src\/cli\/(demo\/|emulate)/;
 
+/** The libraries by which platforms are asked. */
+const CLIENTS = /^(@octokit\/.*|@gitbeaker\/.*|azure-devops-node-api|jira\.js)$/;
 /** Packages that have one door each: who may import them. */
 const DOORS: readonly { readonly packages: RegExp; readonly rooms: readonly string[] }[] = [
   { packages: /^bullmq$/, rooms: ['queue'] },
   { packages: /^ioredis$/, rooms: ['redis', 'queue'] },
   { packages: /^(fastify|@fastify\/.*)$/, rooms: ['server', 'emulators'] },
-  { packages: /^(@octokit\/.*|@gitbeaker\/.*|azure-devops-node-api|jira\.js)$/, rooms: ['platforms'] },
+  { packages: CLIENTS, rooms: ['platforms'] },
 ];
 /** Imported in one file altogether. */
 const ONE_FILE_PACKAGES = ['prom-client'];
 const ENVIRONMENT_ROOMS = ['config', 'cli'];
+
+/** Takes deliveries in, from the route to the record. */
+const DELIVERY_SIDE =
+  /^src\/(server\/webhook-[a-z-]+|platforms\/([a-z]+\/)?webhook[a-z-]*|ingress\/deliveries\/(delivery-receiver|route-delivery|webhook-doors))\.ts$/;
+/** Can ask a platform, or has one asked. */
+const ASKS_PLATFORMS =
+  /^src\/((claims|labels|queue|worker|repair)\/|platforms\/(transport|session|connections|registry|[a-z]+\/(client|adapter))\.ts$)/;
 
 const PROVIDERS = /github|gitlab|azure_?devops|jira/i;
 /** What may know providers by name: their own folder, their emulators, and the demo that joins the two. */
@@ -48,6 +57,8 @@ export interface Import {
   /** A path below the repository for files of our own, else the name of the package or `node:` module. */
   readonly to: string;
   readonly isPath: boolean;
+  /** Gone when the code runs. */
+  readonly isType: boolean;
 }
 
 interface Node {
@@ -64,7 +75,7 @@ export function importsOf(sources: Sources): Import[] {
       if (source.type !== 'Literal') throw new Error(`${from} imports something computed, which nobody can check`);
       const specifier = String(source['value']);
       // A path begins with a dot or a slash; `package/file.js` is the package's.
-      return [{ from, to: resolve(from, specifier), isPath: /^[./]/.test(specifier) }];
+      return [{ from, to: resolve(from, specifier), isPath: /^[./]/.test(specifier), isType: isType(node) }];
     }),
   );
 }
@@ -103,6 +114,24 @@ export function doorViolations(sources: Sources): string[] {
     .filter(([file, text]) => nodesOf(file, text).some(readsEnvironment))
     .map(([file]) => `${file} reads process.env: only ${ENVIRONMENT_ROOMS.join(' and ')} may`);
   return [...closed, ...shared, ...environment];
+}
+
+/**
+ * Ways from where deliveries are taken in to whatever can ask a platform. A delivery is kept while its platform is away, and
+ * starts nothing by itself: the inbox has its ticket claimed, like every other trigger.
+ */
+export function waysFromDeliveriesToPlatforms(sources: Sources): string[] {
+  const imports = importsOf(sources).filter((one) => !one.isType);
+  const reached = new Set([...sources.keys()].filter((file) => DELIVERY_SIDE.test(file)));
+  const ways: string[] = [];
+  // A set is walked to its end, over what is added meanwhile as well.
+  for (const file of reached) {
+    for (const { to } of imports.filter(({ from }) => from === file)) {
+      if (ASKS_PLATFORMS.test(to) || CLIENTS.test(packageOf(to))) ways.push(`${file}, where deliveries lead, imports ${to}`);
+      else reached.add(to);
+    }
+  }
+  return ways;
 }
 
 /** Default exports: they have no name that a reader could search for. */
@@ -175,6 +204,10 @@ function sourceOf(node: Node): Node | undefined {
     default:
       return undefined;
   }
+}
+
+function isType(node: Node): boolean {
+  return node.type === 'TSImportType' || node['importKind'] === 'type' || node['exportKind'] === 'type';
 }
 
 function readsEnvironment(node: Node): boolean {

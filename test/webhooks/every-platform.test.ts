@@ -7,11 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { stringify } from 'yaml';
-import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { EMULATED_PLATFORMS, openSites, type Site } from '../../src/emulators/sites.ts';
-import { createRedactor } from '../../src/foundation/redactor.ts';
-import { FAST, silentLog } from '../support/house.ts';
+import { startApp } from '../support/app.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -44,21 +42,7 @@ async function openStreaming(sites: readonly Site[]): Promise<void> {
   } as Record<string, string>;
   const loaded = await loadConfig({ file, env });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const app = createApp({
-    config: loaded.config,
-    instance: 'pod-1',
-    version: '1.0.0',
-    timing: FAST,
-    host: '127.0.0.1',
-    port: 0,
-    hostEnv: env,
-    freshRedis: true,
-    adoptOrphans: true,
-    log: silentLog,
-    redactor: createRedactor(),
-  });
-  onTestFinished(() => app.stop());
-  const port = await app.start();
+  const { app, port } = await startApp(loaded.config);
   // The listings at the start are over: from here on only deliveries bring tickets in.
   await until('each is listed once', () => app.health().projects.every(({ last_poll }) => last_poll !== undefined));
   for (const { platform, project } of sites) {

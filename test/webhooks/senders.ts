@@ -26,7 +26,11 @@ export interface Answered {
 }
 
 /** That the label `agent-smith` was set on an issue: one delivery for each issue, however often it is sent. */
-export async function sendLabeled(replica: Replica, hub: GitHubEmulator, issue: number): Promise<Answered> {
+export async function sendLabeled(
+  replica: Pick<Replica, 'port'>,
+  hub: GitHubEmulator,
+  issue: number,
+): Promise<Answered> {
   const html_url = hub.pageUrl(REPOSITORY);
   const body = JSON.stringify({
     action: 'labeled',

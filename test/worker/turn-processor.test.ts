@@ -203,6 +203,8 @@ test('interrupted attempts do not count towards max_attempts; after 20 of them t
     attempt: 20,
     reason: 'interrupted 20 times, last: trust-lost',
   });
+  // It is in nobody's way any more.
+  expect(await site.queue.isQueued({ run: run.id, turn: 21 })).toBe(false);
 });
 
 test('an interrupted attempt is followed by the job of its next turn: at once, then after 30 s, then after 2 min', async () => {

@@ -44,9 +44,11 @@ const NONE = {
 const NO_RIGHT =
   'Nothing else needs it. With the right that docs/webhooks names, what did not arrive is asked for again.';
 
+const SEE_ANSWERS = 'What each answer of this server means is in docs/webhooks.md.';
+
 function judgeHook({ id, state, detail }: HookState): Pick<DoctorCheck, 'state' | 'text' | 'advice'> {
   const text = `${id}: ${detail}`;
-  return state === 'active' ? { state: 'ok', text } : { state: stateOf(state), text, advice: 'See there.' };
+  return state === 'active' ? { state: 'ok', text } : { state: stateOf(state), text, advice: SEE_ANSWERS };
 }
 
 function stateOf(state: Exclude<HookState['state'], 'active'>): CheckState {

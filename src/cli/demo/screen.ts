@@ -140,8 +140,8 @@ function counters({ verdict, kills }: Scene): Cell[] {
     { text: ` ${tickets} tickets`, styles: ['bold'] },
     { text: `  ✔ ${done} done`, styles: ['green'] },
     { text: `  ✖ ${failed} failed`, styles: ['red'] },
-    { text: `  ${open.length} to go`, styles: ['cyan'] },
     { text: `  ${doubled.length} doubled`, styles: alarm },
+    { text: `  ${open.length} to go`, styles: ['cyan'] },
     { text: kills === 0 ? '' : `  ${kills} ${kills === 1 ? 'kill' : 'kills'} survived`, styles: ['magenta'] },
   ];
 }

@@ -83,7 +83,8 @@ export function createDeliveryReceiver(
   options: { readonly deliveryWriteMs: number },
 ): DeliveryReceiver {
   const { records, placeIds, findings, log } = deps;
-  let toldMs = Number.NEGATIVE_INFINITY;
+  /** By route: a stranger who knocks at one must not hide a wrong secret at another. Only routes that exist get here. */
+  const toldMs = new Map<string, number>();
 
   const write = async (
     message: WebhookMessage,
@@ -104,9 +105,13 @@ export function createDeliveryReceiver(
   };
 
   const tellUnproven = ({ platform, project }: DeliveryRequest): void => {
-    const level = performance.now() - toldMs >= TELL_AGAIN_MS ? 'warn' : 'debug';
-    if (level === 'warn') toldMs = performance.now();
-    log[level]({ event: 'webhook_rejected_signature', platform, project }, 'webhook refused: it proves no secret');
+    const route = routeOf(platform, project);
+    findings.raise({ code: UNPROVEN, severity: 'info', text: unprovenText(platform, project) }, route);
+    const told = toldMs.get(route) ?? Number.NEGATIVE_INFINITY;
+    const level = performance.now() - told >= TELL_AGAIN_MS ? 'warn' : 'debug';
+    if (level === 'warn') toldMs.set(route, performance.now());
+    const text = 'webhook refused: it proves no secret; compare the one at the platform with ours';
+    log[level]({ event: 'webhook_rejected_signature', platform, project }, text);
   };
 
   const receive = async (request: DeliveryRequest): Promise<Reception> => {
@@ -118,6 +123,7 @@ export function createDeliveryReceiver(
       tellUnproven(request);
       return { kind: 'unproven' };
     }
+    findings.clear(UNPROVEN, routeOf(request.platform, request.project));
     const message = readMessage(first.dialect, request);
     if (message instanceof UnreadableWebhook) return { kind: 'unreadable', problem: message.message };
     try {
@@ -158,6 +164,16 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** No more than information: a stranger who knocks is no reason to be alarmed. */
+const UNPROVEN = 'webhook-unproven';
+
+const routeOf = (platform: string, project: string | undefined): string => `${platform}/${project ?? ''}`;
+
+function unprovenText(platform: string, project: string | undefined): string {
+  const route = project === undefined ? `of ${platform}` : `of project ${project}`;
+  return `The last webhook on the route ${route} proved no secret of ours: compare the one at the platform with ours.`;
 }
 
 interface Written {

@@ -15,10 +15,10 @@ export function hookFinding(project: string, hooks: readonly HookState[], everAr
     return { code: 'hook-disabled', severity: 'error', text };
   }
   if (failing !== '') {
-    const text = `Project ${project}: its platform holds deliveries back, because too many failed: ${failing}.`;
+    const text = `Project ${project}: what its platform sends is refused, or held back because too much failed: ${failing}.`;
     return { code: 'hook-failing', severity: 'warning', text };
   }
   if (hooks.length > 0 || everArrived) return undefined;
-  const text = `Project ${project} takes webhooks, but no hook was found that sends to this server and none has ever told of a ticket: register one.`;
+  const text = `Project ${project} takes webhooks, but no hook that sends to this server was seen, and none had told of a ticket when it was last looked for (every ten minutes): register one.`;
   return { code: 'no-hook', severity: 'info', text };
 }

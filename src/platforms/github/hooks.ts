@@ -47,13 +47,15 @@ export async function repositoryHooks(
     .map((hook) => ({ id: hook.id, ...stateOf(hook), path: `${path}/${hook.id}/deliveries`, isOfApp: false }));
 }
 
-/** GitHub itself neither holds back nor switches off: only people do. */
+/** GitHub itself neither holds back nor switches off: only people do. A 4xx comes again until somebody mends its cause. */
 function stateOf({ active, events, last_response }: z.infer<typeof hookSchema>): Omit<HookState, 'id'> {
   if (!active) {
     return { state: 'disabled', detail: 'switched off: tick Active under Settings, Webhooks of the repository' };
   }
   const code = last_response?.code ?? undefined;
   const seen = code === undefined ? 'no delivery yet' : `the last delivery was answered ${code}`;
+  if (code === 401) return { state: 'failing', detail: `${seen}: compare its secret with the one of the project` };
+  if (code !== undefined && code >= 400 && code < 500) return { state: 'failing', detail: seen };
   const sendsIssues = events.includes('issues') || events.includes('*');
   return { state: 'active', detail: sendsIssues ? seen : `${seen}; it does not send the event Issues: select it` };
 }

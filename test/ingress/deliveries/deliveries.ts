@@ -36,6 +36,7 @@ export function sentIssue(sent: SentIssue = {}): DeliveryRequest {
     issue: { number, state, title: 'A ticket', body: '', labels: labels.map((name) => ({ name })) },
     ...(action === 'labeled' || action === 'unlabeled' ? { label: { name: label } } : {}),
     repository: { id: repositoryId, full_name: repository, html_url: `https://github.com/${repository}` },
+    installation: { id: 99 },
     sender: { login: 'octocat' },
   };
   const body = Buffer.from(sent.body ?? JSON.stringify(payload));

@@ -1,9 +1,13 @@
 /** From a request to a record on a real Redis (PROTOCOL 8, rows E5 to E8, D1 to D4 and D9): proof, routing, persistence. */
+import { hash } from 'node:crypto';
+import { PassThrough } from 'node:stream';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createPlaceIds } from '../../../src/coordination/place-ids.ts';
 import type { Project } from '../../../src/domain/project.ts';
 import type { TicketSource } from '../../../src/domain/ticket.ts';
 import { createFindings, type Findings } from '../../../src/foundation/findings.ts';
+import { createLog, type Log } from '../../../src/foundation/log.ts';
+import { createRedactor } from '../../../src/foundation/redactor.ts';
 import {
   createDeliveryReceiver,
   type DeliveryReceiver,
@@ -25,6 +29,7 @@ let findings: Findings;
 let nudges: number;
 let configHash: string;
 let receptions: ReceptionFacts[];
+let log: Log;
 
 beforeEach(async () => {
   const catalog = { hash: '', projects: [], pipelines: new Map() };
@@ -35,6 +40,7 @@ beforeEach(async () => {
   nudges = 0;
   configHash = 'config-1';
   receptions = [];
+  log = silentLog;
 });
 
 function neverAsked(): never {
@@ -71,7 +77,7 @@ function receiverOf(...doors: WebhookDoor[]): DeliveryReceiver {
       },
       onReception: (facts) => receptions.push(facts),
       findings,
-      log: silentLog,
+      log,
     },
     { deliveryWriteMs: DELIVERY_WRITE_MS },
   );
@@ -80,13 +86,16 @@ function receiverOf(...doors: WebhookDoor[]): DeliveryReceiver {
 const stored = async (): Promise<number> => (await redis.client.keys('agentsmith:delivery:*')).length;
 
 test('a signed delivery is on record before it is accepted, and wakes the inbox', async () => {
-  const reception = await receiverOf(door('api')).receive(sentIssue({ id: 'd1' }));
+  const request = sentIssue({ id: 'd1' });
+  const reception = await receiverOf(door('api')).receive(request);
   expect(reception).toEqual({ kind: 'accepted', delivery: 'github:api.1:d1' });
   expect(await records.get('github:api.1:d1')).toMatchObject({
     event: 'issues',
     action: 'labeled',
+    installation: '99',
     place: 'org/api',
     placeId: '42',
+    payloadHash: hash('sha256', request.body),
     projects: ['api'],
     tickets: ['github~github.com~org%2Fapi~7'],
     state: 'received',
@@ -103,6 +112,28 @@ test.each([
   expect(await receiverOf(door('api')).receive(sentIssue(sent))).toEqual({ kind: 'unproven' });
   expect(await stored()).toBe(0);
   expect(nudges).toBe(0);
+});
+
+test('a wrong secret is told of for each route, once in a while', async () => {
+  const lines = new PassThrough();
+  log = createLog({ level: 'warn', redactor: createRedactor(), destination: lines });
+  const receiver = receiverOf(door('api'), door('web'));
+  const knock = (project?: string) => receiver.receive({ ...sentIssue({ secret: 'not-the-secret' }), project });
+  for (const project of [undefined, 'api', 'api', 'web', undefined]) await knock(project);
+  const told = String(lines.read() ?? '')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { project?: string });
+  expect(told.map(({ project }) => project)).toEqual([undefined, 'api', 'web']);
+  expect(told).toMatchObject(told.map(() => ({ event: 'webhook_rejected_signature', platform: 'github' })));
+});
+
+test('a route whose last request proved nothing is a finding, until one is proven', async () => {
+  const receiver = receiverOf(door('api'));
+  await receiver.receive(sentIssue({ secret: 'not-the-secret' }));
+  expect(findings.all()).toMatchObject([{ code: 'webhook-unproven', severity: 'info' }]);
+  await receiver.receive(sentIssue());
+  expect(findings.all()).toEqual([]);
 });
 
 test('no secret is no proof: a project without one takes nothing, unless it says that it takes the unsigned', async () => {
@@ -342,6 +373,8 @@ test('nothing of a payload is kept in Redis beyond what is needed', async () => 
     repository: { id: 42, full_name: 'org/api', html_url: 'https://github.com/org/api' },
   });
   await receiverOf(door('api')).receive(sentIssue({ body }));
+  // Compressed, a text could not be found.
+  await redis.client.config('SET', 'rdbcompression', 'no');
   const dumped: string[] = [];
   for (const key of await redis.client.keys('*')) dumped.push(String(await redis.client.dumpBuffer(key)));
   expect(dumped.length).toBeGreaterThan(3);

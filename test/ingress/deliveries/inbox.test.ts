@@ -1,13 +1,15 @@
 /**
- * What becomes of accepted deliveries, on real Redis and an emulated GitHub (PROTOCOL 8, rows D6, E10, E13, E15): each ticket
+ * What becomes of accepted deliveries, on real Redis and an emulated GitHub (PROTOCOL 8, rows D6, D7, E10, E13, E15): each ticket
  * is claimed, whatever else asks for it at the same time, and each delivery's record says what came of it.
  */
 import { expect, test } from 'vitest';
 import { failed, notEligible } from '../../../src/claims/claim-outcome.ts';
-import type { TicketClaimService } from '../../../src/claims/ticket-claim-service.ts';
+import { createTicketClaimService, type TicketClaimService } from '../../../src/claims/ticket-claim-service.ts';
 import { ticketKey } from '../../../src/domain/ticket.ts';
 import type { Timing } from '../../../src/domain/timing.ts';
-import { FAST, type House, openHouse, REPOSITORY } from '../../support/house.ts';
+import { createEnqueuedReconciler } from '../../../src/repair/enqueued-reconciler.ts';
+import { repairs, termOf } from '../../repair/terms.ts';
+import { FAST, type House, openHouse, REPOSITORY, silentLog } from '../../support/house.ts';
 import { useRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 import { deliveryAbout, type InboxRoom, openInbox } from './inbox-room.ts';
@@ -177,6 +179,30 @@ test('a wish that arrives while the label of the last run is being written is no
   await until('it waits', async () => (await house.deliveries.get(wish))?.reason === 'already-claimed: unconfirmed');
   await house.labels.project(run.id, { mayWrite: () => true, signal: never });
   await room.settled(wish);
+});
+
+test('a queue that takes no job costs no delivery: it has its run, and repair adds the job', async () => {
+  const house = await houseWith(1);
+  const queue = { add: () => Promise.reject(new Error('no more memory')) };
+  const room = openInbox(
+    house,
+    createTicketClaimService(
+      {
+        ...house,
+        catalog: () => house.catalog,
+        records: house.claimRecords,
+        queue,
+        onOutcome: undefined,
+        log: silentLog,
+      },
+      house.timing,
+    ),
+  );
+  const { state, results } = await room.settled(await room.deliver('d1', [1]));
+  const turn = { run: results[0]?.run ?? '', turn: 1 };
+  expect([state, results[0]?.outcome, await house.queue.isQueued(turn)]).toEqual(['processed', 'claimed', false]);
+  await createEnqueuedReconciler({ ...house, ...repairs(), log: silentLog }, { reconcileGraceMs: 0 })(termOf());
+  expect(await house.queue.isQueued(turn)).toBe(true);
 });
 
 test('only the projects that the delivery reaches may take the ticket', async () => {

@@ -168,6 +168,20 @@ test.each([
   expect(await failure(look())).toMatchObject({ kind, effect: 'none' });
 });
 
+test('a hook that we refuse is failing and says so, until a delivery is taken; an outage of ours is no refusal', async () => {
+  const at = await hooked();
+  const stateAfter = async (status: number) => {
+    await openDuring(at, status);
+    return (await at.look()).hooks;
+  };
+  expect(await stateAfter(401)).toMatchObject([
+    { state: 'failing', detail: expect.stringContaining('compare its secret') },
+  ]);
+  expect(await stateAfter(404)).toMatchObject([{ state: 'failing' }]);
+  expect(await stateAfter(503)).toMatchObject([{ state: 'active' }]);
+  expect(await stateAfter(202)).toMatchObject([{ state: 'active' }]);
+});
+
 test('who may only read webhooks can look, and have nothing sent again', async () => {
   const at = await hooked({ webhooks: 'read' });
   await openDuring(at, 503);
