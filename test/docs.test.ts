@@ -3,9 +3,25 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { configJsonSchema } from '../src/config/json-schema.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: ROOT })];
+
+function textOf(page: string): string {
+  return readFileSync(path.join(ROOT, page), 'utf8');
+}
+
+function matches(text: string, pattern: RegExp): Set<string> {
+  return new Set([...text.matchAll(pattern)].map(([, found = '']) => found));
+}
+
+/** As much of a JSON Schema as is looked at here. */
+interface Schema {
+  readonly enum?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+}
 
 interface Link {
   readonly page: string;
@@ -35,6 +51,40 @@ test('every guarantee names a test that exists, by its title', () => {
   const tests = local.filter(({ page, target }) => page === 'docs/guarantees.md' && target.startsWith('../test/'));
   expect(tests.length).toBeGreaterThan(20);
   expect(tests.filter((link) => !readFileSync(resolved(link), 'utf8').includes(link.text))).toEqual([]);
+});
+
+test('the guide to webhooks names every setting of the way in, the README what there is to choose', () => {
+  const { properties } = configJsonSchema() as Schema;
+  const { webhook, sync_policy } = properties?.projects?.additionalProperties?.properties ?? {};
+  const settings = [
+    ...Object.keys(properties ?? {}).filter((key) => /^(event|reconcile|default_sync|webhooks)/.test(key)),
+    ...Object.keys({ ...properties?.webhooks?.properties, ...webhook?.properties, sync_policy }),
+    ...[properties?.event_engine, sync_policy].flatMap((setting) => setting?.enum ?? []),
+  ];
+  expect(settings.length).toBeGreaterThan(17);
+  const guide = textOf('docs/webhooks.md');
+  expect(settings.filter((setting) => !new RegExp(`\\b${setting}\\b`).test(guide))).toEqual([]);
+  const words = ['event_engine', 'polling', 'streaming', 'auto', 'sync_policy', 'proxy', 'tunnel', 'falls back'];
+  for (const page of ['README.md', 'docs/webhooks.md'])
+    expect([page, words.filter((word) => !textOf(page).includes(word))]).toEqual([page, []]);
+});
+
+test('the events of the log that the guide to webhooks names are those that are logged', () => {
+  const [, list = ''] = textOf('docs/webhooks.md').split('Lines of the log');
+  const sources = globSync('src/ingress/**/*.ts', { cwd: ROOT }).map(textOf).join('\n');
+  const logged = matches(sources, /'((?:event|webhook|reconcile|missed)_[a-z_]+)'/g);
+  expect(logged.size).toBeGreaterThan(9);
+  expect(matches(list, /`([a-z]+_[a-z_]+)`/g)).toEqual(logged);
+});
+
+test('every metric that is named is one that there is, and the guide to webhooks names all that are about them', () => {
+  const there = matches(textOf('src/server/metrics.ts'), /name: '(agentsmith_[a-z_]+)'/g);
+  const named = matches(pages.map(textOf).join('\n'), /(?<![\w/.])(agentsmith_[a-z_]+[a-z])/g);
+  expect(named.size).toBeGreaterThan(6);
+  expect([...named].filter((name) => !there.has(name))).toEqual([]);
+  const guide = textOf('docs/webhooks.md');
+  const aboutWebhooks = [...there].filter((name) => /webhook|deliver|inbox|missed|sync/.test(name));
+  expect(aboutWebhooks.filter((name) => !guide.includes(name))).toEqual([]);
 });
 
 test('every decision is in the list of decisions', () => {

@@ -275,6 +275,9 @@ describe('runs', () => {
     const site = await openSite(redis.url);
     const runs = [await claimed(site), await claimed(site), await claimed(site)];
     const [oldest] = runs;
+    // Within one millisecond the ids would decide which is the newer one.
+    const claimedAtMs = await site.stores.redis.timeMs();
+    await expect.poll(() => site.stores.redis.timeMs()).toBeGreaterThan(claimedAtMs);
     await started(site, oldest as Run);
     const ids = async (query: string) => items((await site.ask(`/api/runs?${query}`)).json, 'runs').map(({ id }) => id);
     expect(await ids('')).toEqual([runs[0]?.id, runs[2]?.id, runs[1]?.id]);

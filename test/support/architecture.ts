@@ -41,7 +41,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly rooms: readonly stri
 const ONE_FILE_PACKAGES = ['prom-client'];
 const ENVIRONMENT_ROOMS = ['config', 'cli'];
 
-/** Takes deliveries in, from the route to the record. */
+/** From the route to the record. */
 const DELIVERY_SIDE =
   /^src\/(server\/webhook-[a-z-]+|platforms\/([a-z]+\/)?webhook[a-z-]*|ingress\/deliveries\/(delivery-receiver|route-delivery|webhook-doors))\.ts$/;
 /** Can ask a platform, or has one asked. */
@@ -116,18 +116,24 @@ export function doorViolations(sources: Sources): string[] {
   return [...closed, ...shared, ...environment];
 }
 
+/** The files that take deliveries in. */
+export function deliverySide(sources: Sources): string[] {
+  return [...sources.keys()].filter((file) => DELIVERY_SIDE.test(file));
+}
+
 /**
  * Ways from where deliveries are taken in to whatever can ask a platform. A delivery is kept while its platform is away, and
  * starts nothing by itself: the inbox has its ticket claimed, like every other trigger.
  */
 export function waysFromDeliveriesToPlatforms(sources: Sources): string[] {
   const imports = importsOf(sources).filter((one) => !one.isType);
-  const reached = new Set([...sources.keys()].filter((file) => DELIVERY_SIDE.test(file)));
+  const reached = new Set(deliverySide(sources));
   const ways: string[] = [];
   // A set is walked to its end, over what is added meanwhile as well.
   for (const file of reached) {
     for (const { to } of imports.filter(({ from }) => from === file)) {
-      if (ASKS_PLATFORMS.test(to) || CLIENTS.test(packageOf(to))) ways.push(`${file}, where deliveries lead, imports ${to}`);
+      if (ASKS_PLATFORMS.test(to) || CLIENTS.test(packageOf(to)))
+        ways.push(`${file}, where deliveries lead, imports ${to}`);
       else reached.add(to);
     }
   }
