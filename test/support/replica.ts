@@ -125,6 +125,8 @@ async function startReplica(config: string, redisUrl: string | undefined, option
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      // A replica that is killed leaves the folders of its commands behind.
+      TMPDIR: path.dirname(config),
       GITHUB_TOKEN: TOKEN,
       LOG_LEVEL: 'debug',
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
