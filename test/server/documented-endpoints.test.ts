@@ -6,7 +6,7 @@ import { apiRoutes } from '../../src/server/api.ts';
 import { createHttpApp } from '../../src/server/http-app.ts';
 import { load } from '../config/load-text.ts';
 import { startApp } from '../support/app.ts';
-import { REPOSITORY, silentLog, startHub, TOKEN } from '../support/house.ts';
+import { FAST, REPOSITORY, silentLog, startHub, TOKEN } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { sendLabeled, webhookProject } from '../webhooks/senders.ts';
@@ -47,7 +47,7 @@ test('every endpoint that the documentation names is answered by a replica', asy
     REDIS_URL: redis.url,
     AGENTSMITH_API_TOKEN: API_TOKEN,
   });
-  const { app, port } = await startApp(config);
+  const { app, port } = await startApp(config, { timing: { ...FAST, deliveryWriteMs: 10_000 } });
   await until('Redis is there', () =>
     app.health().subsystems.some(({ name, state }) => name === 'redis' && state === 'up'),
   );

@@ -19,6 +19,7 @@ export const SLOW_FILES: readonly string[] = [
   'cli/doctor',
   'queue/run-queue',
   'webhooks/auto-engine',
+  'webhooks/switched-engines',
   'claims/killed-claims',
   'ingress/polls/pollers',
   'ingress/deliveries/inbox',

@@ -25,7 +25,7 @@ const configOf = (hub: GitHubEmulator, more: string): Promise<Config> =>
 test('a delivery wakes the work on its ticket at once, and nothing else: no listing, no other ticket', async () => {
   const hub = await startHub();
   // Whoever has to wait for a look into the inbox or for a poll waits too long here.
-  const timing = { ...FAST, inboxScanMs: 60_000 };
+  const timing = { ...FAST, inboxScanMs: 60_000, deliveryWriteMs: 10_000 };
   const { app, port } = await startApp(await configOf(hub, HOURLY), { timing });
   await until('the poll at the start is over', () => app.health().projects[0]?.last_poll);
   for (let n = 0; n < 2; n += 1) hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
