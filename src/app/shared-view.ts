@@ -8,7 +8,7 @@ import type { PollBoard, PollSummary } from '../coordination/poll-board.ts';
 import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import { sleep } from '../foundation/loop.ts';
+import { within } from '../foundation/loop.ts';
 import type { PollResult } from '../ingress/polls/project-poller.ts';
 import type { KnownProjects } from './known-projects.ts';
 
@@ -65,9 +65,7 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
           ...deps.credentials().map(({ limits }) => limits.look()),
         ]);
       }
-      const enough = new AbortController();
-      await Promise.race([looking, sleep(PATIENCE_MS, enough.signal)]);
-      enough.abort();
+      await within(PATIENCE_MS, () => looking);
     },
     polls() {
       const own = deps.ownPolls();

@@ -1,6 +1,6 @@
 /** The worker of a replica: takes turns from the queue and runs their commands under the guard. */
 import { messageOf } from '../foundation/errors.ts';
-import { sleep } from '../foundation/loop.ts';
+import { sleep, within } from '../foundation/loop.ts';
 import { createLabelWriter, type LabelWriter } from '../labels/label-writer.ts';
 import { createRunConsumer } from '../queue/run-queue.ts';
 import { createGuard } from '../worker/guard/guard.ts';
@@ -106,11 +106,4 @@ export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores
       });
     },
   };
-}
-
-/** Until `act` is over, or the time is. */
-async function within(ms: number, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([act(over.signal), sleep(ms, over.signal)]);
-  over.abort();
 }

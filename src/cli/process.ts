@@ -6,7 +6,7 @@ import os from 'node:os';
 import type { Environment } from '../config/expand.ts';
 import { logLevel } from '../config/settings.ts';
 import { createLog, type Log } from '../foundation/log.ts';
-import { sleep } from '../foundation/loop.ts';
+import { within } from '../foundation/loop.ts';
 import { createRedactor, type Redactor } from '../foundation/redactor.ts';
 
 /** Exit codes: 0 fine, 1 failed, 2 usage or config. */
@@ -89,10 +89,7 @@ export async function outputTaken(): Promise<void> {
     stream.on('error', () => {});
     return new Promise((resolve) => void stream.write('', () => resolve()));
   };
-  await Promise.all([
-    taken(process.stdout),
-    Promise.race([taken(process.stderr), sleep(LOG_PATIENCE_MS, new AbortController().signal)]),
-  ]);
+  await Promise.all([taken(process.stdout), within(LOG_PATIENCE_MS, () => taken(process.stderr))]);
 }
 
 /** Untrusted text on a terminal: without control characters it cannot move the cursor or fake a line. */

@@ -21,6 +21,16 @@ export function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
 
 export type Sleep = typeof sleep;
 
+/** Resolves when `act` is over, or the time is: then its signal aborts, and it may go on unobserved. Rejects as `act` does. */
+export async function within(ms: number, act: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race([act(over.signal), sleep(ms, over.signal)]);
+  } finally {
+    over.abort();
+  }
+}
+
 export interface EveryOptions {
   /** Pause between the end of one pass and the start of the next, in ms; a function is asked before each pause. */
   readonly intervalMs: number | (() => number);

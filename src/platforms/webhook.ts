@@ -87,17 +87,6 @@ export function jsonObjectIn(text: Buffer | string): Readonly<Record<string, unk
   return data as Readonly<Record<string, unknown>>;
 }
 
-/**
- * Compares texts in a time that says nothing about where they differ. Nothing given is nobody's secret, and an empty
- * secret is proven by nobody.
- */
-export function isSameSecret(given: string | undefined, secret: string): boolean {
-  if (given === undefined || secret === '') return false;
-  // Of equal length, whatever was sent: the comparison refuses anything else.
-  const digest = (text: string): Buffer => createHmac('sha256', 'compare').update(text).digest();
-  return timingSafeEqual(digest(given), digest(secret));
-}
-
 /** The password of Basic authentication, whatever the user; undefined when there is none. */
 export function passwordOf(request: WebhookRequest): string | undefined {
   const [, encoded = ''] = /^basic +([\w+/=-]+)$/i.exec(headerOf(request, 'authorization') ?? '') ?? [];

@@ -15,7 +15,7 @@ import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Page, type PageQuestion, readPage } from './page.ts';
 import { DELIVERY_TTL_MS, MOST_DELIVERIES } from './retention.ts';
-import { flatten, hashOf } from './run-record.ts';
+import { flatten, hashOf, optionalText } from './run-record.ts';
 
 /** What is known of a delivery when it arrives. */
 export interface NewDelivery
@@ -236,10 +236,6 @@ function ticketsIn(hash: Readonly<Record<string, string>>): { readonly key: Tick
 function deliveryOf(hash: Readonly<Record<string, string>>): Delivery | undefined {
   const { name, state } = hash;
   if (name === undefined || state === undefined) return undefined;
-  const optional = <N extends string>(field: N): { readonly [K in N]?: string } => {
-    const value = hash[field];
-    return value === undefined || value === '' ? {} : ({ [field]: value } as { readonly [K in N]?: string });
-  };
   return {
     name,
     platform: hash.platform ?? '',
@@ -256,11 +252,11 @@ function deliveryOf(hash: Readonly<Record<string, string>>): Delivery | undefine
     tries: Number(hash.tries ?? 0),
     duplicates: Number(hash.duplicates ?? 0),
     results: resultsIn(hash),
-    ...optional('action'),
-    ...optional('installation'),
-    ...optional('place'),
-    ...optional('placeId'),
-    ...optional('reason'),
+    ...optionalText(hash, 'action'),
+    ...optionalText(hash, 'installation'),
+    ...optionalText(hash, 'place'),
+    ...optionalText(hash, 'placeId'),
+    ...optionalText(hash, 'reason'),
     ...(hash.settledAtMs === undefined ? {} : { settledAtMs: Number(hash.settledAtMs) }),
   };
 }

@@ -11,15 +11,21 @@ export function hashOf(flat: FlatHash): Record<string, string> {
   return hash;
 }
 
+/** The field alone, or nothing when it is missing: to be spread. */
+export function optionalText<N extends string>(
+  hash: Readonly<Record<string, string>>,
+  name: N,
+): { readonly [K in N]?: string } {
+  const value = hash[name];
+  return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]?: string });
+}
+
 /** Undefined when there is no such record. */
 export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
   const { id, ticket, state } = hash;
   if (id === undefined || ticket === undefined || state === undefined) return undefined;
   const number = (name: string): number => Number(hash[name] ?? 0);
-  const optional = <N extends string>(name: N): { readonly [K in N]?: string } => {
-    const value = hash[name];
-    return value === undefined ? {} : ({ [name]: value } as { readonly [K in N]?: string });
-  };
+  const optional = <N extends string>(name: N) => optionalText(hash, name);
   const optionalNumber = <N extends string>(name: N): { readonly [K in N]?: number } =>
     hash[name] === undefined ? {} : ({ [name]: number(name) } as { readonly [K in N]?: number });
   return {

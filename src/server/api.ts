@@ -11,7 +11,7 @@ import type { Trigger } from '../domain/project.ts';
 import type { Run } from '../domain/run.ts';
 import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import { isSameSecret } from '../platforms/webhook.ts';
+import { isSameSecret } from '../foundation/same-secret.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { DeliveryRecords } from '../runs/delivery-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';

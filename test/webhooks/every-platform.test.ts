@@ -16,8 +16,12 @@ import { until } from '../support/until.ts';
 const redis = useRedis();
 const SECRET = 'a-secret-of-all-the-hooks';
 
-/** A replica that watches all of them by webhooks alone, and the hooks at the trackers. */
-async function openStreaming(sites: readonly Site[]): Promise<void> {
+/** All trackers, a replica that watches them by webhooks alone, and the hooks between them. */
+async function openStreaming(): Promise<Site[]> {
+  const sites = await openSites(EMULATED_PLATFORMS);
+  onTestFinished(async () => {
+    await Promise.all(sites.map((site) => site.close()));
+  });
   const dir = await mkdtemp(path.join(os.tmpdir(), 'agent-smith-hooks-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const file = path.join(dir, 'agentsmith.yml');
@@ -48,14 +52,11 @@ async function openStreaming(sites: readonly Site[]): Promise<void> {
   for (const { platform, project } of sites) {
     project.addWebhook({ url: `http://127.0.0.1:${port}/webhook/${platform}`, secret: SECRET });
   }
+  return sites;
 }
 
 test('a label on any tracker becomes a run by its webhook, and what we write ourselves starts nothing', async () => {
-  const sites = await openSites(EMULATED_PLATFORMS);
-  onTestFinished(async () => {
-    await Promise.all(sites.map((site) => site.close()));
-  });
-  await openStreaming(sites);
+  const sites = await openStreaming();
   const tickets = sites.map(({ project }) => {
     const { ticket } = project.openTicket({ title: 'A ticket', labels: ['bug'] });
     project.addLabel(ticket, 'agent-smith');
@@ -78,11 +79,7 @@ test('a label on any tracker becomes a run by its webhook, and what we write our
 });
 
 test('deliveries doubled, held back and turned round on every tracker: still one run each', async () => {
-  const sites = await openSites(EMULATED_PLATFORMS);
-  onTestFinished(async () => {
-    await Promise.all(sites.map((site) => site.close()));
-  });
-  await openStreaming(sites);
+  const sites = await openStreaming();
   const tickets = sites.map(({ project }) => {
     const { ticket } = project.openTicket({ title: 'A ticket', labels: ['bug'] });
     project.webhooks.spoil('hold');

@@ -6,16 +6,28 @@ import { expect, test } from 'vitest';
 import type { GitHubEmulator } from '../../src/emulators/github/github-emulator.ts';
 import { markFresh, REPOSITORY, startHub } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
-import { openSite, type Replica } from '../support/replica.ts';
+import { openSite, type Replica, type ReplicaOptions, type Site } from '../support/replica.ts';
 import { until } from '../support/until.ts';
 import { type Answered, sendLabeled, webhookProject } from './senders.ts';
 
 const redis = useRedis();
 const onDisk = useRedis({ appendOnly: true, settings: ['appendfsync always'] });
-/** Nothing but a delivery brings a ticket in. */
 const WEBHOOK_ONLY = { yaml: 'default_sync_policy: webhook_only\nagent: { queue: { max_parallel_jobs: 1 } }' };
 /** The first job keeps the only slot, so what is looked at are claims alone. */
 const NEVER_ENDS = 'sleep 600';
+
+/** A site in which nothing but a delivery brings a ticket in. */
+async function openHooked(redisUrl: string, work = ':') {
+  const hub = await startHub();
+  await markFresh(redisUrl);
+  return { hub, site: await openSite({ hub, redisUrl, projects: webhookProject(hub), work, ...WEBHOOK_ONLY }) };
+}
+
+async function startReady(site: Site, options: ReplicaOptions = {}): Promise<Replica> {
+  const replica = await site.start(options);
+  await until('it is ready', async () => (await replica.ready()).code === 200);
+  return replica;
+}
 
 /** As the platforms do, or whoever asks them to: a busy machine may refuse some of a burst at first. */
 async function sendUntilKept(replica: Replica, hub: GitHubEmulator, issue: number): Promise<Answered> {
@@ -32,15 +44,10 @@ function enqueuedTimes(hub: GitHubEmulator, issue: number): number {
 }
 
 test('fifty identical deliveries at once to three replicas: one run', async () => {
-  const hub = await startHub();
-  await markFresh(redis.url);
-  const site = await openSite({ hub, redisUrl: redis.url, projects: webhookProject(hub), ...WEBHOOK_ONLY });
-  // None of them is refused here, so the time in which a delivery has to be written is the real one.
-  const replicas = await Promise.all(Array.from({ length: 3 }, () => site.start({ timeScale: 1 })));
+  const { hub, site } = await openHooked(redis.url);
+  // With the real time in which a delivery has to be written hardly any is refused.
+  const replicas = await Promise.all(Array.from({ length: 3 }, () => startReady(site, { timeScale: 1 })));
   const { ticket, number } = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
-  await until('all are ready', async () =>
-    (await Promise.all(replicas.map((r) => r.ready()))).every(({ code }) => code === 200),
-  );
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, i) => {
       const replica = replicas[i % replicas.length];
@@ -58,18 +65,9 @@ test('fifty identical deliveries at once to three replicas: one run', async () =
 
 test('killed right after the answers of a burst of five hundred: every accepted one has its effect, once', async () => {
   const BURST = 500;
-  const hub = await startHub();
-  await markFresh(redis.url);
-  const site = await openSite({
-    hub,
-    redisUrl: redis.url,
-    projects: webhookProject(hub),
-    work: NEVER_ENDS,
-    ...WEBHOOK_ONLY,
-  });
+  const { hub, site } = await openHooked(redis.url, NEVER_ENDS);
   for (let n = 0; n < BURST; n += 1) hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
-  const first = await site.start();
-  await until('it is ready', async () => (await first.ready()).code === 200);
+  const first = await startReady(site);
   await Promise.all(Array.from({ length: BURST }, (_, i) => sendUntilKept(first, hub, i + 1)));
   await first.end('SIGKILL');
   const worked = hub.ledger.labelChanges().filter(({ added }) => added.includes('agent-smith:enqueued')).length;
@@ -93,18 +91,9 @@ test('killed right after the answers of a burst of five hundred: every accepted 
 
 test('killed while a burst arrives: what was answered 2xx is worked on, what was not may come again', async () => {
   const BURST = 120;
-  const hub = await startHub();
-  await markFresh(redis.url);
-  const site = await openSite({
-    hub,
-    redisUrl: redis.url,
-    projects: webhookProject(hub),
-    work: NEVER_ENDS,
-    ...WEBHOOK_ONLY,
-  });
+  const { hub, site } = await openHooked(redis.url, NEVER_ENDS);
   for (let n = 0; n < BURST; n += 1) hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
-  const first = await site.start();
-  await until('it is ready', async () => (await first.ready()).code === 200);
+  const first = await startReady(site);
   const sending = Array.from({ length: BURST }, (_, i) => sendLabeled(first, hub, i + 1));
   await Promise.any(sending);
   first.signal('SIGKILL');
@@ -119,17 +108,8 @@ test('killed while a burst arrives: what was answered 2xx is worked on, what was
 });
 
 test('Redis goes in the middle of a burst: only 503 from then on, in time; recovery by itself, and nothing accepted is lost', async () => {
-  const hub = await startHub();
-  await markFresh(onDisk.url);
-  const site = await openSite({
-    hub,
-    redisUrl: onDisk.url,
-    projects: webhookProject(hub),
-    work: NEVER_ENDS,
-    ...WEBHOOK_ONLY,
-  });
-  const replica = await site.start();
-  await until('it is ready', async () => (await replica.ready()).code === 200);
+  const { hub, site } = await openHooked(onDisk.url, NEVER_ENDS);
+  const replica = await startReady(site);
   const answers: Answered[] = [];
   let last = 0;
   const send = async (): Promise<Answered> => {
@@ -164,11 +144,8 @@ test('Redis goes in the middle of a burst: only 503 from then on, in time; recov
 });
 
 test('a Redis that hangs: 503 in time, not a connection that waits', async () => {
-  const hub = await startHub();
-  await markFresh(redis.url);
-  const site = await openSite({ hub, redisUrl: redis.url, projects: webhookProject(hub), ...WEBHOOK_ONLY });
-  const replica = await site.start({ timeScale: 1 });
-  await until('it is ready', async () => (await replica.ready()).code === 200);
+  const { hub, site } = await openHooked(redis.url);
+  const replica = await startReady(site, { timeScale: 1 });
   await redis.server.kill('SIGSTOP');
   const answers = await Promise.all(Array.from({ length: 5 }, (_, i) => sendLabeled(replica, hub, i + 1)));
   for (const { status, tookMs } of answers) {

@@ -2,7 +2,7 @@
  * From a message to what goes on record: which projects and tickets it is about, and whether they are worth a look. No
  * payload decides more than that, and no part of it gets into a ticket's key but the id.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { PlaceIds } from '../../coordination/place-ids.ts';
 import { type DeliveryName, PLAIN_DELIVERY_ID } from '../../domain/delivery.ts';
 import type { Project } from '../../domain/project.ts';
@@ -36,7 +36,8 @@ export async function routeDelivery(
     event,
     action,
     installation,
-    place: place === undefined ? undefined : [place.container, place.scope].filter(Boolean).join('/'),
+    // A whole site has no name of its own.
+    place: [place?.container, place?.scope].filter(Boolean).join('/') || undefined,
     placeId: place?.id,
     payloadHash,
     configHash,
@@ -58,7 +59,7 @@ function sourceName(slot: string, hook: string | undefined): string {
 }
 
 function plain(text: string): string {
-  return PLAIN_DELIVERY_ID.test(text) ? text : createHash('sha256').update(text).digest('hex');
+  return PLAIN_DELIVERY_ID.test(text) ? text : hash('sha256', text);
 }
 
 /** The projects behind the doors that watch the place. */

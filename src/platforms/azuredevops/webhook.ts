@@ -2,7 +2,8 @@
  * Azure DevOps' webhooks. It signs nothing: what a subscription can send along is a password of Basic authentication or
  * a header, so the secret itself is what proves the sender, and HTTPS what keeps it one.
  */
-import { headerOf, isSameSecret, jsonObjectIn, passwordOf, type WebhookDialect } from '../webhook.ts';
+import { isSameSecret } from '../../foundation/same-secret.ts';
+import { headerOf, jsonObjectIn, passwordOf, type WebhookDialect } from '../webhook.ts';
 import { readAzureDevOpsMessage } from './webhook-message.ts';
 
 export const azureDevOpsWebhook: WebhookDialect = {

@@ -2,8 +2,10 @@
  * GitLab's webhooks, those of a project and of a group. A hook either signs what it sends (a signing token, `whsec_...`, by
  * the rules of Standard Webhooks) or sends its secret along in a header, as older servers do.
  */
+
 import { Webhook } from 'standardwebhooks';
-import { headerOf, isSameSecret, jsonObjectIn, type WebhookDialect, type WebhookRequest } from '../webhook.ts';
+import { isSameSecret } from '../../foundation/same-secret.ts';
+import { headerOf, jsonObjectIn, type WebhookDialect, type WebhookRequest } from '../webhook.ts';
 import { readGitLabMessage } from './webhook-message.ts';
 
 const SIGNING_TOKEN = 'whsec_';

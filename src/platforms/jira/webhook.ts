@@ -4,7 +4,8 @@
  * Data Center may send the secret as a password instead of signing with it. A signature that is there has to be right: a
  * password says nothing about the body.
  */
-import { headerOf, isSameSecret, jsonObjectIn, passwordOf, provesByHmac, type WebhookDialect } from '../webhook.ts';
+import { isSameSecret } from '../../foundation/same-secret.ts';
+import { headerOf, jsonObjectIn, passwordOf, provesByHmac, type WebhookDialect } from '../webhook.ts';
 import { readJiraMessage } from './webhook-message.ts';
 
 const SIGNATURE = 'x-hub-signature';

@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest';
 import { failed, notEligible } from '../../../src/claims/claim-outcome.ts';
 import { createTicketClaimService, type TicketClaimService } from '../../../src/claims/ticket-claim-service.ts';
+import type { Run } from '../../../src/domain/run.ts';
 import { ticketKey } from '../../../src/domain/ticket.ts';
 import type { Timing } from '../../../src/domain/timing.ts';
 import { createEnqueuedReconciler } from '../../../src/repair/enqueued-reconciler.ts';
@@ -29,6 +30,15 @@ async function houseWith(
 
 const history = (house: House, ticket: number): string[] =>
   house.hub.ledger.lifecycleHistory(`${REPOSITORY}#${ticket}`);
+
+/** A run that a delivery has asked for, and that has failed: its label is not written yet. */
+async function endedRun(house: House, room: InboxRoom): Promise<Run> {
+  const first = await room.settled(await room.deliver('d1', [1]));
+  const run = await house.runs.get(first.results[0]?.run ?? '');
+  if (run === undefined) throw new Error('no run');
+  await house.attemptRecords.endQueued(run, 'failed', 'for the test');
+  return run;
+}
 
 /** Claims that go on when the test says so. */
 function held(house: House): { readonly claims: TicketClaimService; readonly asked: string[]; release(): void } {
@@ -155,10 +165,7 @@ test('what has been tried for a day is given up; a younger delivery of the same 
 test('a ticket that asks again right after its run is claimed when a second look shows the same', async () => {
   const house = await houseWith(1);
   const room = openInbox(house);
-  const first = await room.settled(await room.deliver('d1', [1]));
-  const run = await house.runs.get(first.results[0]?.run ?? '');
-  if (run === undefined) throw new Error('no run');
-  await house.attemptRecords.endQueued(run, 'failed', 'for the test');
+  const run = await endedRun(house, room);
   await house.labels.project(run.id, { mayWrite: () => true, signal: never });
   await until('its label is confirmed', async () => (await house.runs.get(run.id))?.labelState === 'confirmed');
   house.hub.setLabels(`${REPOSITORY}#1`, ['agent-smith']);
@@ -170,10 +177,7 @@ test('a ticket that asks again right after its run is claimed when a second look
 test('a wish that arrives while the label of the last run is being written is not lost', async () => {
   const house = await houseWith(1);
   const room = openInbox(house);
-  const first = await room.settled(await room.deliver('d1', [1]));
-  const run = await house.runs.get(first.results[0]?.run ?? '');
-  if (run === undefined) throw new Error('no run');
-  await house.attemptRecords.endQueued(run, 'failed', 'for the test');
+  const run = await endedRun(house, room);
   house.hub.addLabel(`${REPOSITORY}#1`, 'agent-smith:pending');
   const wish = await room.deliver('d2', [1]);
   await until('it waits', async () => (await house.deliveries.get(wish))?.reason === 'already-claimed: unconfirmed');
