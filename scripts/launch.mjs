@@ -3,7 +3,7 @@
  * The way into the house on a machine that has only Node 20 and npm: installs what is missing, finds a Node that runs
  * TypeScript, and starts the command with it. Plain JavaScript without dependencies, because nothing is there yet.
  *
- *   node scripts/launch.mjs test | check | bench | <any command of agent-smith> [arguments]
+ *   node scripts/launch.mjs test | check | bench | chaos | model | mutants | <any command of agent-smith> [arguments]
  */
 import { spawnSync } from 'node:child_process';
 import os from 'node:os';
@@ -22,6 +22,9 @@ const SCRIPTS = new Map([
   ['test', ['node_modules/vitest/vitest.mjs', 'run']],
   ['check', ['scripts/check.mjs']],
   ['bench', ['bench/main.ts']],
+  ['chaos', ['test/chaos/main.ts']],
+  ['model', ['test/model/main.ts']],
+  ['mutants', ['test/guards/main.ts']],
 ]);
 
 const say = (text) => process.stderr.write(`launch: ${text}\n`);

@@ -1,0 +1,72 @@
+/** Processes that die, and processes that stand still. */
+import { sleep } from '../../../src/foundation/loop.ts';
+import type { Replica } from '../replica.ts';
+import { absenceMs, type Fault, type Stage } from './fault.ts';
+
+const REPLACED_AFTER_MS = 1_000;
+
+export const KILL_FAULTS: readonly [Fault, ...Fault[]] = [
+  async function killReplica(stage) {
+    const victim = pickReplica(stage);
+    const over = stage.begin('SIGKILL', victim.name, worksOn(stage, victim));
+    await victim.kill();
+    await replace(stage, victim);
+    over();
+  },
+  async function killGuard(stage) {
+    const victim = pickReplica(stage);
+    const over = stage.begin('SIGKILL of the guard', victim.name, worksOn(stage, victim));
+    victim.killGuard();
+    over();
+  },
+  async function rollingRestart(stage) {
+    const { replicas, witness } = stage.world;
+    const over = stage.begin('rolling restart', 'all replicas', witness.alive() > 0);
+    for (const replica of replicas) {
+      await replica.end();
+      await replace(stage, replica);
+    }
+    over();
+  },
+  async function killAll(stage) {
+    const { replicas, witness } = stage.world;
+    const over = stage.begin('SIGKILL', 'all replicas', witness.alive() > 0);
+    await Promise.all(replicas.map((replica) => replica.kill()));
+    await Promise.all(replicas.map((replica) => replace(stage, replica)));
+    over();
+  },
+];
+
+export const PAUSE_FAULTS: readonly [Fault, ...Fault[]] = [
+  async function stopProcess(stage) {
+    const victim = pickReplica(stage);
+    const over = stage.begin('SIGSTOP', victim.name, worksOn(stage, victim));
+    victim.signal('SIGSTOP');
+    await sleep(absenceMs(stage), stage.signal);
+    victim.signal('SIGCONT');
+    over();
+  },
+  async function suspendMachine(stage) {
+    const victim = pickReplica(stage);
+    const over = stage.begin('machine suspended', victim.name, worksOn(stage, victim));
+    victim.signalAll('SIGSTOP');
+    await sleep(absenceMs(stage), stage.signal);
+    victim.signalAll('SIGCONT');
+    over();
+  },
+];
+
+export function pickReplica({ world, chance }: Stage): Replica {
+  const [first, ...others] = world.replicas;
+  if (first === undefined) throw new Error('a chaos run has at least one replica');
+  return chance.pick([first, ...others]);
+}
+
+export function worksOn({ world }: Stage, replica: Replica): boolean {
+  return world.witness.alive(replica.name) > 0;
+}
+
+async function replace({ chance, signal }: Stage, replica: Replica): Promise<void> {
+  await sleep(chance.between(0, REPLACED_AFTER_MS), signal);
+  replica.start();
+}

@@ -1,0 +1,65 @@
+/**
+ * `npm run chaos`: real replicas, real Redis and the four emulated trackers under faults from a seed. Exit 1 when a
+ * promise was broken; the last lines say how to see the same again.
+ */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { openLog } from '../../src/cli/process.ts';
+import { messageOf } from '../../src/foundation/errors.ts';
+import { findServer } from './redis-server.ts';
+import { describeResult, isGood } from './report.ts';
+import { runChaos } from './run.ts';
+import { type ChaosSettings, FAULT_KINDS, type FaultKind } from './settings.ts';
+
+const whole = (text: string): number => {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('expected a whole number above 0');
+  return number;
+};
+const positive = (text: string): number => {
+  const number = Number(text);
+  if (!(number > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return number;
+};
+const kinds = (text: string): FaultKind[] => {
+  const names = text.split(',');
+  const unknown = names.find((name) => !FAULT_KINDS.some((kind) => kind === name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`no faults ${unknown}: there are ${FAULT_KINDS.join(', ')}`);
+  return FAULT_KINDS.filter((kind) => names.includes(kind));
+};
+
+type Flags = Omit<ChaosSettings, 'without' | 'report'> & { readonly without: readonly string[] };
+
+const program = new Command('npm run chaos --')
+  .description('Hurts a whole deployment in every way and shows that no ticket is lost and none runs twice at once.')
+  .option('--tickets <n>', 'tickets that people open', whole, 200)
+  .option('--replicas <n>', 'replicas', whole, 3)
+  .option('--seed <n>', 'chooses everything that is left to chance', whole, Math.ceil(Math.random() * 1_000_000))
+  .addOption(
+    new Option('--faults <kinds>', `of ${FAULT_KINDS.join(',')}`)
+      .argParser(kinds)
+      .default([...FAULT_KINDS], 'all'),
+  )
+  .option('--scale <x>', "factor on the protocol's durations; 1 = as in production", positive, 0.05)
+  .option('--pace <n>', 'tickets per second', positive, 10)
+  .addOption(
+    new Option('--without <guards>', 'take these guards out, to see that the harness notices')
+      .argParser((text) => text.split(','))
+      .default([], 'none'),
+  )
+  .action(async (flags: Flags) => {
+    const interrupted = new AbortController();
+    process.once('SIGINT', () => interrupted.abort());
+    process.once('SIGTERM', () => interrupted.abort());
+    const report = (text: string): void => void process.stderr.write(`${text}\n`);
+    const settings: ChaosSettings = { ...flags, report };
+    const result = await runChaos(settings, await findServer(report), interrupted.signal);
+    for (const line of describeResult(result, settings)) console.log(line);
+    process.exitCode = isGood(result) ? 0 : 1;
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  openLog({ LOG_LEVEL: 'error' }).log.error({ error: messageOf(error) }, 'chaos run broken off');
+  process.exitCode = 1;
+}

@@ -1,0 +1,58 @@
+/** A chaos run in words: the table of faults, what was seen, the problems, the last line, and how to see it again. */
+import { tableLines } from '../../src/cli/table.ts';
+import type { ChaosResult } from './run.ts';
+import { type ChaosSettings, replayCommand } from './settings.ts';
+import type { Problem, Verdict } from './verdict.ts';
+
+/** Faults that hit nothing prove nothing. */
+const LEAST_SHARE_AT_WORK = 0.3;
+
+export function isGood({ verdict, crashes }: ChaosResult): boolean {
+  return verdict.problems.length === 0 && crashes.length === 0 && !hitsTooLittle(verdict);
+}
+
+export function describeResult(result: ChaosResult, settings: ChaosSettings): string[] {
+  const { verdict, crashes, dir } = result;
+  return [
+    ...tableLines(faultRows(result)),
+    '',
+    ...tableLines([
+      ['commands that ended by themselves', String(verdict.ended)],
+      ['commands that were ended by a fault', String(verdict.gone)],
+      ['ends that nobody was left to write down, made once more', String(verdict.repeated)],
+      ['commands that began beside a frozen one', String(verdict.besideFrozen)],
+      ['faults that hit work under way', `${verdict.hitWork} of ${verdict.faults}`],
+      ['wall time', `${(result.wallMs / 1000).toFixed(0)} s at scale ${settings.scale}`],
+    ]),
+    ...crashes,
+    ...verdict.problems.map(({ kind, page, text }) => `${kind}: ${page}: ${text}`),
+    ...(hitsTooLittle(verdict) ? ['too few faults hit work under way: this run proves little'] : []),
+    ...(dir === undefined ? [] : [`logs and data are kept in ${dir}`]),
+    `again: ${replayCommand(settings)}`,
+    lastLine(verdict),
+  ];
+}
+
+export function lastLine({ tickets, faults, problems, labelEdits }: Verdict): string {
+  const count = (kind: Problem['kind']): number => problems.filter((problem) => problem.kind === kind).length;
+  const kept = labelEdits - count('label');
+  return (
+    `chaos: ${tickets} tickets, ${faults} faults, ${count('lost')} lost, ${count('overlapping')} overlapping, ` +
+    `${count('finished-twice')} finished twice, ${kept} human labels kept`
+  );
+}
+
+function hitsTooLittle({ faults, hitWork }: Verdict): boolean {
+  return hitWork < faults * LEAST_SHARE_AT_WORK;
+}
+
+function faultRows({ faults }: ChaosResult): string[][] {
+  const names = [...new Set(faults.map(({ kind, name }) => `${kind}\t${name}`))].sort();
+  const rows = names.map((both) => {
+    const [kind = '', name = ''] = both.split('\t');
+    const such = faults.filter((fault) => fault.kind === kind && fault.name === name);
+    const atWork = such.filter(({ hitWork }) => hitWork).length;
+    return [kind, name, String(such.length), String(atWork)];
+  });
+  return [['kind', 'fault', 'times', 'hit work'], ...rows];
+}
