@@ -6,11 +6,11 @@ import { createRedisConnection, type RedisConnection, type RedisConnectionOption
 /** Undefined without `REDIS_URL`. Connects in the background; throws when the URL itself is wrong. */
 export function connectRedis(
   config: Config,
-  options: Omit<RedisConnectionOptions, 'address' | 'namespace'>,
+  options: Omit<RedisConnectionOptions, 'address' | 'namespace' | 'durability'>,
 ): RedisConnection | undefined {
   const url = config.secrets.redisUrl();
   if (url === undefined) return undefined;
   const address = parseRedisUrl(url);
   if (!address.ok) throw new Error(address.problem);
-  return createRedisConnection({ ...options, address: address.options, namespace: config.redis.namespace });
+  return createRedisConnection({ ...config.redis, ...options, address: address.options });
 }

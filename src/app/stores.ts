@@ -1,6 +1,7 @@
 /** Redis and everything that is kept there: the same for a replica and for a claim by hand. */
 import type { Config } from '../config/config.ts';
 import { createApiBudget } from '../coordination/api-budget.ts';
+import { type ConfigBoard, createConfigBoard } from '../coordination/config-board.ts';
 import { createListening, type Listening } from '../coordination/listening.ts';
 import { createMissedBoard, type MissedBoard } from '../coordination/missed-board.ts';
 import { createPlaceIds, type PlaceIds } from '../coordination/place-ids.ts';
@@ -16,6 +17,7 @@ import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts'
 import { createDecisionLog } from '../runs/decision-log.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../runs/delivery-records.ts';
 import { createLabelRecords } from '../runs/label-records.ts';
+import { createRetentionRecords, type RetentionRecords } from '../runs/retention.ts';
 import { createRunReader, type RunReader } from '../runs/run-reader.ts';
 import { connectRedis } from './connect-redis.ts';
 import { type QuotingRecords, withoutSecrets } from './without-secrets.ts';
@@ -25,11 +27,13 @@ export interface Stores extends QuotingRecords {
   readonly claimRecords: ClaimRecords;
   readonly runs: RunReader;
   readonly deliveries: DeliveryRecords;
+  readonly retention: RetentionRecords;
   readonly placeIds: PlaceIds;
   readonly queue: RunQueue;
   readonly pollBoard: PollBoard;
   readonly missedBoard: MissedBoard;
   readonly listening: Listening;
+  readonly configBoard: ConfigBoard;
   /** A credential's API budget, by its name: the same for all replicas. */
   readonly limitsOf: (credential: string) => RateLimits;
 }
@@ -38,14 +42,18 @@ export interface StoresOptions {
   readonly config: () => Config;
   readonly timing: Timing;
   readonly freshRedis: boolean;
+  /** With `durability: replicated`: whether a replica has answered in time. */
+  readonly onReplicaWait?: (isConfirmed: boolean) => void;
   readonly log: Log;
   readonly redactor: Redactor;
 }
 
 /** Undefined without `REDIS_URL`. Connects in the background; throws when the URL itself is wrong. */
-export function openStores({ config, timing, freshRedis, log, redactor }: StoresOptions): Stores | undefined {
+export function openStores(options: StoresOptions): Stores | undefined {
+  const { config, timing, log, redactor } = options;
   const blockMs = config().agent.consumeBlockSeconds * 1000;
-  const redis = connectRedis(config(), { timing, blockMs, freshServer: freshRedis, log });
+  const { freshRedis: freshServer, onReplicaWait = () => undefined } = options;
+  const redis = connectRedis(config(), { timing, blockMs, freshServer, onReplicaWait, log });
   if (redis === undefined) return undefined;
   return {
     redis,
@@ -54,12 +62,14 @@ export function openStores({ config, timing, freshRedis, log, redactor }: Stores
       {
         attemptRecords: createAttemptRecords(redis, timing),
         labelRecords: createLabelRecords(redis, timing),
-        decisions: createDecisionLog(redis),
+        decisions: createDecisionLog(redis, timing),
       },
       redactor,
     ),
     runs: createRunReader(redis),
     deliveries: createDeliveryRecords(redis, timing),
+    retention: createRetentionRecords(redis, timing),
+    configBoard: createConfigBoard(redis, timing),
     placeIds: createPlaceIds(redis, log),
     queue: createRunQueue({ redis, log }),
     pollBoard: createPollBoard(redis),

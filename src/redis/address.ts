@@ -1,16 +1,24 @@
 /** Reads `REDIS_URL` in all the forms that operators use, into options for the client. */
 import type { RedisOptions } from 'ioredis';
 
+export interface ClusterNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What the client is given; `cluster` names some nodes of a Redis Cluster in place of `host` and `port`. */
+export type RedisTarget = RedisOptions & { readonly cluster?: readonly ClusterNode[] };
+
 export type RedisAddress =
-  | { readonly ok: true; readonly options: RedisOptions }
+  | { readonly ok: true; readonly options: RedisTarget }
   | { readonly ok: false; readonly problem: string };
 
 /** `scheme://`, `user:password@`, hosts, `/path`. A password that holds an unescaped / ? # or @ does not fit. */
 const FORM = /^([a-z+]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)((?:\/[^/?#]*)*)$/i;
 
 /**
- * Accepts `redis://`, `rediss://`, `host:port` and `redis+sentinel://h1[:26379],h2/master[/db]`.
- * The problem never repeats the URL: it may hold a password.
+ * Accepts `redis://`, `rediss://`, `host:port`, `redis+sentinel://h1[:26379],h2/master[/db]` and
+ * `redis+cluster://h1[:6379],h2` (with TLS `rediss+cluster://`). The problem never repeats the URL: it may hold a password.
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const match = FORM.exec(url.includes('://') ? url : `redis://${url}`);
@@ -29,10 +37,10 @@ export function parseRedisUrl(url: string): RedisAddress {
     case 'rediss': {
       const [host, another] = hosts;
       const db = database(path[0]);
-      if (another !== undefined) return problem('several hosts need redis+sentinel://');
+      if (another !== undefined) return problem('several hosts need redis+sentinel:// or redis+cluster://');
       if (db === undefined || path.length > 1) return problem('what follows the host must be the number of a database');
-      const tls = scheme.toLowerCase() === 'rediss' ? { tls: {} } : {};
-      return { ok: true, options: { ...credentials, ...db, host: host?.name ?? '', port: host?.port ?? 6379, ...tls } };
+      const server = { host: host?.name ?? '', port: host?.port ?? 6379 };
+      return { ok: true, options: { ...credentials, ...db, ...server, ...tlsOf(scheme) } };
     }
     case 'redis+sentinel': {
       const [name, number] = path;
@@ -44,14 +52,22 @@ export function parseRedisUrl(url: string): RedisAddress {
       return { ok: true, options: { ...credentials, ...db, sentinels, name, role: 'master', failoverDetector: true } };
     }
     case 'redis+cluster':
-      return problem('Redis Cluster is not in this build; use redis:// or redis+sentinel://');
+    case 'rediss+cluster': {
+      if (path.length > 0) return problem('Redis Cluster has no numbered databases: nothing may follow its nodes');
+      const cluster = hosts.map((host) => ({ host: host?.name ?? '', port: host?.port ?? 6379 }));
+      return { ok: true, options: { ...credentials, cluster, ...tlsOf(scheme) } };
+    }
     default:
-      return problem('expected redis://, rediss://, redis+sentinel:// or host:port');
+      return problem('expected redis://, rediss://, redis+sentinel://, redis+cluster:// or host:port');
   }
 }
 
 function problem(text: string): RedisAddress {
   return { ok: false, problem: `REDIS_URL: ${text}` };
+}
+
+function tlsOf(scheme: string): RedisOptions {
+  return scheme.toLowerCase().startsWith('rediss') ? { tls: {} } : {};
 }
 
 /** Undefined when it is not properly escaped. */

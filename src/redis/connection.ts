@@ -8,24 +8,31 @@
  * (PROTOCOL 7)? Until that is answered, scripts are refused, so no claim can slip in between a failover and its notice.
  */
 import { EventEmitter, once } from 'node:events';
-import { Redis, type RedisOptions } from 'ioredis';
-import { ulid } from 'ulid';
-import { type Moment, now } from '../foundation/clock.ts';
+import type { Redis, RedisOptions } from 'ioredis';
 import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every } from '../foundation/loop.ts';
+import type { RedisTarget } from './address.ts';
+import { createClients } from './clients.ts';
+import { watchIncarnation } from './incarnation.ts';
 import { createKeys, type Keys } from './keys.ts';
+import { watchRefusals } from './refusals.ts';
+import { createReplicationWait, isPromise } from './replication.ts';
 import { evalScript, type Reply } from './scripts.ts';
 
 export interface RedisConnectionOptions {
   /** From `parseRedisUrl`. */
-  readonly address: RedisOptions;
+  readonly address: RedisTarget;
   readonly namespace: string;
   readonly timing: { readonly redisCommandMs: number; readonly redisProbeMs: number; readonly redisSocketMs: number };
   /** How long BullMQ blocks on an empty queue, in ms; the socket of its client must be allowed to be silent longer. */
   readonly blockMs: number;
   /** The server is ours and was started empty just now: finding no data means nothing was lost. */
   readonly freshServer?: boolean;
+  /** `replicated`: what a claim, a start or a delivery rests on waits for one replica. Default `local`. */
+  readonly durability?: 'local' | 'replicated';
+  /** Whether a replica has answered in time; called after each such wait. */
+  readonly onReplicaWait?: (isConfirmed: boolean) => void;
   /** Only to look at what others keep there: whose data this is, is read and never noted. */
   readonly readOnly?: boolean;
   readonly log: Log;
@@ -36,16 +43,12 @@ export interface RedisStatus {
   readonly state: 'up' | 'down';
   readonly reason: string;
   readonly sinceMs: number;
-}
-
-/** The data that we see, from one loss to the next. */
-interface Incarnation {
-  readonly id: string;
-  /** Its beginning in Redis TIME, 0 when nothing was there to lose. */
-  readonly since: string;
-  /** Milliseconds of Redis TIME from then until we looked. */
-  readonly ageMs: number;
-  readonly lookedAt: Moment;
+  /**
+   * Down, and the host itself has refused every attempt to connect since (ECONNREFUSED): no server listens there. False
+   * as soon as one attempt ends otherwise, until it was up again; and for Sentinel and Cluster, where there is no one
+   * host to ask.
+   */
+  readonly refused: boolean;
 }
 
 export interface RedisConnection {
@@ -76,44 +79,30 @@ export interface RedisConnection {
 
 export function createRedisConnection(options: RedisConnectionOptions): RedisConnection {
   const { timing, log } = options;
-  const keys = createKeys({ namespace: options.namespace });
+  const isCluster = options.address.cluster !== undefined;
+  const keys = createKeys({ namespace: options.namespace, cluster: isCluster });
   const events = new EventEmitter();
   events.setMaxListeners(0);
   const stopped = new AbortController();
-  const clients = new Set<Redis>();
-  let status: RedisStatus = { state: 'down', reason: 'connecting', sinceMs: Date.now() };
-  let incarnation: Incarnation | undefined;
+  let status: Omit<RedisStatus, 'refused'> = { state: 'down', reason: 'connecting', sinceMs: Date.now() };
   let contacts = 0;
   let lastError = 'connecting';
   let saidDown = false;
   /** Since it was last up: ioredis counts anew with each connection, and a server may take us and fail our check. */
   let failedChecks = 0;
 
-  const open = (name: string, extra: RedisOptions): Redis => {
-    const settings: RedisOptions = {
-      ...options.address,
-      connectionName: `agent-smith:${name}`,
-      connectTimeout: timing.redisSocketMs,
-      socketTimeout: timing.redisSocketMs,
-      // A demoted master that keeps its connections answers reads for ever, and no write.
-      reconnectOnError: (error) => error.message.includes('READONLY'),
-      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times + failedChecks, 6), timing.redisProbeMs * 2),
-      ...extra,
-    };
-    const client = new Redis({ ...settings, replyMapping: 'legacy' });
-    // Without a listener ioredis prints to the console; the state is what people look at.
-    client.on('error', (error: unknown) => {
-      lastError = messageOf(error);
-      log.debug({ client: name, error: lastError }, 'redis client error');
-    });
-    // ioredis gives up for good when Sentinel tells of a failover while it is asking Sentinel for the master.
-    client.on('end', () => {
-      if (stopped.signal.aborted || !clients.has(client)) return;
-      client.connect().catch((error: unknown) => log.debug({ client: name, error: messageOf(error) }, 'not connected'));
-    });
-    clients.add(client);
-    return client;
-  };
+  const clients = createClients({
+    target: options.address,
+    anyKey: keys.incarnation,
+    timing,
+    extraAttempts: () => failedChecks,
+    onError: (message) => {
+      lastError = message;
+    },
+    log,
+  });
+
+  const statusNow = (): RedisStatus => ({ ...status, refused: status.state === 'down' && isRefused() });
 
   const setStatus = (state: RedisStatus['state'], reason: string): void => {
     if (stopped.signal.aborted) return;
@@ -126,43 +115,25 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       contacts += 1;
       failedChecks = 0;
       lastError = 'the connection was closed';
-      log.info({ incarnation: incarnation?.id }, 'redis is up');
+      log.info({ incarnation: incarnation.id() }, 'redis is up');
     }
-    events.emit('change', status);
+    events.emit('change', statusNow());
   };
 
-  const commands = open('commands', {
+  const impatient: RedisOptions = {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
-    autoResendUnfulfilledCommands: false,
     commandTimeout: timing.redisCommandMs,
-  });
-
-  /** Looks whose data this is. Runs on the bare client: `script` is refused until it has succeeded. */
-  const check = async (): Promise<void> => {
-    if (options.readOnly === true) return await lookOnly();
-    const info = `${await commands.info('server')}\n${await commands.info('replication')}`;
-    const field = (name: string): string => new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1] ?? '';
-    const server = `${field('run_id')} ${field('master_replid')}`;
-    // Only what nobody has seen yet is fresh: data that is missing later was lost, whoever started the server.
-    const fresh = options.freshServer === true && incarnation === undefined;
-    const reply = (await evalScript(
-      commands,
-      'recover',
-      [keys.incarnation],
-      [server, ulid(), fresh ? '1' : '0', incarnation?.since ?? '0'],
-    )) as string[];
-    const [id = '', since = '0', ageMs = '0', what] = reply;
-    if (what === 'changed' && !fresh) log.warn({ incarnation: id }, 'redis is new to us, or has lost its data');
-    if (incarnation !== undefined && incarnation.id !== id) contacts += 1;
-    incarnation = { id, since, ageMs: Number(ageMs), lookedAt: now() };
   };
+  const commands = clients.open('commands', { ...impatient, autoResendUnfulfilledCommands: false });
 
-  const lookOnly = async (): Promise<void> => {
-    const [id, since] = await commands.hmget(keys.incarnation, 'id', 'since');
-    const [seconds] = await commands.time();
-    const ageMs = Number(seconds) * 1000 - Number(since ?? Number(seconds) * 1000);
-    incarnation = { id: id ?? '', since: since ?? '0', ageMs, lookedAt: now() };
+  const isStandalone = !isCluster && options.address.sentinels === undefined;
+  const isRefused = isStandalone ? watchRefusals(commands, () => status.state === 'up') : () => false;
+
+  const incarnation = watchIncarnation(commands, { ...options, key: keys.incarnation });
+  /** Runs on the bare client: `script` is refused until it has succeeded. */
+  const check = async (): Promise<void> => {
+    if ((await incarnation.look()) === 'lost') contacts += 1;
   };
 
   commands.on('close', () => setStatus('down', lastError));
@@ -195,11 +166,20 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     async () => {
       if (commands.status !== 'ready') return;
       const noted = await commands.hget(keys.incarnation, 'id');
-      if (status.state === 'up' && noted === incarnation?.id) return;
+      if (status.state === 'up' && noted === incarnation.id()) return;
       await check();
       setStatus('up', 'connected');
     },
   );
+
+  const replicated =
+    options.durability === 'replicated' && options.readOnly !== true
+      ? createReplicationWait(clients.open('replication', impatient), {
+          key: keys.replicationMark,
+          onAnswer: options.onReplicaWait ?? (() => undefined),
+          log,
+        })
+      : undefined;
 
   const read = async <T>(operation: string, command: (client: Redis) => Promise<T>): Promise<T> => {
     const { state, reason } = status;
@@ -213,15 +193,10 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
 
   return {
     keys,
-    status: () => status,
+    status: statusNow,
     contacts: () => contacts,
-    incarnation: () => incarnation?.id,
-    recoveringMs(windowMs) {
-      if (incarnation === undefined) return windowMs;
-      const { ageMs, lookedAt } = incarnation;
-      // The steady clock alone: a wall clock that jumps forward must not cut the window short.
-      return Math.max(0, windowMs - ageMs - (now().monotonicMs - lookedAt.monotonicMs));
-    },
+    incarnation: incarnation.id,
+    recoveringMs: incarnation.leftMs,
     onChange(listener) {
       events.on('change', listener);
       return () => events.off('change', listener);
@@ -236,10 +211,12 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     },
     read,
     async script(name, scriptKeys, args) {
-      const reply = await read(name, (client) => evalScript(client, name, scriptKeys, args));
+      const answer = await read(name, (client) => evalScript(client, name, scriptKeys, args));
+      const reply: Reply = Array.isArray(answer) ? answer : [String(answer)];
       // A script that finds no incarnation after FLUSHALL may see it before the probe does.
-      if (Array.isArray(reply) && reply[0] === 'recovering' && reply[1] === '-1') await read('recover', check);
-      return Array.isArray(reply) ? reply : [String(reply)];
+      if (reply[0] === 'recovering' && reply[1] === '-1') await read('recover', check);
+      if (isPromise(name, reply)) await replicated?.();
+      return reply;
     },
     timeMs: () =>
       read('read redis time', async (client) => {
@@ -248,32 +225,27 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       }),
     queueClient: (mode) =>
       mode === 'wait'
-        ? open('worker', {
+        ? clients.open('worker', {
             maxRetriesPerRequest: null,
             socketTimeout: Math.max(timing.redisSocketMs, options.blockMs + 3_000),
           })
-        : open('queue', { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: timing.redisCommandMs }),
+        : clients.open('queue', impatient),
     subscribe(channel, listener, signal) {
       if (signal.aborted) return;
       // Silence is normal here, so no socket timeout; TCP keep-alive finds a dead peer.
-      const client = open('subscriber', {
+      const client = clients.open('subscriber', {
         maxRetriesPerRequest: null,
         socketTimeout: undefined,
         keepAlive: timing.redisSocketMs,
       });
       client.on('message', listener);
       client.subscribe(channel).catch((error: unknown) => log.debug({ error: messageOf(error) }, 'subscribe failed'));
-      const end = (): void => {
-        // Disconnecting twice would keep ioredis waiting for a socket that is closed already.
-        clients.delete(client);
-        client.disconnect();
-      };
-      signal.addEventListener('abort', end, { once: true });
+      signal.addEventListener('abort', () => clients.close(client), { once: true });
     },
     async close() {
       stopped.abort();
       status = { state: 'down', reason: 'the connection is closed', sinceMs: Date.now() };
-      for (const client of clients) client.disconnect();
+      clients.closeAll();
       await probing;
     },
   };

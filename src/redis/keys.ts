@@ -7,9 +7,10 @@
  * | leader:<role>                          | string | coordination        | lease TTL; value `instance:token`        |
  * | leader-epoch:<role>                    | string | coordination        | for ever; last epoch of the role         |
  * | incarnation                            | hash   | redis               | for ever; id, server, since              |
+ * | replication-mark                       | string | redis               | for ever; a count of the waits for a replica |
  * | claim-lock:<platform>:<ticket>         | string | runs (claims)       | claim lock TTL; value = token            |
- * | ticket:<ticket>                        | hash   | runs                | 90 d after its last claim, end or decision |
- * | run:<id>                               | hash   | runs                | 30 d after its end                       |
+ * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
+ * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
@@ -25,6 +26,8 @@
  * | polls                                  | hash   | coordination        | a day after the last poll                |
  * | missed                                 | hash   | coordination        | a week after the last entry              |
  * | listening                              | hash   | coordination        | for ever; two fields                     |
+ * | configs                                | hash   | coordination        | until no replica has noted its own for a while |
+ * | never-there                            | none   | redis               | never; empty writes to it ask whether writes are taken |
  * | queue:*                                | BullMQ | queue               | jobs are removed when they end           |
  *
  * ticket: run (current or last run id), previous (the run before a claim that is still `received`), fence (last one
@@ -36,7 +39,12 @@
  * the ticket's id, the projects that it reaches, the configuration that says so; `@lease` while somebody looks at the ticket.
  * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON. missed: how far
  * each project's platform was asked for missed deliveries, by its name, as JSON. listening: when a replica could take
- * deliveries last (`at`), and how long nobody could, all in all (`downMs`).
+ * deliveries last (`at`), and how long nobody could, all in all (`downMs`). configs: by instance, when it noted which
+ * configuration; and `@differsSince`.
+ *
+ * What is kept for ever is as many as there are roles, projects or sources in the configuration. What is kept until it has
+ * ended (live runs, their tickets, the inbox) is as much as there is to do. Everything else goes by itself, or by the
+ * retention pass (repair/retention.ts), which also takes off the lists what they name in vain.
  */
 import type { RunState } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
@@ -48,6 +56,7 @@ export interface Keys {
   /** Pub/sub channel on which a released lease is announced; no key. */
   leaderReleased(role: string): string;
   readonly incarnation: string;
+  readonly replicationMark: string;
   claimLock(platform: string, ticket: TicketKey): string;
   ticket(ticket: TicketKey): string;
   run(id: string): string;
@@ -68,6 +77,8 @@ export interface Keys {
   readonly polls: string;
   readonly missed: string;
   readonly listening: string;
+  readonly configs: string;
+  readonly neverThere: string;
   /** BullMQ's prefix. */
   readonly queuePrefix: string;
 }
@@ -87,6 +98,7 @@ export function createKeys(options: KeysOptions): Keys {
     leaderEpoch: (role) => key('leader-epoch', role),
     leaderReleased: (role) => key('leader-released', role),
     incarnation: key('incarnation'),
+    replicationMark: key('replication-mark'),
     claimLock: (platform, ticket) => key('claim-lock', platform, ticket),
     ticket: (ticket) => key('ticket', ticket),
     run: (id) => key('run', id),
@@ -105,6 +117,8 @@ export function createKeys(options: KeysOptions): Keys {
     polls: key('polls'),
     missed: key('missed'),
     listening: key('listening'),
+    configs: key('configs'),
+    neverThere: key('never-there'),
     queuePrefix: key('queue'),
   };
 }

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Redis } from 'ioredis';
 
-export interface Script {
+interface Script {
   readonly name: string;
   readonly lua: string;
   readonly sha1: string;
@@ -30,7 +30,8 @@ function loadScripts(): ReadonlyMap<string, Script> {
   );
 }
 
-const scripts = loadScripts();
+/** All of them, by name. */
+export const scripts: ReadonlyMap<string, Script> = loadScripts();
 
 /** What a script answers: always a flat list, its first word says which case it is. */
 export type Reply = readonly (string | readonly string[])[];

@@ -50,6 +50,8 @@ export interface Metrics {
     readonly by: 'listing' | 'redelivery';
     readonly count: number;
   }): void;
+  /** With `durability: replicated`: whether a replica had a write in time. */
+  replicaWait(facts: { readonly result: 'confirmed' | 'unconfirmed' }): void;
   /** Tickets that the sync policy kept a trigger from. */
   syncSkipped(facts: { readonly trigger: string }): void;
   /** The page in Prometheus' text format, and its content type. */
@@ -175,6 +177,12 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['trigger', 'reason'],
     registers,
   });
+  const replicaWaits = new Counter({
+    name: 'agentsmith_redis_replica_waits_total',
+    help: 'Waits for a replica to have a claim, start or delivery (durability: replicated) by result',
+    labelNames: ['result'],
+    registers,
+  });
   const inbox = new Gauge({
     name: 'agentsmith_inbox_tickets',
     help: 'Tickets whose deliveries wait to be worked on',
@@ -242,6 +250,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     inboxSettled: ({ platform, outcome, deliveries: count }) => settled.inc({ platform, outcome }, count),
     deliveryStarted: ({ platform, latencyMs }) => deliverySeconds.observe({ platform }, Math.max(0, latencyMs) / 1000),
     missedRecovered: ({ platform, by, count }) => missed.inc({ platform, by }, count),
+    replicaWait: (facts) => replicaWaits.inc(facts),
     syncSkipped: ({ trigger }) => skipped.inc({ trigger, reason: 'policy' }),
     async page() {
       const gauges = await readGauges();

@@ -57,10 +57,10 @@ test('bad YAML: exit 2, with its line', async () => {
 
 test('a REDIS_URL that means nothing: exit 2, without its password', async () => {
   const dir = await openDir(oneProject(URL));
-  const env = { REDIS_URL: 'redis+cluster://:hunter-2-secret@one,two', GITHUB_TOKEN: TOKEN };
+  const env = { REDIS_URL: 'redis+cluster://:hunter-2-secret@one,two/1', GITHUB_TOKEN: TOKEN };
   const { code, stderr } = await runCli(['server'], { dir, env });
   expect(code).toBe(2);
-  expect(stderr).toContain('REDIS_URL: Redis Cluster is not in this build');
+  expect(stderr).toContain('REDIS_URL: Redis Cluster has no numbered databases');
   expect(stderr).not.toContain('hunter-2-secret');
 });
 

@@ -48,13 +48,37 @@ test.each([
 });
 
 test.each([
-  [`redis+cluster://:${PASSWORD}@one,two`, 'Cluster is not in this build'],
+  ['redis+cluster://one', [{ host: 'one', port: 6379 }], {}],
+  [
+    'redis+cluster://one:1,[::1]:2/',
+    [
+      { host: 'one', port: 1 },
+      { host: '::1', port: 2 },
+    ],
+    {},
+  ],
+  [
+    'rediss+cluster://u:p%40w@one,two:7000',
+    [
+      { host: 'one', port: 6379 },
+      { host: 'two', port: 7000 },
+    ],
+    { username: 'u', password: 'p@w', tls: {} },
+  ],
+])('%s is understood, as some nodes of a cluster', (url, cluster, more) => {
+  expect(parseRedisUrl(url)).toEqual({ ok: true, options: { cluster, ...more } });
+});
+
+test.each([
+  [`redis+cluster://:${PASSWORD}@one,two/1`, 'no numbered databases'],
+  [`redis+cluster://:${PASSWORD}@one,two:x`, 'host name'],
+  [`rediss+sentinel://:${PASSWORD}@one/main`, 'expected redis://'],
   [`http://:${PASSWORD}@cache`, 'expected redis://'],
   [`redis+sentinel://:${PASSWORD}@one,two`, 'needs the name of the master'],
   [`redis+sentinel://:${PASSWORD}@one,two:x/main`, 'host name'],
   [`redis+sentinel://:${PASSWORD}@one,,two/main`, 'host name'],
   [`redis+sentinel://:${PASSWORD}@one/main/x`, 'number of a database'],
-  [`redis://:${PASSWORD}@one,two`, 'redis+sentinel://'],
+  [`redis://:${PASSWORD}@one,two`, 'redis+sentinel:// or redis+cluster://'],
   [`redis://:${PASSWORD}@cache/mydb`, 'number of a database'],
   [`redis://:${PASSWORD}@cache/1/2`, 'number of a database'],
   [`redis://:${PASSWORD}@cache:70000`, 'port'],

@@ -91,6 +91,62 @@ test('starts while Redis is away, refuses at once with the operation in words, a
   expect(await acquire(connection)).toEqual(['acquired', expect.any(String)]);
 });
 
+test('a host that refuses every attempt says that no server listens; one attempt that ends otherwise, and it is not known', async () => {
+  const server = await start();
+  const proxy = await startTcpProxy(server.port);
+  onTestFinished(() => proxy.close());
+  const connection = await settled(proxy.port);
+  const isRefused = (): boolean => connection.status().refused;
+  expect(isRefused()).toBe(false);
+
+  await proxy.set('refuse');
+  await until('it is refused', isRefused);
+  expect(connection.status().state).toBe('down');
+  await proxy.set('pass');
+  await up(connection);
+  expect(isRefused()).toBe(false);
+
+  // A line that is cut, and then swallows an attempt before it refuses the next ones.
+  await proxy.set('refuse');
+  await until('it is refused again', isRefused);
+  await proxy.set('black-hole');
+  await until('an attempt is swallowed', () => !isRefused());
+  await proxy.set('refuse');
+  await until('the swallowed attempt is over', () => connection.status().reason.includes('ECONNREFUSED'));
+  expect(isRefused()).toBe(false);
+
+  // The next loss is judged by its own attempts.
+  await proxy.set('pass');
+  await up(connection);
+  await proxy.set('black-hole');
+  await down(connection);
+  expect(isRefused()).toBe(false);
+  await proxy.set('refuse');
+  await until('the silent connection is cut', () => connection.status().reason.includes('ECONNREFUSED'));
+  expect(isRefused()).toBe(false);
+});
+
+test('a server that was never there refuses; Sentinel has no one host whose word would count', async () => {
+  const port = await freePort();
+  const connection = connect(port);
+  expect(connection.status().refused).toBe(false);
+  await until('it is refused', () => connection.status().refused);
+
+  const address = parseRedisUrl(`redis+sentinel://127.0.0.1:${port}/main`);
+  if (!address.ok) throw new Error(address.problem);
+  const timing = { redisCommandMs: 300, redisProbeMs: 50, redisSocketMs: 1_000 };
+  const sentinel = createRedisConnection({
+    address: address.options,
+    namespace: 'agentsmith',
+    timing,
+    blockMs: 100,
+    log: silentLog,
+  });
+  onTestFinished(() => sentinel.close());
+  await until('it has tried', () => sentinel.status().reason !== 'connecting');
+  expect(sentinel.status().refused).toBe(false);
+});
+
 test('waiting for Redis ends with its signal', async () => {
   const connection = connect(await freePort());
   expect(await connection.whenUp(AbortSignal.timeout(20))).toBe(false);

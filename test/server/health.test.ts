@@ -18,7 +18,7 @@ const project: Project = {
 const leader = { position: 'follower', holder: 'other', epoch: undefined, problem: undefined, sinceMs: 0 } as const;
 
 const good: RoomStates = {
-  redis: { state: 'up', reason: 'connected', sinceMs: 0 },
+  redis: { state: 'up', reason: 'connected', sinceMs: 0, refused: false },
   consumerRunning: true,
   leaders: [
     { ...leader, role: 'poller' },
@@ -88,7 +88,11 @@ test('all is well: ready, and every subsystem is listed under its name', () => {
 
 test.each<[string, Partial<RoomStates>, string]>([
   ['unset', { redis: 'unset', consumerRunning: false, leaders: [] }, 'disabled'],
-  ['unreachable', { redis: { state: 'down', reason: 'connect ECONNREFUSED 10.1.2.3:6379', sinceMs: 0 } }, 'degraded'],
+  [
+    'unreachable',
+    { redis: { state: 'down', reason: 'connect ECONNREFUSED 10.1.2.3:6379', sinceMs: 0, refused: false } },
+    'degraded',
+  ],
 ])('health: REDIS_URL %s -> not ready, still 200 on /health, and no address in either', (_, states, state) => {
   const facts = factsOf(states);
   expect(readiness(facts)).toMatchObject({ code: 503, body: { status: 'not_ready' } });
@@ -239,10 +243,12 @@ test('health: the moment of the last change is kept while the state stays the sa
     collect(states).subsystems.find(({ name }) => name === 'redis')?.lastChangedMs;
   const first = changedAt(good);
   expect(changedAt(good)).toBe(first);
-  const lost: RoomStates = { ...good, redis: { state: 'down', reason: 'gone', sinceMs: 0 } };
+  const lost: RoomStates = { ...good, redis: { state: 'down', reason: 'gone', sinceMs: 0, refused: false } };
   const lostAt = changedAt(lost);
   expect(lostAt).toBeGreaterThanOrEqual(first ?? 0);
-  expect(changedAt({ ...lost, redis: { state: 'down', reason: 'another reason', sinceMs: 0 } })).toBe(lostAt);
+  expect(changedAt({ ...lost, redis: { state: 'down', reason: 'another reason', sinceMs: 0, refused: false } })).toBe(
+    lostAt,
+  );
 });
 
 test('health: the last poll of a project is shown with whoever polled, its kind of error and the interval of the moment', () => {

@@ -48,7 +48,7 @@ export function judgeRedis(facts: RedisFacts): DoctorCheck[] {
           'role',
           'problem',
           `a ${facts.role}: it takes no writes`,
-          'Point REDIS_URL to the master, or use redis+sentinel://.',
+          'Point REDIS_URL to the master, or use redis+sentinel:// or redis+cluster://.',
         ),
     ...settingsChecks(facts),
     rightsCheck(facts.lacking),
@@ -175,6 +175,11 @@ function reachAdvice(reason: string): string {
   if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return 'The host in REDIS_URL is not known here: check its name and DNS.';
   if (/certificate|SSL|TLS|wrong version number/i.test(reason)) {
     return 'Check redis:// against rediss://, and the CA in NODE_EXTRA_CA_CERTS.';
+  }
+  if (/cluster support disabled/.test(reason)) return 'This server is no node of a cluster: use redis://.';
+  if (/MOVED|CROSSSLOT/.test(reason)) return 'This server is a node of a cluster: use redis+cluster://.';
+  if (/CLUSTERDOWN|no node serves our slot/.test(reason)) {
+    return 'The cluster serves not all of its slots: see CLUSTER NODES for the masters that are gone.';
   }
   return 'Check the host and the port in REDIS_URL, that Redis runs, and that no firewall is between.';
 }
