@@ -36,13 +36,17 @@ export function openClaims({ projects, stores, timing, log, onOutcome }: ClaimsP
   );
 }
 
+/** The time in which too many runs are too many. */
+const LIMIT_WINDOW_MS = 86_400_000;
+
 /** A ticket that asks for run after run is a loop of somebody's making: people should hear of it. */
 export function reportLoop(findings: Findings, project: string, ticketId: string, outcome: ClaimOutcome): void {
   const code = 'too-many-runs';
   const subject = `${project} ${ticketId}`;
   if (outcome.kind === 'not-eligible' && outcome.reason === code) {
     const text = `Project ${project}: ticket ${ticketId} has had too many runs within 24 hours and is not claimed again; what asks for it each time?`;
-    findings.raise({ code, severity: 'warning', text }, subject);
+    // Its ticket may never be looked at again.
+    findings.raise({ code, severity: 'warning', text }, subject, LIMIT_WINDOW_MS);
   } else if (outcome.kind !== 'failed') {
     findings.clear(code, subject);
   }

@@ -1,14 +1,17 @@
 /** The housekeeping leader's work, put together: every repair is counted, logged and remembered. */
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Term } from '../coordination/leader.ts';
+import { projectOfRun } from '../domain/routing.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
+import type { ForeignLabels } from '../repair/foreign-labels.ts';
 import { createHousekeeping } from '../repair/housekeeping.ts';
 import { createOrphanedLabels } from '../repair/orphaned-labels.ts';
 import { createProjection } from '../repair/projection.ts';
 import type { Repair } from '../repair/repair.ts';
+import { createRetention } from '../repair/retention.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
 import { pauseBefore } from '../worker/turn-processor.ts';
@@ -20,6 +23,7 @@ export interface HousekeepingParts {
   readonly stores: Stores;
   readonly claims: TicketClaimService;
   readonly labels: LabelWriter;
+  readonly foreignLabels: Pick<ForeignLabels, 'mayAdopt'>;
   /** Milliseconds left in which nobody is declared dead and nothing is adopted. */
   readonly recoveringMs: () => number;
 }
@@ -27,7 +31,7 @@ export interface HousekeepingParts {
 export function openHousekeeping(
   options: AppOptions,
   shared: Shared,
-  { stores, claims, labels, recoveringMs }: HousekeepingParts,
+  { stores, claims, labels, foreignLabels, recoveringMs }: HousekeepingParts,
 ): (term: Term) => Promise<void> {
   const { timing, log } = options;
   const { projects, metrics } = shared;
@@ -68,6 +72,7 @@ export function openHousekeeping(
       claims,
       labels,
       recoveringMs,
+      mayAdopt: foreignLabels.mayAdopt,
       log,
       onRepair,
     },
@@ -91,9 +96,28 @@ export function openHousekeeping(
       staleJobs,
       enqueued: createEnqueuedReconciler({ runs, queue, log, onRepair }, timing),
       deadClaims,
-      projection: createProjection({ records: labelRecords, labels }),
+      projection: createProjection({
+        records: labelRecords,
+        runs,
+        labels,
+        credentialOf: (run) => {
+          const project = projectOfRun(projects.withRemoved(), run);
+          return project === undefined ? '' : projects.credentialOf(project);
+        },
+      }),
+      retention: createRetention({
+        records: stores.retention,
+        runs,
+        log,
+        onRepair,
+        onStrays: (list, count) => {
+          metrics.repair({ kind: 'stray-entry' });
+          log.warn({ list, count }, 'entries of runs that are not there taken off');
+        },
+      }),
       orphanedLabels: options.adoptOrphans ? orphanedLabels : async () => {},
       recoveringMs,
+      incarnation: redis.incarnation,
       log,
     },
     timing,

@@ -84,3 +84,16 @@ function afterConfirmation(run: Run, found: readonly Lifecycle[], projection: Li
   if (asksAgain) return { kind: 'claim', trigger: 'poll' };
   return { kind: 'leave', why: "a person's verdict" };
 }
+
+/**
+ * Whether somebody else has written a lifecycle label here: one that contradicts a label which had been read back. Known by
+ * what it says, never by who wrote it. A person who asks again (`pending`, or nothing) and a person's verdict on a run that
+ * has ended are none; nor is what stood there when the table said before that it is left alone.
+ */
+export function contradicts({ run, labels }: { readonly run: Run; readonly labels: readonly string[] }): boolean {
+  if (run.labelState !== 'confirmed') return false;
+  const action = decideLabel({ run, labels, locked: false });
+  if (isTerminal(run.state)) return action.kind === 'doubt';
+  const projection = projectionOf(run.state);
+  return projection !== undefined && lifecyclesOf(labels).some((shown) => shown !== projection && shown !== 'pending');
+}

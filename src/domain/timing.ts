@@ -83,6 +83,22 @@ export interface Timing {
   readonly secondReadMs: number;
   /** A fresh confirmation is doubted this long: one read that shows "asked again" is not enough. */
   readonly confirmedDoubtMs: number;
+  /** So long somebody else's lifecycle labels on a source are remembered, and nothing is adopted there. */
+  readonly foreignLabelsMs: number;
+
+  /**
+   * Retention: how often what is old is looked for; how long a run lives after its end, its output after that, a ticket
+   * after its last claim, end or decision, a delivery after its arrival.
+   */
+  readonly retentionScanMs: number;
+  readonly runTtlMs: number;
+  readonly outputTtlMs: number;
+  readonly ticketTtlMs: number;
+  readonly deliveryTtlMs: number;
+
+  /** How often a replica says which configuration it runs, and how long replicas may differ while it is rolled out. */
+  readonly configNoteMs: number;
+  readonly configDriftMs: number;
 
   /**
    * After Redis lost data: no claims until the first, no attempts until the second, nobody declared dead until the
@@ -97,6 +113,8 @@ export interface Timing {
   readonly redisProbeMs: number;
   readonly redisSocketMs: number;
 }
+
+const DAY_MS = 86_400_000;
 
 export const DEFAULT_TIMING: Timing = {
   leaseTtlMs: 30_000,
@@ -146,6 +164,15 @@ export const DEFAULT_TIMING: Timing = {
   labelGiveUpMs: 86_400_000,
   secondReadMs: 10_000,
   confirmedDoubtMs: 60_000,
+  foreignLabelsMs: 3_600_000,
+  retentionScanMs: 600_000,
+  runTtlMs: 30 * DAY_MS,
+  outputTtlMs: 7 * DAY_MS,
+  ticketTtlMs: 90 * DAY_MS,
+  // Platforms send a failed delivery again for up to seven days.
+  deliveryTtlMs: 14 * DAY_MS,
+  configNoteMs: 15_000,
+  configDriftMs: 300_000,
   recoveryClaimsMs: 20_000,
   recoveryStartsMs: 35_000,
   recoveryRepairMs: 60_000,

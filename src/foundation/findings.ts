@@ -2,6 +2,8 @@
  * What an operator should know although nothing is down: collected here, shown by `/health` and counted in metrics.
  * A finding never turns readiness off.
  */
+import { elapsedMs, type Moment, now } from './clock.ts';
+
 export interface Finding {
   /** Stable, kebab-case: what alerts and the operations page refer to. */
   readonly code: string;
@@ -11,18 +13,31 @@ export interface Finding {
 }
 
 export interface Findings {
-  /** Adds or replaces the finding about `subject` (a project, a source; empty for the whole process). */
-  raise(finding: Finding, subject?: string): void;
+  /**
+   * Adds or replaces the finding about `subject` (a project, a source; empty for the whole process). With `forMs` it goes
+   * by itself: for what nobody comes back to look at.
+   */
+  raise(finding: Finding, subject?: string, forMs?: number): void;
   clear(code: string, subject?: string): void;
   all(): Finding[];
 }
 
-export function createFindings(): Findings {
-  const known = new Map<string, Finding>();
+interface Known {
+  readonly finding: Finding;
+  readonly at: Moment;
+  readonly forMs: number;
+}
+
+export function createFindings(clock: () => Moment = now): Findings {
+  const known = new Map<string, Known>();
   const key = (code: string, subject = ''): string => `${code} ${subject}`;
   return {
-    raise: (finding, subject) => known.set(key(finding.code, subject), finding),
+    raise: (finding, subject, forMs = Number.POSITIVE_INFINITY) =>
+      known.set(key(finding.code, subject), { finding, at: clock(), forMs }),
     clear: (code, subject) => known.delete(key(code, subject)),
-    all: () => [...known.values()],
+    all() {
+      for (const [name, { at, forMs }] of known) if (elapsedMs(at, clock()) >= forMs) known.delete(name);
+      return [...known.values()].map(({ finding }) => finding);
+    },
   };
 }

@@ -11,12 +11,13 @@
  *
  * What a crash at any step leaves behind: an unconfirmed label that the projection loop finds due.
  */
-import { decideLabel } from '../domain/label-table.ts';
+import { contradicts, decideLabel } from '../domain/label-table.ts';
 import { lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import { isTerminal, projectionOf, type Run } from '../domain/run.ts';
 import type { Ticket } from '../domain/ticket.ts';
+import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
@@ -52,29 +53,47 @@ export interface LabelWriterDeps {
   readonly log: Log;
   /** The label of the run's state has been read back for the first time. */
   readonly onConfirmed?: (run: Run) => void;
+  /** Somebody else has overwritten a label that had been read back (`contradicts`). */
+  readonly onContradicted?: (run: Run) => void;
 }
 
 export interface LabelWriterOptions {
   readonly claimCallMs: number;
+  /** How long people are told of somebody else's labels after the last one. */
+  readonly foreignLabelsMs: number;
 }
 
 /** A run that changes state this often while we write is somebody else's turn: the loop comes back to it. */
 const MOST_ROUNDS = 5;
+
+/** How many deadlines of a call a record is believed for. */
+const RECORD_BELIEVED_CALLS = 2;
 
 export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOptions): LabelWriter {
   const { records, log } = deps;
   /** The last call for each run that is at work or waits for the one before it. */
   const working = new Map<string, Promise<void>>();
 
+  /**
+   * A record that was read longer ago is not believed any more. It is compared on the line before each write, so that
+   * after a long pause nothing is written that was right before it; the read of the ticket and the move come in between.
+   */
+  const whileFresh = (permission: WritePermission): WritePermission => {
+    const readAt = now();
+    const fresh = (): boolean => elapsedMs(readAt) < RECORD_BELIEVED_CALLS * options.claimCallMs;
+    return { ...permission, mayWrite: () => permission.mayWrite() && fresh() };
+  };
+
   /** One round; true when the run has moved on, or its label became ours to repair, and it wants another. */
   const round = async (runId: string, permission: WritePermission): Promise<boolean> => {
+    const believed = whileFresh(permission);
     const run = await deps.runs.get(runId);
     if (run === undefined || !(await deps.runs.isCurrent(run))) {
       await records.forget(runId);
       return false;
     }
     if (projectionOf(run.state) === undefined) return false;
-    const settlement = await bring(run, permission);
+    const settlement = await bring(run, believed);
     if (settlement === undefined) return false;
     const settled = await records.settle(run, settlement);
     await tell(run, settlement, settled);
@@ -119,6 +138,7 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
     });
     const ticket = await platform.readTicket(run.ticketId, call('label'));
     const action = decideLabel({ run, labels: ticket.labels, locked: false });
+    if (contradicts({ run, labels: ticket.labels })) deps.onContradicted?.(run);
     switch (action.kind) {
       case 'write': {
         if (!permission.mayWrite()) return undefined;
@@ -177,7 +197,11 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
 
   const accuse = async (run: Run): Promise<void> => {
     const text = `Somebody else writes agent-smith:* labels on tickets of project ${run.project}: a second deployment? Give each its own source.`;
-    deps.findings.raise({ code: 'foreign-lifecycle-labels', severity: 'warning', text }, run.project);
+    deps.findings.raise(
+      { code: 'foreign-lifecycle-labels', severity: 'warning', text },
+      run.project,
+      options.foreignLabelsMs,
+    );
     await decide(run, 'label left alone', `overwritten ${run.labelDoubts} times by somebody else`);
   };
 

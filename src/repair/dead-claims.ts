@@ -13,10 +13,10 @@ import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import type { ClaimRecords } from '../runs/claim-records.ts';
+import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import { aboutRun, type Pass, type Repair } from './repair.ts';
+import { aboutRun, MOST_RUNS, type Pass, type Repair } from './repair.ts';
 
-const MOST_RUNS = 10_000;
 /** Claims side by side: one platform that hangs leaves room for the others. */
 const AT_ONCE = 8;
 
@@ -51,8 +51,13 @@ export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly recon
     await deps.onRepair({ kind: 'dead-claim', ...aboutRun(run), outcome: outcome.kind, detail: 'taken over' });
   };
 
+  const cursor: RoundCursor = { next: undefined };
   return async (term) => {
-    const received = await deps.runs.inState('received', { most: MOST_RUNS, minAgeMs: options.reconcileGraceMs });
+    const received = await deps.runs.inState('received', {
+      most: MOST_RUNS,
+      minAgeMs: options.reconcileGraceMs,
+      cursor,
+    });
     const slots = bulkhead(AT_ONCE, Number.POSITIVE_INFINITY);
     const takeOvers = received.filter(hasHome).map((run) =>
       slots.execute(async () => {

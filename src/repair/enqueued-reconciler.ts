@@ -9,10 +9,14 @@ import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import type { RunQueue } from '../queue/run-queue.ts';
+import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import { aboutRun, type Pass, type Repair } from './repair.ts';
+import { aboutRun, MOST_RUNS, type Pass, type Repair } from './repair.ts';
 
-const MOST_RUNS = 10_000;
+/** What a run that has waited for a while wants. A claim or hand-back that is still at work adds its job itself. Pure. */
+export function decideJob({ state }: Pick<Run, 'state'>, hasLiveJob: boolean): 'leave' | 'add' {
+  return state === 'queued' && !hasLiveJob ? 'add' : 'leave';
+}
 
 export interface EnqueuedReconcilerDeps {
   readonly runs: Pick<RunReader, 'inState'>;
@@ -27,13 +31,14 @@ export function createEnqueuedReconciler(
 ): Pass {
   const addMissingJob = async (run: Run): Promise<void> => {
     const turn = { run: run.id, turn: run.turn };
-    if (await deps.queue.isQueued(turn)) return;
+    if (decideJob(run, await deps.queue.isQueued(turn)) === 'leave') return;
     await deps.queue.repair(turn);
     await deps.onRepair({ kind: 'missing-job', ...aboutRun(run), outcome: 'job added', detail: `turn ${run.turn}` });
   };
 
+  const cursor: RoundCursor = { next: undefined };
   return async (term) => {
-    const queued = await deps.runs.inState('queued', { most: MOST_RUNS, minAgeMs: options.reconcileGraceMs });
+    const queued = await deps.runs.inState('queued', { most: MOST_RUNS, minAgeMs: options.reconcileGraceMs, cursor });
     for (const run of queued) {
       term.assertTrusted();
       await addMissingJob(run).catch((error: unknown) => {

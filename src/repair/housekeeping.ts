@@ -3,6 +3,7 @@
  * while live workers register themselves again, nobody is declared dead and no label is adopted.
  */
 import type { Term } from '../coordination/leader.ts';
+import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every } from '../foundation/loop.ts';
@@ -14,8 +15,11 @@ export interface HousekeepingDeps {
   readonly deadClaims: Pass;
   readonly projection: Pass;
   readonly orphanedLabels: Pass;
+  readonly retention: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
+  /** Changes whenever Redis has lost its data or was replaced. */
+  readonly incarnation: () => string | undefined;
   readonly log: Log;
 }
 
@@ -24,30 +28,40 @@ export interface HousekeepingOptions {
   readonly reconcileScanMs: number;
   readonly projectionScanMs: number;
   readonly platformPassMs: number;
+  readonly retentionScanMs: number;
 }
 
 export function createHousekeeping(
   deps: HousekeepingDeps,
   options: HousekeepingOptions,
 ): (term: Term) => Promise<void> {
+  /**
+   * It asks the platforms for a lot, so its turn comes seldom; but at once when Redis has lost data since the last one, in the
+   * midst of a term as well: what was claimed right before a failover is known by its label alone.
+   */
+  const inTurn = (pass: Pass): Pass => {
+    let last: { readonly at: Moment; readonly incarnation: string | undefined } | undefined;
+    return async (term) => {
+      const incarnation = deps.incarnation();
+      if (last?.incarnation === incarnation && last !== undefined && elapsedMs(last.at) < options.platformPassMs)
+        return;
+      await pass(term).finally(() => {
+        last = { at: now(), incarnation };
+      });
+    };
+  };
+
   return async (term) => {
     const loop = (name: string, intervalMs: number, pass: Pass, duringRecovery: boolean): Promise<void> => {
-      let waited = false;
       return every(
         {
-          // A pass that had to wait for the end of the recovery comes back then, not a whole interval later.
-          intervalMs: () => (waited ? Math.min(intervalMs, options.staleScanMs) : intervalMs),
+          intervalMs,
           signal: term.signal,
           onError: (error) => deps.log.warn({ pass: name, error: messageOf(error) }, 'repair pass failed'),
         },
         async () => {
-          waited = false;
           term.assertTrusted();
-          if (!duringRecovery && deps.recoveringMs() > 0) {
-            waited = true;
-            return;
-          }
-          await pass(term);
+          if (duringRecovery || deps.recoveringMs() === 0) await pass(term);
         },
       );
     };
@@ -56,7 +70,8 @@ export function createHousekeeping(
       loop('enqueued', options.reconcileScanMs, deps.enqueued, false),
       loop('dead claims', options.reconcileScanMs, deps.deadClaims, false),
       loop('projection', options.projectionScanMs, deps.projection, true),
-      loop('platform pass', options.platformPassMs, deps.orphanedLabels, false),
+      loop('platform pass', options.staleScanMs, inTurn(deps.orphanedLabels), false),
+      loop('retention', options.retentionScanMs, deps.retention, false),
     ]);
   };
 }

@@ -9,7 +9,8 @@
  * than its deadline is taken piece by piece, each visited before the next is listed. Live runs that a whole listing did
  * not show have lost their label to some other, and are looked at as well. A ticket without a record must look the same
  * twice, some time apart, since a claim may be about to write its record; and Redis must not have lost its data
- * meanwhile, since then a live worker may be about to write it again.
+ * meanwhile, since then a live worker may be about to write it again. Where somebody else writes lifecycle labels too,
+ * tickets without a record are left alone (foreign-labels.ts).
  */
 import { bulkhead } from 'cockatiel';
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
@@ -19,29 +20,30 @@ import { decideLabel, type LabelAction } from '../domain/label-table.ts';
 import { type Lifecycle, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
-import { projectionOf, type Run } from '../domain/run.ts';
-import { sourceKey, type Ticket } from '../domain/ticket.ts';
+import { isTerminal, projectionOf, type Run } from '../domain/run.ts';
+import { movedAway, sourceKey, type Ticket } from '../domain/ticket.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { sleep } from '../foundation/loop.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
-import type { Call, TicketPlatform, TicketQuery } from '../platforms/contract.ts';
+import { type Call, PlatformError, type TicketPlatform, type TicketQuery } from '../platforms/contract.ts';
 import { type ListingCursor, walkPages } from '../platforms/walk-pages.ts';
 import type { ClaimRecords } from '../runs/claim-records.ts';
+import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import type { Pass, Repair } from './repair.ts';
+import { MOST_RUNS, type Pass, type Repair } from './repair.ts';
 
-/** Live lifecycle labels: what could be an orphan. Ended tickets are many, and nothing is to be done about them. */
-const LOOKED_AT: readonly Lifecycle[] = ['enqueued', 'in-progress'];
+/**
+ * Labels that could be orphans, and `pending`, which may be a surplus. Tickets that only show their end are many, and nothing
+ * is to be done about them.
+ */
+const LOOKED_AT: readonly Lifecycle[] = ['enqueued', 'in-progress', 'pending'];
 const QUERY: TicketQuery = { labels: LOOKED_AT.map(lifecycleLabel), state: 'all' };
 
 /** Tickets looked at side by side, per source: after a loss there may be thousands, and the platform limits us. */
 const AT_ONCE = 4;
 /** Listings side by side, of all sources together. */
 const LISTINGS_AT_ONCE = 8;
-/** Live runs compared with the listings, of each state. */
-const MOST_RUNS = 10_000;
-
 const NOT_FINISHED = 'platform pass not finished';
 
 export interface OrphanedLabelsDeps {
@@ -53,6 +55,8 @@ export interface OrphanedLabelsDeps {
   readonly labels: Pick<LabelWriter, 'project'>;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
+  /** Whether labels without a record may be adopted or reset on a source, by its key. */
+  readonly mayAdopt: (source: string) => boolean;
   readonly log: Log;
   readonly onRepair: Repair;
 }
@@ -64,13 +68,28 @@ export interface OrphanedLabelsOptions {
 }
 
 /** What makes a ticket worth a look: what a listing showed, or the lack of it. */
-type Hint = Pick<Ticket, 'key' | 'id' | 'labels'>;
+type Hint = Pick<Ticket, 'key' | 'id' | 'labels' | 'open'>;
 
 /** The record and the fresh ticket side by side, and what the table says to them. */
 interface Sight {
   readonly run: Run | undefined;
   readonly ticket: Ticket;
   readonly action: LabelAction;
+}
+
+/**
+ * Whether a ticket is worth a request of its own. Most of what is listed is simply at work; and a ticket that only waits
+ * (`pending`) is the ingress' to claim, except where nothing but deliveries wakes it. Pure.
+ */
+export function isWorthALook(
+  { labels, open }: Pick<Hint, 'labels' | 'open'>,
+  run: Pick<Run, 'state'> | undefined,
+  webhookOnly: boolean,
+): boolean {
+  const shown = String(lifecyclesOf(labels));
+  const isLive = run !== undefined && !isTerminal(run.state);
+  if (shown === 'pending' && !isLive) return run === undefined && open && webhookOnly;
+  return run === undefined || shown !== projectionOf(run.state);
 }
 
 export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: OrphanedLabelsOptions): Pass {
@@ -87,20 +106,27 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
   /** One source in one term. `live`: its runs whose label was right when we last looked. */
   const visit = async (project: Project, platform: TicketPlatform, live: readonly Run[], term: Term): Promise<void> => {
     const call: Call = { purpose: 'repair', deadlineMs: options.claimCallMs, signal: term.signal };
+    const source = sourceKey(project.source);
+    const webhookOnly = isWebhookOnly(deps.catalog(), source);
 
     /** Undefined when there is nothing to do. */
     const look = async (hint: Hint): Promise<Sight | undefined> => {
       const run = await deps.runs.ofTicket(hint.key);
-      // Most of what is listed is simply at work: that costs no request.
-      if (run !== undefined && String(lifecyclesOf(hint.labels)) === projectionOf(run.state)) return undefined;
-      const ticket = await platform.readTicket(hint.id, call);
+      if (!isWorthALook(hint, run, webhookOnly)) return undefined;
+      const ticket = await platform.readTicket(hint.id, call).catch(unlessGone);
+      // Gone, or in a place that is not ours to write in; the run of a gone ticket ends by itself.
+      if (ticket === undefined || movedAway(ticket, project.source)) return undefined;
       const locked = await deps.claimRecords.isLocked(project.source.platform, hint.key);
       const action = decideLabel({ run, labels: ticket.labels, locked });
-      return action.kind === 'leave' || action.kind === 'confirm' ? undefined : { run, ticket, action };
+      const isTheirs = action.kind === 'claim' && action.trigger === 'poll' && !webhookOnly;
+      return isTheirs || action.kind === 'leave' || action.kind === 'confirm' ? undefined : { run, ticket, action };
     };
 
     const claim = (ticket: Ticket): Promise<ClaimOutcome> =>
       deps.claims.claim({ project: project.name, ticketId: ticket.id, trigger: 'reconcile' }, term.signal);
+
+    const bring = (run: Run): Promise<void> =>
+      deps.labels.project(run.id, { mayWrite: () => term.trusted(), signal: term.signal });
 
     const act = async ({ run, ticket, action }: Sight): Promise<void> => {
       term.assertTrusted();
@@ -110,13 +136,16 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
           return;
         case 'claim':
         case 'take-over':
-          await claim(ticket);
+          // A claim that comes to something else is no repair, and has said so itself.
+          if ((await claim(ticket)).kind !== 'claimed') return;
           break;
-        case 'doubt':
         case 'give-up':
+          if (run !== undefined) await bring(run);
+          return;
+        case 'doubt':
         case 'write':
           if (run !== undefined) {
-            await deps.labels.project(run.id, { mayWrite: () => term.trusted(), signal: term.signal });
+            await bring(run);
           } else if (action.kind === 'write') {
             await platform.moveLifecycle(ticket, action.lifecycle, call);
             // A project that is not polled would never see its `pending`.
@@ -132,6 +161,9 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
         project: project.name,
         ...(run === undefined ? {} : { run: run.id }),
         outcome: action.kind,
+        ...(action.kind === 'write'
+          ? { detail: `${lifecyclesOf(ticket.labels).join(', ')} -> ${action.lifecycle}` }
+          : {}),
       });
     };
 
@@ -154,6 +186,10 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
         if (sight?.run !== undefined) await act(sight);
         else if (sight !== undefined) orphans.push(sight);
       });
+      if (orphans.length > 0 && !deps.mayAdopt(source)) {
+        deps.log.warn({ project: project.name, tickets: orphans.length }, 'labels without a run left alone');
+        return;
+      }
       if (orphans.length === 0 || !(await sleep(options.secondReadMs, term.signal)) || deps.recoveringMs() > 0) return;
       await each(orphans, async (first) => {
         const second = await look(first.ticket);
@@ -162,7 +198,7 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       });
     };
 
-    const cursor = cursorOf(sourceKey(project.source));
+    const cursor = cursorOf(source);
     const fromStart = cursor.next === undefined;
     const shown = new Set<string>();
     do {
@@ -175,13 +211,19 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
     } while (cursor.next !== undefined && !term.signal.aborted);
     // Only a listing that was seen whole says what it does not show: neither of the live labels.
     const missing = fromStart ? live.filter(({ ticket }) => !shown.has(ticket)) : [];
-    await visitAll(missing.map(({ ticket, ticketId }) => ({ key: ticket, id: ticketId, labels: [] })));
+    await visitAll(missing.map(({ ticket, ticketId }) => ({ key: ticket, id: ticketId, labels: [], open: true })));
   };
 
+  const rounds: Readonly<Record<'queued' | 'running', RoundCursor>> = {
+    queued: { next: undefined },
+    running: { next: undefined },
+  };
   /** Live runs with a confirmed label, by their source; an unconfirmed one is due for the projection loop anyway. */
   const liveRuns = async (catalog: Catalog): Promise<Map<string | undefined, Run[]>> => {
     const states = ['queued', 'running'] as const;
-    const live = await Promise.all(states.map((state) => deps.runs.inState(state, { most: MOST_RUNS })));
+    const live = await Promise.all(
+      states.map((state) => deps.runs.inState(state, { most: MOST_RUNS, cursor: rounds[state] })),
+    );
     const confirmed = live.flat().filter(({ labelState }) => labelState === 'confirmed');
     return Map.groupBy(confirmed, (run) => {
       const project = projectOfRun(catalog, run);
@@ -208,4 +250,14 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       }),
     );
   };
+}
+
+/** Whether only deliveries tell of tickets that wait here: what one of them told, and repair put back, nobody tells again. */
+function isWebhookOnly({ projects }: Catalog, source: string): boolean {
+  const here = projects.filter((project) => project.disabled === undefined && sourceKey(project.source) === source);
+  return here.every(({ polling }) => polling === undefined) && here.some(({ triggers }) => triggers.has('webhook'));
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof PlatformError) || error.kind !== 'not-found') throw error;
 }

@@ -7,8 +7,18 @@ import type { TicketKey } from '../domain/ticket.ts';
 export type Pass = (term: Term) => Promise<void>;
 
 export interface RepairFacts {
-  /** `label-repair`: the ticket has a record, which its label contradicted; `orphaned-label`: it has none. */
-  readonly kind: 'dead-attempt' | 'missing-job' | 'dead-claim' | 'label-repair' | 'orphaned-label';
+  /**
+   * `label-repair`: the ticket has a record, which its label contradicted; `orphaned-label`: it has none.
+   * `superseded-run`: the ticket has a newer run; `lost-ticket`: it had lost its record of the run.
+   */
+  readonly kind:
+    | 'dead-attempt'
+    | 'missing-job'
+    | 'dead-claim'
+    | 'label-repair'
+    | 'orphaned-label'
+    | 'superseded-run'
+    | 'lost-ticket';
   readonly ticket: TicketKey;
   readonly project: string;
   /** Undefined when the ticket had no record. */
@@ -20,6 +30,9 @@ export interface RepairFacts {
 
 /** Tells the decision log and the metrics. Never throws. */
 export type Repair = (facts: RepairFacts) => Promise<void>;
+
+/** Runs of one state that one pass looks at; the next pass goes on behind them. */
+export const MOST_RUNS = 10_000;
 
 /** Whom a repair of a run is about. */
 export function aboutRun({ id, ticket, project }: Run): Pick<RepairFacts, 'run' | 'ticket' | 'project'> {

@@ -12,15 +12,17 @@ import type { Log } from '../foundation/log.ts';
 import { createSecondLook } from '../foundation/second-look.ts';
 import type { RunQueue } from '../queue/run-queue.ts';
 import type { AttemptName, AttemptRecords } from '../runs/attempt-records.ts';
+import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import { aboutRun, type Pass, type Repair } from './repair.ts';
+import { aboutRun, MOST_RUNS, type Pass, type Repair } from './repair.ts';
 
-const MOST_RUNS = 10_000;
+/** Attempts that were missed once; each may be missed in another round. */
+const MOST_MISSING = 10 * MOST_RUNS;
 
-type Verdict = 'hand-back' | 'cancel' | 'fail';
+export type Verdict = 'hand-back' | 'cancel' | 'fail';
 
 /** What becomes of a run whose attempt is dead. Pure. */
-function judgeDead(run: Run): Verdict {
+export function judgeDead(run: Pick<Run, 'cancelRequested' | 'interrupted'>): Verdict {
   if (run.cancelRequested !== undefined) return 'cancel';
   return run.interrupted + 1 >= MOST_INTERRUPTED ? 'fail' : 'hand-back';
 }
@@ -38,7 +40,7 @@ export interface StaleJobDetectorDeps {
 }
 
 export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { readonly staleConfirmMs: number }): Pass {
-  const missing = createSecondLook({ apartMs: options.staleConfirmMs, most: MOST_RUNS });
+  const missing = createSecondLook({ apartMs: options.staleConfirmMs, most: MOST_MISSING });
 
   const bury = async (run: Run): Promise<void> => {
     const name: AttemptName = { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
@@ -65,8 +67,9 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
     await deps.onRepair({ kind: 'dead-attempt', ...aboutRun(run), outcome: verdict, detail: reason });
   };
 
+  const cursor: RoundCursor = { next: undefined };
   return async (term) => {
-    const running = await deps.runs.inState('running', { most: MOST_RUNS });
+    const running = await deps.runs.inState('running', { most: MOST_RUNS, cursor });
     const beating = await deps.records.beating(running.map(({ ticket }) => ticket));
     for (const [index, run] of running.entries()) {
       if (beating[index] === true) {

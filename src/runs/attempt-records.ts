@@ -5,7 +5,6 @@
 import type { Run } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { OUTPUT_TTL_MS, RUN_TTL_MS, TICKET_TTL_MS } from './retention.ts';
 import { flatten, hashOf, runOf } from './run-record.ts';
 
 /** What names one attempt exactly. */
@@ -63,12 +62,12 @@ export interface AttemptRecords {
   postpone(run: Run): Promise<number | undefined>;
   start(run: Run, worker: string): Promise<StartReply>;
   beat(name: AttemptName): Promise<BeatReply>;
-  /** Writes the attempt again from the worker's memory after Redis lost it. False when a newer fence is there. */
+  /** Writes the attempt again from the worker's memory after Redis lost it. False when a newer fence is there, or its end. */
   restore(run: Run): Promise<boolean>;
   /** Safe to say twice: an answer may be lost. */
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
-  /** Ends a run that waits in the queue. False when its turn has passed. */
+  /** Ends a run that waits in the queue. False when its turn has passed, or nobody can tell while Redis recovers. */
   endQueued(run: Run, state: TerminalState, reason: string): Promise<boolean>;
   /** Which of the tickets have a live heartbeat, in the same order. */
   beating(tickets: readonly TicketKey[]): Promise<boolean[]>;
@@ -78,6 +77,9 @@ export interface AttemptRecordsOptions {
   readonly heartbeatTtlMs: number;
   readonly recoveryStartsMs: number;
   readonly projectionGraceMs: number;
+  readonly runTtlMs: number;
+  readonly outputTtlMs: number;
+  readonly ticketTtlMs: number;
 }
 
 export function createAttemptRecords(redis: RedisConnection, options: AttemptRecordsOptions): AttemptRecords {
@@ -149,6 +151,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs('queued'),
           keys.runs('running'),
           keys.unconfirmed,
+          keys.runs('received'),
         ],
         [
           run.id,
@@ -156,7 +159,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           run.attemptFence,
           options.heartbeatTtlMs,
           options.projectionGraceMs,
-          TICKET_TTL_MS,
+          options.ticketTtlMs,
           ...flatten({ ...run, labelState: 'unconfirmed' }),
         ],
       );
@@ -180,9 +183,9 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           end.state,
           end.reason,
           end.output,
-          OUTPUT_TTL_MS,
-          RUN_TTL_MS,
-          TICKET_TTL_MS,
+          options.outputTtlMs,
+          options.runTtlMs,
+          options.ticketTtlMs,
           options.projectionGraceMs,
           flag(end.onlyIfDead),
           end.interrupted === true ? 'interrupted' : end.state,
@@ -209,8 +212,24 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
     async endQueued(run, state, reason) {
       const [kind] = await redis.script(
         'end-queued',
-        [keys.run(run.id), keys.ticket(run.ticket), keys.runs('queued'), keys.runs(state), keys.unconfirmed],
-        [run.id, run.turn, state, reason, RUN_TTL_MS, TICKET_TTL_MS, options.projectionGraceMs],
+        [
+          keys.run(run.id),
+          keys.ticket(run.ticket),
+          keys.runs('queued'),
+          keys.runs(state),
+          keys.unconfirmed,
+          keys.incarnation,
+        ],
+        [
+          run.id,
+          run.turn,
+          state,
+          reason,
+          options.runTtlMs,
+          options.ticketTtlMs,
+          options.projectionGraceMs,
+          options.recoveryStartsMs,
+        ],
       );
       return kind === 'finished';
     },

@@ -8,7 +8,7 @@ import type { Run } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Decision, gistOf } from './decision-log.ts';
-import { MOST_DECISIONS, TICKET_TTL_MS } from './retention.ts';
+import { MOST_DECISIONS } from './retention.ts';
 import { flatten, hashOf, runOf } from './run-record.ts';
 
 /** A claim that has begun: what every later step must name. */
@@ -104,6 +104,7 @@ export interface ClaimRecordsOptions {
   readonly claimBackoffMaxMs: number;
   readonly recoveryClaimsMs: number;
   readonly projectionGraceMs: number;
+  readonly ticketTtlMs: number;
   /** Most runs of one ticket in 24 h; asked at each claim, since a reload may change it. */
   readonly mostRunsPerDay: () => number;
 }
@@ -131,7 +132,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
         options.mostRunsPerDay(),
         LIMIT_WINDOW_MS,
         claim.insist ? '1' : '0',
-        TICKET_TTL_MS,
+        options.ticketTtlMs,
         ...flatten({
           ticket: claim.ticket,
           ticketId: claim.ticketId,

@@ -3,8 +3,9 @@
  * a ticket's decision changes, so that a ticket refused every minute costs one entry.
  */
 import type { TicketKey } from '../domain/ticket.ts';
+import { DEFAULT_TIMING } from '../domain/timing.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { MOST_DECISIONS, TICKET_TTL_MS } from './retention.ts';
+import { MOST_DECISIONS } from './retention.ts';
 import { flatten, hashOf } from './run-record.ts';
 
 export interface Decision {
@@ -45,7 +46,10 @@ export interface DatedDecision extends Decision {
 /** Entries that are asked for at once. */
 const BATCH = 1_000;
 
-export function createDecisionLog(redis: RedisConnection): DecisionLog {
+export function createDecisionLog(
+  redis: RedisConnection,
+  options: { readonly ticketTtlMs: number } = DEFAULT_TIMING,
+): DecisionLog {
   const { keys } = redis;
   const batch = (from: string, most: number): Promise<{ readonly id: string; readonly decision: DatedDecision }[]> =>
     redis.read('read decisions', async (client) => {
@@ -60,7 +64,7 @@ export function createDecisionLog(redis: RedisConnection): DecisionLog {
       const [written] = await redis.script(
         'record-decision',
         [keys.ticket(decision.ticket), keys.decisions],
-        [gistOf(decision), MOST_DECISIONS, TICKET_TTL_MS, ...flatten(decision)],
+        [gistOf(decision), MOST_DECISIONS, options.ticketTtlMs, ...flatten(decision)],
       );
       return written === '1';
     },

@@ -14,7 +14,7 @@ import type { Delivery, DeliveryName, DeliveryResult, DeliveryState } from '../d
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Page, type PageQuestion, readPage } from './page.ts';
-import { DELIVERY_TTL_MS, MOST_DELIVERIES } from './retention.ts';
+import { MOST_DELIVERIES } from './retention.ts';
 import { flatten, hashOf, optionalText } from './run-record.ts';
 
 /** What is known of a delivery when it arrives. */
@@ -97,6 +97,7 @@ export interface DeliveryRecordsOptions {
   readonly inboxLeaseMs: number;
   /** How soon a ticket that was left out may be asked for again. */
   readonly inboxScanMs: number;
+  readonly deliveryTtlMs: number;
 }
 
 /** More than this is not work that waits but a platform that has been away for long, or somebody who floods us. */
@@ -125,7 +126,7 @@ export function createDeliveryRecords(redis: RedisConnection, options: DeliveryR
         configHash,
         ignored?.reason ?? '',
         ignored?.dependsOnConfiguration === true ? '1' : '0',
-        DELIVERY_TTL_MS,
+        options.deliveryTtlMs,
         MOST_DELIVERIES,
         MOST_DUE,
         MOST_ENTRIES,

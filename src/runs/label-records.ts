@@ -1,6 +1,7 @@
 /** What is known of the labels: which are due, which have been read back. Throws `OperationError` when Redis is away. */
 import type { LabelState, Run } from '../domain/run.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { type RoundCursor, readRound } from './rounds.ts';
 
 export type Settlement =
   | { readonly kind: 'confirmed' }
@@ -16,11 +17,11 @@ export type Settled =
   | { readonly kind: 'moved-on' };
 
 export interface LabelRecords {
-  /** Ids of runs whose label is due by now, oldest first. */
-  due(most: number): Promise<string[]>;
+  /** Ids of runs whose label is due by now, oldest first; with a cursor those that come after the ones it has shown. */
+  due(most: number, cursor?: RoundCursor): Promise<string[]>;
   /** Notes what became of the label of this state of the run. Its clock is Redis TIME alone. */
   settle(run: Run, settlement: Settlement): Promise<Settled>;
-  /** Forgets a run whose label is nobody's business any more. */
+  /** Forgets a run whose label is nobody's business any more, unless it is its ticket's run again by now. */
   forget(run: string): Promise<void>;
 }
 
@@ -33,12 +34,8 @@ export interface LabelRecordsOptions {
 export function createLabelRecords(redis: RedisConnection, options: LabelRecordsOptions): LabelRecords {
   const { keys } = redis;
   return {
-    async due(most) {
-      const nowMs = await redis.timeMs();
-      return await redis.read('list due labels', (client) =>
-        client.zrangebyscore(keys.unconfirmed, '-inf', nowMs, 'LIMIT', 0, most),
-      );
-    },
+    due: async (most, cursor = { next: undefined }) =>
+      await readRound(redis, keys.unconfirmed, cursor, { most, latestMs: await redis.timeMs() }),
     async settle(run, settlement) {
       const [kind, labelState, doubts] = await redis.script(
         'settle-label',
@@ -61,7 +58,7 @@ export function createLabelRecords(redis: RedisConnection, options: LabelRecords
         : { kind: 'moved-on' };
     },
     forget: async (run) => {
-      await redis.read('forget label', (client) => client.zrem(keys.unconfirmed, run));
+      await redis.script('forget-label', [keys.run(run), keys.unconfirmed], [run, keys.ticket('')]);
     },
   };
 }

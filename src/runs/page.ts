@@ -60,26 +60,16 @@ async function newest(
   most: number,
   before: Cursor | undefined,
 ): Promise<Cursor[]> {
-  const found = await redis.read('read lists', async (client) => {
-    // All lists in one moment: what moves from one to another is in exactly one of them.
-    const look = client.multi();
-    for (const list of lists) {
-      if (before !== undefined) look.zrevrangebyscore(list, before.atMs, before.atMs, 'WITHSCORES');
-      const from = before === undefined ? '+inf' : `(${before.atMs}`;
-      look.zrevrangebyscore(list, from, '-inf', 'WITHSCORES', 'LIMIT', 0, most);
-    }
-    return ((await look.exec()) ?? []).flatMap(([error, reply]) => {
-      if (error !== null) throw error;
-      return cursorsIn(reply as readonly string[]);
-    });
-  });
+  const found = await redis.script('list-newest', lists, [most, before?.atMs ?? '']);
   return found
+    .flatMap((list) => cursorsIn(list as readonly string[]))
     .filter((cursor) => before === undefined || newestFirst(before, cursor) < 0)
     .sort(newestFirst)
     .slice(0, most);
 }
 
-function cursorsIn(flat: readonly string[]): Cursor[] {
+/** From what Redis answers to `WITHSCORES`. */
+export function cursorsIn(flat: readonly string[]): Cursor[] {
   return flat.flatMap((id, i) => (i % 2 === 0 ? [{ id, atMs: Number(flat[i + 1]) }] : []));
 }
 

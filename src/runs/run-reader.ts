@@ -3,6 +3,7 @@ import { type AttemptRecord, RUN_STATES, type Run, type RunState } from '../doma
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Page, type PageQuestion, readPage } from './page.ts';
+import { type RoundCursor, readRound } from './rounds.ts';
 import { attemptsOf, runOf } from './run-record.ts';
 
 export interface RunReader {
@@ -11,8 +12,14 @@ export interface RunReader {
   ofTicket(ticket: TicketKey): Promise<Run | undefined>;
   /** Whether the run is its ticket's current or last one. */
   isCurrent(run: Run): Promise<boolean>;
-  /** Runs in a state, those longest in it first; `minAgeMs` leaves out the ones that entered it later than that. */
-  inState(state: RunState, options: { readonly most: number; readonly minAgeMs?: number }): Promise<Run[]>;
+  /**
+   * Runs in a state, those longest in it first; `minAgeMs` leaves out the ones that entered it later than that. With a
+   * `cursor` those that come after the ones it has shown.
+   */
+  inState(
+    state: RunState,
+    options: { readonly most: number; readonly minAgeMs?: number; readonly cursor?: RoundCursor },
+  ): Promise<Run[]>;
   /** Those that entered their state last come first. */
   list(
     page: PageQuestion & { readonly state?: RunState | undefined; readonly project?: string | undefined },
@@ -37,11 +44,9 @@ export function createRunReader(redis: RedisConnection): RunReader {
       return id === null ? undefined : await get(id);
     },
     isCurrent: async (run) => (await idOf(run.ticket)) === run.id,
-    async inState(state, { most, minAgeMs = 0 }) {
+    async inState(state, { most, minAgeMs = 0, cursor = { next: undefined } }) {
       const latestMs = (await redis.timeMs()) - minAgeMs;
-      const ids = await redis.read('list runs', (client) =>
-        client.zrangebyscore(keys.runs(state), '-inf', latestMs, 'LIMIT', 0, most),
-      );
+      const ids = await readRound(redis, keys.runs(state), cursor, { most, latestMs });
       const runs = await Promise.all(ids.map(get));
       return runs.filter((run): run is Run => run?.state === state);
     },

@@ -133,7 +133,8 @@ function recoveryFindings(recoveringMs: number): Finding[] {
         {
           code: 'recovering',
           severity: 'warning',
-          text: `Redis lost data or was replaced: repair waits ${Math.ceil(recoveringMs / 1000)} s for live workers to report.`,
+          // An empty Redis that nobody has ever written to looks just like one that has lost everything.
+          text: `Redis is new, lost data or was replaced: repair waits ${Math.ceil(recoveringMs / 1000)} s for live workers to report.`,
         },
       ];
 }

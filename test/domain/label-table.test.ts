@@ -5,36 +5,8 @@ import { judge } from '../../src/domain/eligibility.ts';
 import { decideLabel, type LabelAction, MOST_DOUBTS } from '../../src/domain/label-table.ts';
 import { LIFECYCLES, type Lifecycle, lifecycleLabel, lifecyclesOf } from '../../src/domain/lifecycle.ts';
 import type { Project } from '../../src/domain/project.ts';
-import {
-  isTerminal,
-  type LabelState,
-  projectionOf,
-  RUN_STATES,
-  type Run,
-  type RunState,
-} from '../../src/domain/run.ts';
-
-const runIn = (state: RunState, labelState: LabelState = 'unconfirmed', labelDoubts = 0): Run => ({
-  id: 'run',
-  ticket: 'ticket',
-  ticketId: '1',
-  display: 'org/api#1',
-  url: '',
-  project: 'api',
-  platform: 'github',
-  trigger: 'poll',
-  state,
-  fence: 1,
-  turn: 1,
-  attempt: 0,
-  attemptFence: 0,
-  interrupted: 0,
-  takes: 0,
-  labelState,
-  labelDoubts,
-  createdAtMs: 0,
-  sinceMs: 0,
-});
+import { isTerminal, type LabelState, projectionOf, RUN_STATES, type Run } from '../../src/domain/run.ts';
+import { runIn } from './runs.ts';
 
 const PEOPLE = ['bug', 'agent-smith', 'agent-smith:mine'];
 

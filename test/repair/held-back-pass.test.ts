@@ -23,6 +23,7 @@ test('a pass that is held back at the reserve goes on from there when the window
       catalog: () => house.catalog,
       platformOf: () => house.platform,
       recoveringMs: () => 0,
+      mayAdopt: () => true,
       log: silentLog,
       onRepair: async () => {},
     },

@@ -6,10 +6,22 @@ import { silentLog } from '../support/house.ts';
 import { until } from '../support/until.ts';
 import { termOf } from './terms.ts';
 
-const INTERVALS = { staleScanMs: 5, reconcileScanMs: 5, projectionScanMs: 5, platformPassMs: 60_000 };
+const INTERVALS = {
+  staleScanMs: 5,
+  reconcileScanMs: 5,
+  projectionScanMs: 5,
+  platformPassMs: 60_000,
+  retentionScanMs: 60_000,
+};
 
-function loops(options: { readonly recoveringMs?: () => number; readonly failing?: string } = {}) {
-  const passes = { staleJobs: 0, enqueued: 0, deadClaims: 0, projection: 0, orphanedLabels: 0 };
+interface LoopOptions {
+  readonly recoveringMs?: () => number;
+  readonly incarnation?: () => string;
+  readonly failing?: string;
+}
+
+function loops(options: LoopOptions = {}) {
+  const passes = { staleJobs: 0, enqueued: 0, deadClaims: 0, projection: 0, orphanedLabels: 0, retention: 0 };
   const counted = (name: keyof typeof passes): Pass => {
     return async () => {
       passes[name] += 1;
@@ -23,7 +35,9 @@ function loops(options: { readonly recoveringMs?: () => number; readonly failing
       deadClaims: counted('deadClaims'),
       projection: counted('projection'),
       orphanedLabels: counted('orphanedLabels'),
+      retention: counted('retention'),
       recoveringMs: options.recoveringMs ?? (() => 0),
+      incarnation: options.incarnation ?? (() => 'first'),
       log: silentLog,
     },
     INTERVALS,
@@ -39,7 +53,7 @@ test('every loop runs at the start of the term and again, and all end with the t
     'each has passed',
     () => Math.min(passes.staleJobs, passes.enqueued, passes.deadClaims, passes.projection) > 2,
   );
-  expect(passes.orphanedLabels).toBe(1);
+  expect(passes).toMatchObject({ orphanedLabels: 1, retention: 1 });
   term.lose();
   await over;
 });
@@ -50,10 +64,30 @@ test('during recovery only labels are written: nobody is declared dead, nothing 
   const term = termOf();
   const over = housekeeping(term);
   await until('labels were looked at', () => passes.projection > 3);
-  expect(passes).toMatchObject({ staleJobs: 0, enqueued: 0, deadClaims: 0, orphanedLabels: 0 });
+  expect(passes).toMatchObject({ staleJobs: 0, enqueued: 0, deadClaims: 0, orphanedLabels: 0, retention: 0 });
   recovering = 0;
   // The platform pass as well, and not a whole interval later.
   await until('all go on', () => passes.staleJobs > 0 && passes.enqueued > 0 && passes.orphanedLabels > 0);
+  term.lose();
+  await over;
+});
+
+test('a loss of data within a term: labels are laid beside the records again when the recovery is over', async () => {
+  let recovering = 0;
+  let incarnation = 'first';
+  const { passes, housekeeping } = loops({ recoveringMs: () => recovering, incarnation: () => incarnation });
+  const term = termOf();
+  const over = housekeeping(term);
+  await until('the term has begun', () => passes.orphanedLabels === 1);
+  [recovering, incarnation] = [6_000, 'second'];
+  const before = passes.projection;
+  await until('labels were looked at', () => passes.projection > before + 3);
+  expect(passes).toMatchObject({ orphanedLabels: 1, retention: 1 });
+  recovering = 0;
+  await until('the platform pass has come again', () => passes.orphanedLabels === 2);
+  const after = passes.staleJobs;
+  await until('time has passed', () => passes.staleJobs > after + 3);
+  expect(passes.orphanedLabels).toBe(2);
   term.lose();
   await over;
 });

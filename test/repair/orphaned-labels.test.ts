@@ -21,6 +21,7 @@ beforeEach(async () => {
 
 interface PassOptions {
   readonly recoveringMs?: () => number;
+  readonly mayAdopt?: (source: string) => boolean;
   readonly platform?: TicketPlatform;
   readonly listingDeadlineMs?: number;
 }
@@ -33,6 +34,7 @@ function orphanedLabels(options: PassOptions = {}) {
       catalog: () => house.catalog,
       platformOf: () => options.platform ?? house.platform,
       recoveringMs: options.recoveringMs ?? (() => 0),
+      mayAdopt: options.mayAdopt ?? (() => true),
       log: silentLog,
       onRepair: async ({ kind, ticket, outcome }) => {
         told.push(`${ticket.split('~').at(-1)} ${kind} ${outcome}`);

@@ -7,7 +7,6 @@ import {
   type NewDelivery,
   type Settlement,
 } from '../../src/runs/delivery-records.ts';
-import { DELIVERY_TTL_MS } from '../../src/runs/retention.ts';
 import { FAST, openRooms, type Rooms } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -23,7 +22,7 @@ beforeEach(async () => {
     redisUrl: redis.url,
   });
   onTestFinished(rooms.close);
-  records = createDeliveryRecords(rooms.redis, { inboxLeaseMs: LEASE_MS, inboxScanMs: FAST.inboxScanMs });
+  records = createDeliveryRecords(rooms.redis, { ...FAST, inboxLeaseMs: LEASE_MS });
 });
 
 function neverAsked(): never {
@@ -162,7 +161,7 @@ test('an event that arrives while its ticket is being looked at makes it due onc
 });
 
 test('a taker that dies leaves a lease that ends; when it comes back after all it takes nothing from its successor', async () => {
-  const hasty = createDeliveryRecords(rooms.redis, { inboxLeaseMs: 1, inboxScanMs: 1 });
+  const hasty = createDeliveryRecords(rooms.redis, { ...FAST, inboxLeaseMs: 1, inboxScanMs: 1 });
   await records.accept(deliveryOf('d1'));
   const [late] = await hasty.take(10);
   if (late === undefined) throw new Error('nothing was due');
@@ -176,7 +175,7 @@ test('a taker that dies leaves a lease that ends; when it comes back after all i
 });
 
 test('what one taker has settled, another one that had it too cannot settle otherwise, nor what has come again', async () => {
-  const hasty = createDeliveryRecords(rooms.redis, { inboxLeaseMs: 1, inboxScanMs: 1 });
+  const hasty = createDeliveryRecords(rooms.redis, { ...FAST, inboxLeaseMs: 1, inboxScanMs: 1 });
   await records.accept(deliveryOf('d1'));
   const [late] = await hasty.take(10);
   if (late === undefined) throw new Error('nothing was due');
@@ -391,11 +390,11 @@ test('a ticket that is due for nothing is forgotten', async () => {
 
 test('records are kept for a fortnight', async () => {
   const { delivery, deliveries } = rooms.redis.keys;
-  const longAgo = (await rooms.redis.timeMs()) - DELIVERY_TTL_MS - 1;
+  const longAgo = (await rooms.redis.timeMs()) - FAST.deliveryTtlMs - 1;
   await redis.client.zadd(deliveries, String(longAgo), 'of long ago');
   await records.accept(deliveryOf('d1'));
   expect(await redis.client.zrange(deliveries, '0', '-1')).toEqual(['github:api.1:d1']);
-  expect(await redis.client.pttl(delivery('github:api.1:d1'))).toBeGreaterThan(DELIVERY_TTL_MS - 60_000);
+  expect(await redis.client.pttl(delivery('github:api.1:d1'))).toBeGreaterThan(FAST.deliveryTtlMs - 60_000);
 });
 
 test('every project that a delivery reaches is known to be heard of', async () => {

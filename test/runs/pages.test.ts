@@ -1,5 +1,5 @@
 /** Lists of runs, the newest first, a page at a time. */
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { RUN_STATES, type RunState } from '../../src/domain/run.ts';
 import type { Cursor } from '../../src/runs/page.ts';
 import { type House, openHouse } from '../support/house.ts';
@@ -54,6 +54,13 @@ test('what arrives between two pages is on neither of the later ones, and moves 
     ['run-3', 'run-2'],
     ['run-1', 'run-0'],
   ]);
+});
+
+test('lists are read also while Redis is out of memory: that is when people look', async () => {
+  await write('a', 'queued', 1);
+  onTestFinished(() => void redis.client.config('SET', 'maxmemory', '0'));
+  await redis.client.config('SET', 'maxmemory', '1');
+  expect(await pages({ most: 5 })).toEqual([['a']]);
 });
 
 test('by state and by project; what a list names and the record does not say is left out', async () => {

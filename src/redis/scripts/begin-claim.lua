@@ -31,13 +31,13 @@ if current then
 end
 
 local insist = ARGV[8] == '1'
-if not insist and tonumber(ticket[5] or 0) > now then return {'backing-off', ticket[5]} end
+if not insist and tonumber(ticket[5] or 0) > now then return {'backing-off', ticket[5]} end -- guard: back-off
 
 local recent = {}
 for start in string.gmatch(ticket[4] or '', '%d+') do
   if tonumber(start) > now - tonumber(ARGV[7]) then recent[#recent + 1] = start end
 end
-if not insist and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end
+if not insist and not takeover and #recent >= tonumber(ARGV[6]) then return {'too-many-runs', #recent} end -- guard: too-many-runs
 
 if looking then
   if redis.call('EXISTS', KEYS[2]) == 1 then return {'contended', takeover and current or ''} end

@@ -5,9 +5,9 @@
 -- ARGV  1 run id   2 fence   3 terminal state   4 reason   5 output tail   6 output TTL ms   7 run TTL ms
 --       8 ticket TTL ms   9 label due in ms   10 '1' = only if the heartbeat is missing   11 how the attempt ended
 -- Returns {'finished'} | {'superseded'} | {'alive'}
-local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence', 'attempt')
 -- The answer to the first time was lost: the same attempt says the same once more.
-if seen[1] == ARGV[3] and seen[2] == ARGV[2] then return {'finished'} end
+if seen[1] == ARGV[3] and seen[2] == ARGV[2] then return {'finished'} end -- guard: said-twice
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
 if ARGV[10] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
 local now = now_ms()
@@ -15,7 +15,7 @@ close_attempt(KEYS[1], now, ARGV[11], ARGV[4])
 redis.call('HSET', KEYS[1], 'state', ARGV[3], 'reason', ARGV[4], 'endedAtMs', int(now), 'sinceMs', int(now),
   'labelState', 'unconfirmed')
 if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end
-redis.call('DEL', KEYS[3])
+stop_beating(KEYS[3], ARGV[1], seen[3], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('PEXPIRE', KEYS[2], ARGV[8])
 redis.call('ZREM', KEYS[5], ARGV[1])

@@ -5,7 +5,7 @@
 -- ARGV  1 run id   2 fence of the judged attempt   3 '1' = only if the heartbeat is missing   4 '1' = interrupted
 --       5 reason   6 label due in ms
 -- Returns {'handed-back', turn} | {'superseded'} | {'alive'}
-local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence', 'attempt')
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
 if ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
 local now = now_ms()
@@ -16,7 +16,7 @@ close_attempt(KEYS[1], now, ARGV[4] == '1' and 'interrupted' or 'failed', ARGV[5
 redis.call('HSET', KEYS[1], 'state', 'queued', 'attemptFence', int(fence), 'reason', ARGV[5], 'takes', 0,
   'queuedAtMs', int(now), 'sinceMs', int(now), 'labelState', 'unconfirmed')
 redis.call('HDEL', KEYS[1], 'worker')
-redis.call('DEL', KEYS[3])
+stop_beating(KEYS[3], ARGV[1], seen[3], ARGV[2])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZADD', KEYS[5], int(now), ARGV[1])
 redis.call('ZADD', KEYS[6], int(now + tonumber(ARGV[6])), ARGV[1])

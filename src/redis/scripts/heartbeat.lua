@@ -7,13 +7,14 @@
 local mine = tonumber(ARGV[3])
 local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence', 'cancelRequested')
 local newest = tonumber(redis.call('HGET', KEYS[2], 'fence') or 0)
-if seen[1] and tonumber(seen[2]) == mine and redis.call('HGET', KEYS[2], 'run') == ARGV[1] then
-  if seen[1] ~= 'running' then return {'superseded'} end
+-- An end is the last word on a run, also one that an earlier attempt has told after Redis had forgotten this one.
+if has_ended(seen[1]) then return {'superseded'} end -- guard: ended
+if seen[1] == 'running' and tonumber(seen[2]) == mine and redis.call('HGET', KEYS[2], 'run') == ARGV[1] then
   -- PEXPIRE works when Redis is out of memory, SET does not; so SET only when there is nothing to extend.
   if redis.call('PEXPIRE', KEYS[3], ARGV[4]) == 0 then
     redis.call('SET', KEYS[3], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
   end
   return {'ok', seen[3] or ''}
 end
-if newest > mine then return {'superseded'} end
+if newest > mine then return {'superseded'} end -- guard: newer-fence
 return {'unknown'}

@@ -25,13 +25,25 @@ end
 -- Milliseconds until Redis may be trusted again after it lost data; 0 = now; -1 = nobody has looked yet.
 local function recovering_ms(incarnation_key, wait_ms, now)
   local since = redis.call('HGET', incarnation_key, 'since')
-  if not since then return -1 end
+  if not since then return -1 end -- guard: unknown-server
   return math.max(0, tonumber(since) + wait_ms - now)
 end
 
 -- A hash as a flat list, the form in which records travel to TypeScript.
 local function record(key)
   return redis.call('HGETALL', key)
+end
+
+local function has_ended(state)
+  return state == 'completed' or state == 'failed' or state == 'cancelled'
+end
+
+-- Takes an attempt's heartbeat away. The ticket may have another run by now whose worker beats there: after a failover an
+-- earlier run may be back that had ended.
+local function stop_beating(heartbeat_key, run, attempt, fence)
+  local mine = run .. ':' .. attempt .. ':' .. fence
+  if redis.call('GET', heartbeat_key) ~= mine then return end -- guard: own-heartbeat
+  redis.call('DEL', heartbeat_key)
 end
 
 -- Puts the attempt that has just ended on its run's record: while it was at work it was the run's own `attempt`, `worker`

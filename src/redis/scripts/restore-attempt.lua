@@ -1,12 +1,14 @@
 -- Redis lost what it knew of a running attempt: its worker writes ticket, run and attempt again from memory, unless a
--- newer fence is there.
+-- newer fence is there or the run has ended. It may be back in any earlier state, and goes off that state's list.
 --
 -- KEYS  1 run   2 ticket   3 heartbeat   4 runs:queued   5 runs:running   6 runs:unconfirmed
+--       7 runs:received
 -- ARGV  1 run id   2 attempt   3 fence   4 TTL ms   5 label due in ms   6 ticket TTL ms   7.. field, value, ... of the run
 -- Returns {'restored'} or {'superseded'}
-if tonumber(redis.call('HGET', KEYS[2], 'fence') or 0) > tonumber(ARGV[3]) then return {'superseded'} end
+if tonumber(redis.call('HGET', KEYS[2], 'fence') or 0) > tonumber(ARGV[3]) then return {'superseded'} end -- guard: newer-fence
 local now = now_ms()
 local older = redis.call('HMGET', KEYS[1], 'state', 'attempt')
+if has_ended(older[1]) then return {'superseded'} end -- guard: ended
 -- An earlier attempt that still seems to be at work has ended; only how, Redis has lost.
 if older[1] == 'running' and older[2] ~= ARGV[2] then close_attempt(KEYS[1], now, 'superseded', 'redis lost how it ended') end
 for i = 7, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
@@ -16,6 +18,7 @@ redis.call('HSET', KEYS[2], 'run', ARGV[1], 'fence', ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 redis.call('SET', KEYS[3], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
 redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('ZREM', KEYS[7], ARGV[1])
 redis.call('ZADD', KEYS[5], int(now), ARGV[1])
 redis.call('ZADD', KEYS[6], int(now + tonumber(ARGV[5])), ARGV[1])
 return {'restored'}

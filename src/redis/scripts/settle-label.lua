@@ -30,8 +30,7 @@ if what == 'refused' then
   -- A refusal of an earlier state says nothing about this one.
   local first = tonumber(seen[3] or 0)
   if first < tonumber(ARGV[3]) then first = now end
-  local ended = seen[1] == 'completed' or seen[1] == 'failed' or seen[1] == 'cancelled'
-  if ended and now - first >= tonumber(ARGV[9]) then what = 'unwritable' end
+  if has_ended(seen[1]) and now - first >= tonumber(ARGV[9]) then what = 'unwritable' end
   -- Pauses grow with the time that the platform has refused.
   local pause = math.min(math.max((now - first) / 2, tonumber(ARGV[7])), tonumber(ARGV[8]))
   due = now + math.max(pause, tonumber(ARGV[6]))
