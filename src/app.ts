@@ -7,6 +7,7 @@
  */
 import { openApiDesk } from './app/api.ts';
 import { openClaims, reportLoop } from './app/claims.ts';
+import { watchConfigDrift } from './app/config-drift.ts';
 import { openHousekeeping } from './app/housekeeping.ts';
 import { createKnownProjects } from './app/known-projects.ts';
 import { openMissedRecovery } from './app/missed.ts';
@@ -25,7 +26,10 @@ import { createFindings, type Findings } from './foundation/findings.ts';
 import { sleep } from './foundation/loop.ts';
 import { takesWebhooks } from './ingress/missed/missed-plan.ts';
 import { createPollers, type Pollers } from './ingress/polls/pollers.ts';
+import { reportReplication } from './redis/replication.ts';
 import { watchServerSettings } from './redis/server-settings.ts';
+import { watchWrites } from './redis/write-watch.ts';
+import { createForeignLabels } from './repair/foreign-labels.ts';
 import { type ApiDesk, apiRoutes } from './server/api.ts';
 import type { HealthFacts } from './server/health.ts';
 import { createMetrics } from './server/metrics.ts';
@@ -57,7 +61,14 @@ export function createApp(options: AppOptions): App {
   let loadedAtMs = Date.now();
   let draining = false;
   const metrics = createMetrics(() => state.gauges());
-  const stores = openStores({ ...options, config: () => config });
+  const stores = openStores({
+    ...options,
+    config: () => config,
+    onReplicaWait: (isConfirmed) => {
+      reportReplication(findings, isConfirmed);
+      metrics.replicaWait({ result: isConfirmed ? 'confirmed' : 'unconfirmed' });
+    },
+  });
   const projects = createKnownProjects({
     learnSecret: options.redactor.learn,
     limitsOf: stores?.limitsOf,
@@ -73,7 +84,7 @@ export function createApp(options: AppOptions): App {
   });
   const ownListener = listenerOf(options.config);
   const webhooks = webhookRoutes(
-    { receiver: () => side?.webhooks.receiver, log },
+    { receiver: () => side?.webhooks.receiver, leaving: () => draining, log },
     { path: ownListener?.path ?? '/webhook' },
   );
   const listener =
@@ -225,9 +236,19 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
   );
   const webhooks = openWebhooks(options, shared, { stores, claims, claimSignal: ending.signal });
   const missed = openMissedRecovery(options, shared, { stores, receiver: webhooks.receiver });
-  const workSite = openWorkSite(options, shared, stores);
+  const foreignLabels = createForeignLabels(
+    { catalog: projects.withRemoved, incarnation: redis.incarnation, findings },
+    timing,
+  );
+  const workSite = openWorkSite(options, shared, stores, foreignLabels.seen);
   const recoveringMs = (): number => redis.recoveringMs(timing.recoveryRepairMs);
-  const housekeeping = openHousekeeping(options, shared, { stores, claims, labels: workSite.labels, recoveringMs });
+  const housekeeping = openHousekeeping(options, shared, {
+    stores,
+    claims,
+    labels: workSite.labels,
+    foreignLabels,
+    recoveringMs,
+  });
 
   const poll = async (term: Term): Promise<void> => void (await Promise.all([pollers.lead(term), missed.lead(term)]));
   const canTake = (): boolean => listenerUp() && projects.current().projects.some(takesWebhooks);
@@ -240,7 +261,7 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
   const desk = openApiDesk({ config, projects, stores, claims, leases, timing, ending: ending.signal });
   const leading = new AbortController();
   let terms: Promise<void>[] = [];
-  let noting: Promise<void> = Promise.resolve();
+  let noting: Promise<unknown> = Promise.resolve();
 
   return {
     stores,
@@ -252,7 +273,12 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
     recoveringMs,
     start() {
       webhooks.start();
-      noting = keepNoting({ listening: stores.listening, canTake, log }, timing, ending.signal);
+      const noted = { board: stores.configBoard, instance, hash: () => config().catalog.hash };
+      noting = Promise.all([
+        keepNoting({ listening: stores.listening, canTake, log }, timing, ending.signal),
+        watchConfigDrift({ ...noted, findings, log }, timing, ending.signal),
+        watchWrites(redis, { findings, log }, timing, ending.signal),
+      ]);
       terms = leaders.map((leader) => leader.run(leading.signal));
     },
     async stopWork() {

@@ -1,8 +1,10 @@
 /** The worker of a replica: takes turns from the queue and runs their commands under the guard. */
+import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { sleep, within } from '../foundation/loop.ts';
 import { createLabelWriter, type LabelWriter } from '../labels/label-writer.ts';
 import { createRunConsumer } from '../queue/run-queue.ts';
+import { createEndedAttempts } from '../worker/ended-attempts.ts';
 import { createGuard } from '../worker/guard/guard.ts';
 import { createCommandRunner } from '../worker/runners/command-runner.ts';
 import { createTurnProcessor, type OpenedRunner } from '../worker/turn-processor.ts';
@@ -25,7 +27,12 @@ export interface WorkSite {
   close(patienceMs: number): Promise<void>;
 }
 
-export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores): WorkSite {
+export function openWorkSite(
+  options: AppOptions,
+  shared: Shared,
+  stores: Stores,
+  onContradicted: (run: Run) => void,
+): WorkSite {
   const { timing, log } = options;
   const { config, projects, findings, metrics } = shared;
   const { agent } = config();
@@ -40,6 +47,7 @@ export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores
       findings,
       log,
       onConfirmed: (run) => metrics.labelConfirmed({ state: run.state, lagMs: Date.now() - run.sinceMs }),
+      onContradicted,
     },
     timing,
   );
@@ -51,6 +59,12 @@ export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores
     const { timeoutMs, maxAttempts, ...command } = opened.spec;
     return { ok: true, timeoutMs, maxAttempts, start: (request) => commandRunner.start({ ...request, command }) };
   };
+  const ended = createEndedAttempts(
+    { records: stores.attemptRecords, runs: stores.runs, incarnation: stores.redis.incarnation, log },
+    timing,
+  );
+  const closing = new AbortController();
+  const keepingEnds = ended.keep(closing.signal);
   const processor = createTurnProcessor(
     {
       ...known,
@@ -59,12 +73,17 @@ export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores
       queue: stores.queue,
       labels,
       decisions: stores.decisions,
+      redis: {
+        refused: () => stores.redis.status().refused,
+        recovering: () => stores.redis.recoveringMs(timing.recoveryStartsMs) > 0,
+      },
       log,
       onStarted: ({ platform, attempt, deliveredAtMs, startedAtMs }) => {
         if (attempt !== 1 || deliveredAtMs === undefined || startedAtMs === undefined) return;
         metrics.deliveryStarted({ platform, latencyMs: startedAtMs - deliveredAtMs });
       },
       onEnded: (run, end) => {
+        ended.remember(run, end);
         if (end.kind !== 'finished') return;
         metrics.runEnded({
           project: run.project,
@@ -98,6 +117,8 @@ export function openWorkSite(options: AppOptions, shared: Shared, stores: Stores
     },
     giveUp: () => processor.giveUp(),
     async close(patienceMs) {
+      closing.abort();
+      await keepingEnds;
       await guard.close();
       await within(patienceMs, async () => {
         await Promise.all([consumer.close(), stores.queue.close()]).catch((error: unknown) => {

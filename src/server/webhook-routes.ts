@@ -12,6 +12,8 @@ import { type BodyLimits, type BodyRefusal, createHeldBodies } from './held-bodi
 export interface WebhookRoutesDeps {
   /** Undefined without Redis: nothing can be kept. */
   readonly receiver: () => Pick<DeliveryReceiver, 'receive'> | undefined;
+  /** Whether this replica is about to close, and others take what comes later; default: never. */
+  readonly leaving?: () => boolean;
   readonly log: Log;
 }
 
@@ -58,6 +60,9 @@ export function webhookRoutes(deps: WebhookRoutesDeps, options: WebhookRoutesOpt
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { status, json } = await receive(request);
     if (status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
+    // A sender that keeps its connection goes on with it, whatever balancers have been told: closed in the moment of its next
+    // delivery, it would lose that one.
+    if (deps.leaving?.() === true) void reply.header('connection', 'close');
     return await reply.code(status).send(json);
   };
 

@@ -33,10 +33,10 @@ export type Receiver = NonNullable<ReturnType<WebhookRoutesDeps['receiver']>>;
 /** The routes on a server of their own. Both are closed with the test. */
 export async function openRoutes(
   receiver: Receiver | undefined,
-  options: Partial<WebhookRoutesOptions> = {},
+  { leaving = () => false, ...options }: Partial<WebhookRoutesOptions & WebhookRoutesDeps> = {},
 ): Promise<Door> {
   const app = createHttpApp();
-  webhookRoutes({ receiver: () => receiver, log: silentLog }, { path: '/webhook', ...options })(app);
+  webhookRoutes({ receiver: () => receiver, leaving, log: silentLog }, { path: '/webhook', ...options })(app);
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(() => app.close());
   return doorOf(Number(new URL(origin).port));

@@ -470,3 +470,15 @@ describe('a request', () => {
     expect(statusesIn(await answersOn(connection))).toEqual([202]);
   });
 });
+
+test('a replica that leaves answers once more on each connection, and then it is over: no delivery meets a door that shuts', async () => {
+  let leaving = false;
+  const { socket } = await openRoutes(always(ACCEPTED), { leaving: () => leaving });
+  const line = await socket();
+  const said = answersOn(line);
+  line.write(rawPost('/webhook/github', '{}'));
+  await once(line, 'data');
+  leaving = true;
+  line.write(rawPost('/webhook/github', '{}'));
+  expect(statusesIn(await said)).toEqual([202, 202]);
+});

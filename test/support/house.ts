@@ -3,7 +3,6 @@
  * by one factor. `openRooms` knows no platform; `openHouse` is what most tests want, one project on an emulated GitHub,
  * closed when the test is over.
  */
-import { onTestFinished } from 'vitest';
 import { createTicketClaimService, type TicketClaimService } from '../../src/claims/ticket-claim-service.ts';
 import type { Catalog, Pipeline, Project } from '../../src/domain/project.ts';
 import { ticketKey } from '../../src/domain/ticket.ts';
@@ -26,6 +25,7 @@ import { createDecisionLog, type DecisionLog } from '../../src/runs/decision-log
 import { createDeliveryRecords, type DeliveryRecords } from '../../src/runs/delivery-records.ts';
 import { createLabelRecords, type LabelRecords } from '../../src/runs/label-records.ts';
 import { createRunReader, type RunReader } from '../../src/runs/run-reader.ts';
+import { type Scope, thisTest } from './scope.ts';
 
 export const TOKEN = 'ghp_a-secret-of-the-tests';
 export const REPOSITORY = 'org/api';
@@ -70,6 +70,8 @@ export interface HouseOptions extends RoomsOptions {
   readonly policy?: string;
   /** Of the one credential; default: kept in memory. */
   readonly limits?: RateLimits;
+  /** Whose house it is; default: the test that runs alone. */
+  readonly scope?: Scope;
 }
 
 export interface House extends Rooms {
@@ -84,19 +86,20 @@ export interface House extends Rooms {
   labelsOf(id: string | number): readonly string[];
 }
 
-export async function startHub(): Promise<GitHubEmulator> {
+export async function startHub(scope: Scope = thisTest): Promise<GitHubEmulator> {
   const hub = createGitHubEmulator({
     tokens: { bot: { token: TOKEN, login: 'smith-bot' } },
     repositories: [REPOSITORY, 'org/other'],
     rateLimit: { limit: 1_000_000 },
   });
   await hub.start();
-  onTestFinished(() => hub.close());
+  scope.onTestFinished(() => hub.close());
   return hub;
 }
 
 export async function openHouse(options: HouseOptions): Promise<House> {
-  const hub = options.hub ?? (await startHub());
+  const { scope = thisTest } = options;
+  const hub = options.hub ?? (await startHub(scope));
   const project = plainProject(hub);
   const limits = options.limits ?? createRateLimits();
   const transport = createTransport({ credentialId: 'bot', origin: hub.url, limits });
@@ -110,7 +113,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   };
   const catalog = catalogOf(options.projects?.(project) ?? [project], [plainPipeline('fix-bug', options.policy)]);
   const rooms = await openRooms(catalog, platformOf, options);
-  onTestFinished(rooms.close);
+  scope.onTestFinished(rooms.close);
   return {
     ...rooms,
     hub,
@@ -154,7 +157,7 @@ export async function openRooms(
   const claimRecords = createClaimRecords(redis, { ...timing, mostRunsPerDay: () => options.mostRunsPerDay ?? 1_000 });
   const attemptRecords = createAttemptRecords(redis, timing);
   const labelRecords = createLabelRecords(redis, timing);
-  const decisions = createDecisionLog(redis);
+  const decisions = createDecisionLog(redis, timing);
   const runs = createRunReader(redis);
   const findings = createFindings();
   const shared = { catalog: () => catalog, platformOf, log: silentLog };

@@ -8,11 +8,14 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
 import type { GitHubEmulator } from '../../src/emulators/github/github-emulator.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { REPOSITORY, TOKEN } from './house.ts';
+import { type Scope, thisTest } from './scope.ts';
 import { until } from './until.ts';
+
+/** A process starts in half a second; many at once, on a machine that does a lot else, take their time. */
+const START_MS = 45_000;
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -20,6 +23,7 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 export interface LedgerLine {
   /** `overlap`: another process of the same ticket was alive when this one started. */
   readonly event: 'start' | 'end' | 'overlap';
+  readonly project: string;
   readonly ticket: string;
   readonly run: string;
   readonly attempt: string;
@@ -37,7 +41,8 @@ export interface Site {
 }
 
 export interface SiteOptions {
-  readonly hub: GitHubEmulator;
+  /** Watched by the one project that there is, unless `projects` says otherwise. */
+  readonly hub?: GitHubEmulator;
   /** Undefined starts the replicas without REDIS_URL. */
   readonly redisUrl: string | undefined;
   /** Shell lines between the start and the end entry of the ledger; `$TICKET` and `$RUN` are set. Default: nothing. */
@@ -48,6 +53,8 @@ export interface SiteOptions {
   readonly yaml?: string;
   /** Replaces the `projects:` section. */
   readonly projects?: string;
+  /** Whose site it is; default: the test that runs alone. */
+  readonly scope?: Scope;
 }
 
 export interface ReplicaOptions {
@@ -95,8 +102,9 @@ export interface HealthView {
 }
 
 export async function openSite(options: SiteOptions): Promise<Site> {
+  const { scope = thisTest } = options;
   const dir = await mkdtemp(path.join(os.tmpdir(), 'agent-smith-site-'));
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  scope.onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const ledgerFile = path.join(dir, 'ledger.jsonl');
   await mkdir(path.join(dir, 'pipelines'));
   const script = path.join(dir, 'pipelines', 'fix-bug.sh');
@@ -112,11 +120,16 @@ export async function openSite(options: SiteOptions): Promise<Site> {
       const text = await readFile(ledgerFile, 'utf8').catch(() => '');
       return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as LedgerLine]));
     },
-    start: (replica = {}) => startReplica(config, options.redisUrl, replica),
+    start: (replica = {}) => startReplica({ config, redisUrl: options.redisUrl, scope }, replica),
   };
 }
 
-async function startReplica(config: string, redisUrl: string | undefined, options: ReplicaOptions): Promise<Replica> {
+interface Place extends Pick<SiteOptions, 'redisUrl'> {
+  readonly config: string;
+  readonly scope: Scope;
+}
+
+async function startReplica({ config, redisUrl, scope }: Place, options: ReplicaOptions): Promise<Replica> {
   const port = await freePort();
   const args = ['server', '--config', config, '--host', '127.0.0.1', '--port', String(port), ...(options.args ?? [])];
   const child = spawn(process.execPath, [MAIN, ...args, '--time-scale', String(options.timeScale ?? 0.1)], {
@@ -151,7 +164,7 @@ async function startReplica(config: string, redisUrl: string | undefined, option
     const [code, by] = await ended;
     return { code, signal: by };
   };
-  onTestFinished(async () => {
+  scope.onTestFinished(async () => {
     await end('SIGKILL');
   });
   const get = (route: string): Promise<Response> =>
@@ -170,24 +183,32 @@ async function startReplica(config: string, redisUrl: string | undefined, option
     end,
   };
   if (options.detached !== true) {
-    await until('the replica answers', async () => {
-      if (child.exitCode !== null) throw new Error(`the replica ended: ${JSON.stringify(logs)}`);
-      return await replica.health().catch(() => undefined);
-    });
+    await until(
+      'the replica answers',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the replica ended: ${JSON.stringify(logs)}`);
+        return await replica.health().catch(() => undefined);
+      },
+      START_MS,
+    );
   }
   return replica;
 }
 
 function configText({ hub, intervalSeconds = 1, yaml = '', projects }: SiteOptions): string {
+  return `projects:${projects ?? plainProject(hub, intervalSeconds)}\n${yaml}\n`;
+}
+
+function plainProject(hub: GitHubEmulator | undefined, intervalSeconds: number): string {
+  if (hub === undefined) throw new Error('a site watches a hub, or projects of its own');
   const url = hub.pageUrl(REPOSITORY);
-  const plain = `
+  return `
   api:
     source: { type: GitHub, url: ${url} }
     tickets: { type: GitHub, url: ${url}, auth: token }
     pipeline: fix-bug
     github_trigger: { pipeline_from_label: { agent-smith: fix-bug } }
     polling: { enabled: true, interval_seconds: ${intervalSeconds} }`;
-  return `projects:${projects ?? plain}\n${yaml}\n`;
 }
 
 /** Each process leaves a file with its pid while it lives, so that the next one can see whether it still does. */
@@ -196,16 +217,17 @@ function pipelineScript(ledger: string, work: string): string {
 cat > /dev/null
 TICKET="$AGENTSMITH_TICKET_ID"
 RUN="$AGENTSMITH_RUN_ID"
+LIFE='${ledger}'".$AGENTSMITH_PROJECT.$TICKET"
 note() {
-  printf '{"event":"%s","ticket":"%s","run":"%s","attempt":"%s","pid":%d}\\n' "$1" "$TICKET" "$RUN" "$AGENTSMITH_ATTEMPT" "$$" >> '${ledger}'
+  printf '{"event":"%s","project":"%s","ticket":"%s","run":"%s","attempt":"%s","pid":%d}\\n' "$1" "$AGENTSMITH_PROJECT" "$TICKET" "$RUN" "$AGENTSMITH_ATTEMPT" "$$" >> '${ledger}'
 }
-for other in '${ledger}'."$TICKET".*; do
+for other in "$LIFE".*; do
   if [ -e "$other" ] && kill -0 "\${other##*.}" 2> /dev/null; then note overlap; fi
 done
-touch '${ledger}'."$TICKET.$$"
+touch "$LIFE.$$"
 note start
 ${work}
 note end
-rm -f '${ledger}'."$TICKET.$$"
+rm -f "$LIFE.$$"
 `;
 }

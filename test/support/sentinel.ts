@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
-import { onTestFinished } from 'vitest';
 import type { EmbeddedRedis } from '../../src/redis/embedded/embedded-redis.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { startLeashed } from '../../src/redis/embedded/leashed-process.ts';
 import { startTestRedis, testRedisServer } from './redis.ts';
+import { type Scope, thisTest } from './scope.ts';
 import { until } from './until.ts';
 
 const MASTER = 'agentsmith';
@@ -23,12 +23,14 @@ export interface SentinelSetup {
   masterPort(): Promise<number>;
   /** How many connections want to hear of a failover. */
   listeners(): Promise<number>;
+  /** The second one hears nothing more of the first: what is written from now on is lost in a failover. */
+  cutReplication(): Promise<void>;
   /** Makes the second one master although the first is well; resolves when that is known. */
   failOver(): Promise<void>;
 }
 
 /** Resolves when the replica is in step and the Sentinel knows it. A dead master is replaced after about three seconds. */
-export async function startSentinel(): Promise<SentinelSetup> {
+export async function startSentinel({ onTestFinished }: Scope = thisTest): Promise<SentinelSetup> {
   // By default a master waits five seconds for further replicas before it sends its data.
   const first = await startTestRedis({ settings: ['repl-diskless-sync-delay 0'] });
   onTestFinished(() => first.stop());
@@ -83,6 +85,14 @@ export async function startSentinel(): Promise<SentinelSetup> {
     async listeners() {
       const list = (await client.call('CLIENT', 'LIST', 'TYPE', 'pubsub')) as string;
       return list.split('\n').filter((line) => line !== '').length;
+    },
+    async cutReplication() {
+      // A password that the master never asked for: it refuses every attempt to connect once more.
+      await replica.config('SET', 'masterauth', 'not-asked-for');
+      await replica.call('CLIENT', 'KILL', 'TYPE', 'master');
+      await until('the line is cut', async () =>
+        (await replica.info('replication')).includes('master_link_status:down'),
+      );
     },
     async failOver() {
       await client.call('SENTINEL', 'FAILOVER', MASTER);
