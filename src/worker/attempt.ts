@@ -4,14 +4,16 @@
  *   start runner --> beat, beat, beat ... --> runner ended --> finish | hand back | nothing (superseded)
  *
  * Invariants
- * - Nothing is written in the name of an attempt after a beat said `superseded`.
+ * - Nothing is written in the name of an attempt after a beat said `superseded`: that takes its trust.
  * - A run is handed back only after its runner is gone: `ended` says so.
+ * - What was frozen because trust had ended goes on only after an accepted beat, and that is a start like any other:
+ *   while Redis recovers from a loss of data there is none, because whoever was given the run meanwhile reports first.
  * - Beats go on until the record has taken the attempt's end, so a short outage of Redis costs nothing.
  * What a crash leaves behind: a heartbeat that expires, a guard that ends the runner before that, and a record that the
  * stale-job detector hands back.
  */
 import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
-import { now } from '../foundation/clock.ts';
+import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every, sleep } from '../foundation/loop.ts';
@@ -23,9 +25,18 @@ export interface AttemptDeps {
   readonly records: Pick<AttemptRecords, 'beat' | 'restore' | 'finish' | 'handBack'>;
   readonly handle: RunnerHandle;
   readonly trust: Trust;
+  readonly redis: RedisWitness;
   readonly log: Log;
   /** Aborts when the process must end now: what could not be recorded is left to the stale-job detector. */
   readonly giveUp: AbortSignal;
+}
+
+/** What the worker knows about its Redis beyond the answers to beats. */
+export interface RedisWitness {
+  /** Its own host refuses connections: most likely it is down for everybody. */
+  refused(): boolean;
+  /** It has lost data, or came back, so short a time ago that no attempt may start. */
+  recovering(): boolean;
 }
 
 export interface AttemptOptions {
@@ -60,7 +71,7 @@ type StopCause =
 
 /** `run` is the record as `start` made it: this is the worker's memory of the attempt. */
 export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOptions): Attempt {
-  const { records, handle, trust } = deps;
+  const { records, handle, trust, redis } = deps;
   const name: AttemptName = { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
   const log = deps.log.child({ ticket: run.ticket, run: run.id, project: run.project, attempt: run.attempt });
   const over = new AbortController();
@@ -70,6 +81,11 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     if (cause !== undefined && why.kind !== 'superseded') return;
     cause = why;
     handle.stop(why.kind);
+  };
+
+  const spare = (at: Moment): void => {
+    trust.spare(at);
+    handle.spare(at);
   };
 
   /** One beat. False when this attempt is not the record's any more. */
@@ -82,12 +98,18 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
         break;
       case 'unknown':
         log.warn({}, 'redis forgot this attempt, writing it again');
-        if (!(await records.restore(run))) return false;
-        break;
+        if (await records.restore(run)) break;
+        trust.revoke();
+        return false;
       case 'superseded':
+        trust.revoke();
         return false;
       default:
         return unreachable(reply);
+    }
+    if (!trust.trusted() && redis.recovering()) {
+      spare(sentAt);
+      return true;
     }
     trust.renew(sentAt);
     handle.beat(sentAt);
@@ -100,7 +122,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       signal: over.signal,
       onError: (error) => {
         log.warn({ error: messageOf(error), trustLeftMs: Math.round(trust.leftMs()) }, 'heartbeat not accepted');
-        if (!trust.trusted()) stop({ kind: 'trust-lost' });
+        if (redis.refused()) spare(now());
+        else if (trust.lost()) stop({ kind: 'trust-lost' });
       },
     },
     async () => {

@@ -17,7 +17,7 @@ import { PlatformError, type TicketPlatform } from '../platforms/contract.ts';
 import type { RunQueue, Turn, TurnOutcome } from '../queue/run-queue.ts';
 import type { AttemptRecords, TerminalState } from '../runs/attempt-records.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
-import { type Attempt, type AttemptEnd, superviseAttempt } from './attempt.ts';
+import { type Attempt, type AttemptEnd, type RedisWitness, superviseAttempt } from './attempt.ts';
 import type { RunnerHandle, RunnerRequest } from './runners/runner.ts';
 import { createTrust } from './trust.ts';
 
@@ -39,6 +39,7 @@ export interface TurnProcessorDeps {
   readonly queue: Pick<RunQueue, 'add'>;
   readonly labels: Pick<LabelWriter, 'project'>;
   readonly decisions: Pick<DecisionLog, 'record'>;
+  readonly redis: RedisWitness;
   readonly log: Log;
   /** An attempt has started: the run as its record shows it now. */
   readonly onStarted?: (run: Run) => void;
@@ -161,7 +162,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       'attempt started',
     );
     deps.onStarted?.(running);
-    const trust = createTrust({ trustTermMs: options.trustTermMs, startedAt });
+    const trust = createTrust({ ...options, startedAt });
     const handle = runner.start({
       run: run.id,
       attempt: running.attempt,
@@ -176,7 +177,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     });
     const supervised = superviseAttempt(
       running,
-      { records, handle, trust, log: deps.log, giveUp: stopped.signal },
+      { records, handle, trust, redis: deps.redis, log: deps.log, giveUp: stopped.signal },
       { ...options, maxAttempts: runner.maxAttempts },
     );
     attempts.add(supervised);

@@ -10,7 +10,16 @@ import { createTrust } from '../../src/worker/trust.ts';
 import { FAST, type House, openHouse, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { attemptOf, EXITED_0, openWorkerRoom, queuedRun, runningRun, runOf, scriptedRunner } from './worker-room.ts';
+import {
+  attemptOf,
+  EXITED_0,
+  openWorkerRoom,
+  QUIET_REDIS,
+  queuedRun,
+  runningRun,
+  runOf,
+  scriptedRunner,
+} from './worker-room.ts';
 
 const redis = useRedis();
 const house = (timing = FAST) => openHouse({ redisUrl: redis.url, timing });
@@ -19,25 +28,27 @@ const RARE_BEATS = { ...FAST, heartbeatMs: 60_000 };
 /** For tests that wait for the end of trust. */
 const FASTER = scaleTiming(DEFAULT_TIMING, 0.04);
 
-function supervise(site: House, run: Run, records: Partial<AttemptRecords> = {}) {
+function supervise(site: House, run: Run, records: Partial<AttemptRecords> = {}, redisSeen = QUIET_REDIS) {
   const runner = scriptedRunner();
   const giveUp = new AbortController();
   onTestFinished(() => {
     giveUp.abort();
     runner.end({ kind: 'stopped', reason: 'the test is over', outputTail: '' });
   });
+  const trust = createTrust({ ...site.timing, startedAt: now() });
   const attempt = superviseAttempt(
     run,
     {
       records: { ...site.attemptRecords, ...records },
       handle: runner.handle,
-      trust: createTrust({ trustTermMs: site.timing.trustTermMs, startedAt: now() }),
+      trust,
+      redis: redisSeen,
       log: silentLog,
       giveUp: giveUp.signal,
     },
     { ...site.timing, maxAttempts: 3 },
   );
-  return { runner, attempt, giveUp };
+  return { runner, attempt, giveUp, trust };
 }
 
 const away = async (): Promise<never> => {
@@ -196,6 +207,92 @@ test('no accepted beat for the whole trust: the runner is stopped, the run is ha
   expect(runner.stops).toEqual(['trust-lost']);
   expect(await attempt.ended).toMatchObject({ kind: 'handed-back', turn: 2, reason: 'trust-lost' });
   expect(await runOf(site, run.id)).toMatchObject({ interrupted: 1 });
+});
+
+test('Redis refuses connections for longer than the trust: the runner is spared, and goes on with the next beat', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  let outage = false;
+  const { runner, attempt, trust } = supervise(
+    site,
+    run,
+    { beat: (name) => (outage ? away() : site.attemptRecords.beat(name)) },
+    { ...QUIET_REDIS, refused: () => outage },
+  );
+  await until('a beat was accepted', () => runner.beats() > 0);
+  outage = true;
+  await until('trust has ended', () => !trust.trusted());
+  const spared = runner.spares();
+  await until('it is spared on', () => runner.spares() > spared + 2);
+  const beats = runner.beats();
+  outage = false;
+  await until('beats are accepted again', () => runner.beats() > beats);
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'completed' });
+  expect(runner.stops).toEqual([]);
+});
+
+test('trust that ended is not given back while Redis recovers: others report first', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  let outage = false;
+  let recovering = false;
+  const { runner, attempt, trust } = supervise(
+    site,
+    run,
+    { beat: (name) => (outage ? away() : site.attemptRecords.beat(name)) },
+    { refused: () => outage, recovering: () => recovering },
+  );
+  await until('a beat was accepted', () => runner.beats() > 0);
+  recovering = true;
+  const early = runner.beats();
+  await until('a trusted attempt does not care', () => runner.beats() > early);
+  outage = true;
+  await until('trust has ended', () => !trust.trusted());
+  outage = false;
+  const [beats, spares] = [runner.beats(), runner.spares()];
+  await until('beats are accepted again', () => runner.spares() > spares + 2);
+  expect(runner.beats()).toBe(beats);
+  expect(trust.leftMs()).toBe(0);
+  recovering = false;
+  await until('it goes on', () => runner.beats() > beats && trust.trusted());
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'completed' });
+  expect(runner.stops).toEqual([]);
+});
+
+test('Redis refuses no more but is not back either: the runner is stopped when that has lasted', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  let [outage, refused] = [false, true];
+  const { runner, attempt, trust } = supervise(
+    site,
+    run,
+    { beat: (name) => (outage ? away() : site.attemptRecords.beat(name)) },
+    { ...QUIET_REDIS, refused: () => refused },
+  );
+  await until('a beat was accepted', () => runner.beats() > 0);
+  outage = true;
+  await until('trust has ended', () => !trust.trusted());
+  expect(runner.stops).toEqual([]);
+  const spares = runner.spares();
+  refused = false;
+  outage = true;
+  await until('the runner is told', () => runner.stops.length > 0);
+  expect(runner.spares() - spares).toBeLessThanOrEqual(1);
+  outage = false;
+  expect(await attempt.ended).toMatchObject({ kind: 'handed-back', reason: 'trust-lost' });
+});
+
+test('a superseded attempt has no trust left, however fresh its last beat', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const { runner, attempt, trust } = supervise(site, run);
+  await until('a beat was accepted', () => runner.beats() > 0);
+  expect(trust.trusted()).toBe(true);
+  await site.attemptRecords.handBack(attemptOf(run), { onlyIfDead: false, interrupted: true, reason: 'judged dead' });
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(trust.leftMs()).toBe(0);
 });
 
 test('an outage shorter than the trust leaves the runner alone', async () => {

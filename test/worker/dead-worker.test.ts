@@ -29,7 +29,9 @@ test('a worker that is killed and one that stands still: their commands die firs
   const site = await openSite({ hub, redisUrl: redis.url, work: FIRST_UNTIL_GO, yaml: ONE_SLOT });
   const house = await openHouse({ redisUrl: redis.url, hub });
   const tickets = [1, 2].map(() => hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket);
-  const [killed, stopped] = await Promise.all([site.start(), site.start()]);
+  hub.tokens.add('stopped', { token: 'ghp_stopped' });
+  const own = { env: { GITHUB_TOKEN: 'ghp_stopped' } };
+  const [killed, stopped] = await Promise.all([site.start(), site.start(own)]);
   const first = await until('both commands run', async () => {
     const starts = await startsOf(site);
     return starts.length === 2 ? starts : undefined;
@@ -42,6 +44,7 @@ test('a worker that is killed and one that stands still: their commands die firs
 
   // Long after its attempt was given to another one.
   const histories = tickets.map((ticket) => hub.ledger.lifecycleHistory(ticket));
+  const wokeAtMs = Date.now();
   stopped.signal('SIGCONT');
   await until('the sleeper has seen that it was superseded', () =>
     stopped.logs.some(({ msg, outcome }) => msg === 'attempt ended' && outcome === 'superseded'),
@@ -50,6 +53,9 @@ test('a worker that is killed and one that stands still: their commands die firs
   expect(await overlapsOf(site)).toEqual([]);
   expect(await startsOf(site)).toHaveLength(4);
   expect(tickets.map((ticket) => hub.ledger.lifecycleHistory(ticket))).toEqual(histories);
+  const asked = hub.ledger.requests({ token: 'stopped' });
+  expect(asked.filter(({ method, atMs }) => method !== 'GET' && atMs >= wokeAtMs)).toEqual([]);
+  expect(asked.some(({ method }) => method !== 'GET')).toBe(true);
   for (const id of [1, 2]) {
     expect(await house.runs.ofTicket(house.keyOf(id))).toMatchObject({
       state: 'completed',

@@ -81,7 +81,7 @@ test('scaling changes every duration and keeps it a positive whole number', () =
 test('trust runs from the sending time of the last accepted beat, on whichever clock has gone furthest', () => {
   const moment = now();
   const ago = (ms: number) => ({ ...moment, monotonicMs: moment.monotonicMs - ms });
-  const trust = createTrust({ trustTermMs: 20_000, startedAt: ago(15_000) });
+  const trust = createTrust({ ...DEFAULT_TIMING, startedAt: ago(15_000) });
   expect(trust.trusted()).toBe(true);
   expect(trust.leftMs()).toBeLessThanOrEqual(5_000);
   trust.renew(ago(10_000));

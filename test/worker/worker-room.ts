@@ -1,6 +1,7 @@
 /** The worker room on a house, with a runner that ends when and how the test says. */
 import type { Run } from '../../src/domain/run.ts';
 import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
+import type { RedisWitness } from '../../src/worker/attempt.ts';
 import type { RunnerEnd, RunnerHandle, RunnerRequest } from '../../src/worker/runners/runner.ts';
 import { createTurnProcessor, type OpenedRunner, type TurnProcessor } from '../../src/worker/turn-processor.ts';
 import { type House, REPOSITORY, silentLog } from '../support/house.ts';
@@ -10,11 +11,16 @@ export interface ScriptedRunner {
   readonly handle: RunnerHandle;
   /** Reasons of the stops so far. */
   readonly stops: readonly string[];
+  /** How often it was spared so far. */
+  readonly spares: () => number;
   /** Accepted heartbeats so far. */
   readonly beats: () => number;
   end(end: RunnerEnd): void;
   stubborn: boolean;
 }
+
+/** Neither refuses connections nor recovers from a loss. */
+export const QUIET_REDIS: RedisWitness = { refused: () => false, recovering: () => false };
 
 export const EXITED_0: RunnerEnd = { kind: 'exited', code: 0, outputTail: 'all well' };
 
@@ -22,15 +28,20 @@ export function scriptedRunner(): ScriptedRunner {
   const { promise: ended, resolve } = Promise.withResolvers<RunnerEnd>();
   const stops: string[] = [];
   let beats = 0;
+  let spares = 0;
   const runner: ScriptedRunner = {
     stops,
     beats: () => beats,
+    spares: () => spares,
     end: resolve,
     stubborn: false,
     handle: {
       ended,
       beat: () => {
         beats += 1;
+      },
+      spare: () => {
+        spares += 1;
       },
       stop(reason) {
         stops.push(reason);
@@ -65,6 +76,7 @@ export function openWorkerRoom(house: House, options: WorkerRoomOptions = {}): W
       queue: house.queue,
       labels: house.labels,
       decisions: house.decisions,
+      redis: QUIET_REDIS,
       log: silentLog,
       openRunner: () => ({
         ok: true,

@@ -31,6 +31,7 @@ export interface GuardLink {
   start(spec: GuardedSpec): { readonly started: Promise<GuardedStart>; readonly ended: Promise<GuardedEnd> };
   /** Does nothing for an attempt that this guard process does not hold. */
   beat(attemptId: string, sentAt: Moment): void;
+  spare(attemptId: string, at: Moment): void;
   stop(attemptId: string, reason: string): void;
   /** Whether the process has died: nothing can be started through it any more. */
   lost(): boolean;
@@ -75,6 +76,12 @@ export function openGuardLink({ log, timing }: { log: Log; timing: GuardTiming }
         break;
       case 'stop-received':
         attempt.stopConfirmed = true;
+        break;
+      case 'frozen':
+        log.warn({ attempt: attempt.id }, 'command frozen until a heartbeat is accepted');
+        break;
+      case 'thawed':
+        log.info({ attempt: attempt.id }, 'command goes on');
         break;
       case 'surviving':
         log.error({ attempt: attempt.id, pid: message.pid }, 'processes of an attempt survive SIGKILL');
@@ -125,6 +132,9 @@ export function openGuardLink({ log, timing }: { log: Log; timing: GuardTiming }
     },
     beat(attemptId, sentAt) {
       if (attempts.has(attemptId)) send({ type: 'beat', attemptId, sentAt });
+    },
+    spare(attemptId, at) {
+      if (attempts.has(attemptId)) send({ type: 'spare', attemptId, at });
     },
     stop(attemptId, reason) {
       const attempt = attempts.get(attemptId);

@@ -3,7 +3,8 @@
  * moment it takes to kill them.
  *
  * Why a process of its own: a command survives SIGKILL and SIGSTOP of whoever started it. This process notices both:
- * the pipe closes when the worker dies, and the beats stop when the worker stands still or has lost Redis.
+ * the pipe closes when the worker dies, and the beats stop when the worker stands still or has lost Redis. A command that
+ * is frozen meanwhile stays so when this process is killed too: it executes nothing, and somebody has to remove it.
  * It sits in its own session and ignores the signals of terminals and orchestrators, because whoever ends a worker must
  * not end its guard first. Not covered: worker and guard killed in the same moment outside a container, and what leaves
  * its group by setsid.
@@ -26,6 +27,9 @@ process.on('message', (message: ToGuard) => {
     case 'beat':
       commands.get(message.attemptId)?.beat(message.sentAt);
       break;
+    case 'spare':
+      commands.get(message.attemptId)?.spare(message.at);
+      break;
     case 'stop':
       commands.get(message.attemptId)?.stop(message.reason);
       send({ type: 'stop-received', attemptId: message.attemptId });
@@ -37,7 +41,10 @@ if (!process.connected) endWithWorker();
 
 function start({ spec }: Extract<ToGuard, { type: 'start' }>): void {
   const { attemptId } = spec;
-  const command = superviseCommand(spec, timing, (pid) => send({ type: 'surviving', attemptId, pid }));
+  const command = superviseCommand(spec, timing, {
+    onSurvivor: (pid) => send({ type: 'surviving', attemptId, pid }),
+    onFreeze: (frozen) => send({ type: frozen ? 'frozen' : 'thawed', attemptId }),
+  });
   commands.set(attemptId, command);
   void report(attemptId, command);
 }

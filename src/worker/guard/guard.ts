@@ -21,7 +21,9 @@ export interface Guard {
   start(spec: GuardedSpec): GuardedProcess;
   /** To be called with the sending time of each heartbeat that Redis accepted. */
   beat(attemptId: string, sentAt: Moment): void;
-  /** SIGTERM to the group, SIGKILL after `stopGraceMs`. Does nothing for an attempt that has ended. */
+  /** To be called while beats fail for a reason to freeze the group rather than to end it, when its trust ends. */
+  spare(attemptId: string, at: Moment): void;
+  /** SIGTERM to the group, SIGKILL after `stopGraceMs` or if it is frozen. Does nothing for an attempt that has ended. */
   stop(attemptId: string, reason: string): void;
   /** Stops what still runs, resolves when it is gone and the guard process has ended. A later start ends as `stopped`. */
   close(): Promise<void>;
@@ -45,6 +47,9 @@ export function createGuard(options: { readonly log: Log; readonly timing: Guard
     },
     beat(attemptId, sentAt) {
       current?.beat(attemptId, sentAt);
+    },
+    spare(attemptId, at) {
+      current?.spare(attemptId, at);
     },
     stop(attemptId, reason) {
       current?.stop(attemptId, reason);

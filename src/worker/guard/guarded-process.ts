@@ -53,12 +53,15 @@ export type GuardedEnd = Ending & { readonly outputTail: string };
 export type ToGuard =
   | { readonly type: 'start'; readonly spec: GuardedSpec }
   | { readonly type: 'beat'; readonly attemptId: string; readonly sentAt: Moment }
+  /** No beat was accepted, and when trust ends the group is to be frozen rather than ended. Silence says nothing. */
+  | { readonly type: 'spare'; readonly attemptId: string; readonly at: Moment }
   | { readonly type: 'stop'; readonly attemptId: string; readonly reason: string };
 
 export type FromGuard =
   /** `startTime` tells this process from a later one with the same pid; undefined where the system does not say. */
   | { readonly type: 'started'; readonly attemptId: string; readonly pid: number; readonly startTime?: string }
   | { readonly type: 'stop-received'; readonly attemptId: string }
+  | { readonly type: 'frozen' | 'thawed'; readonly attemptId: string }
   /** SIGKILL has not ended the group within another grace: it waits for the kernel, or belongs to another user. */
   | { readonly type: 'surviving'; readonly attemptId: string; readonly pid: number }
   | { readonly type: 'ended'; readonly attemptId: string; readonly end: GuardedEnd };

@@ -2,7 +2,9 @@
  * One command inside the guard process, from spawn to the certainty that its whole group is gone.
  *
  *   spawn ──> running ──exit──> leftovers? ──SIGTERM, SIGKILL──> group gone ──> output drained ──> ended
- *     │          └── stop, trust lost: SIGTERM, SIGKILL ──exit──────┘
+ *     │         │└── stop, trust lost: SIGTERM, SIGKILL ──exit──────┤
+ *     │         └─── trust lost but spared: frozen ──SIGKILL──exit──┘
+ *     │                       └── an accepted beat: running
  *     └─ refused: not-started
  *
  * Invariants: the group is signalled only while it may have members, so its number cannot belong to somebody else;
@@ -13,6 +15,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { elapsedMs, type Moment, now } from '../../foundation/clock.ts';
+import { unreachable } from '../../foundation/errors.ts';
 import {
   type Ending,
   GUARD_MARK,
@@ -21,7 +24,7 @@ import {
   type GuardTiming,
   OUTPUT_TAIL_BYTES,
 } from './guarded-process.ts';
-import { decideSignal, leashCheckMs } from './leash.ts';
+import { decideSignal, type LeashFacts, type LeashSignal, leashCheckMs } from './leash.ts';
 import { createOutputTail } from './output-tail.ts';
 import { GROUP_POLL_MS, groupIsGone, signalGroup } from './process-group.ts';
 import { explainSpawnFailure } from './spawn-failure.ts';
@@ -35,7 +38,9 @@ export interface SupervisedCommand {
   readonly ended: Promise<GuardedEnd>;
   /** Trust reaches from `sentAt` now, if that is later than before. */
   beat(sentAt: Moment): void;
-  /** SIGTERM now, SIGKILL after the grace. */
+  /** A reason at this moment to freeze the group rather than to end it. */
+  spare(at: Moment): void;
+  /** SIGTERM now, SIGKILL after the grace; a frozen group: SIGKILL now. */
   stop(reason: string): void;
   /** SIGKILL now. */
   kill(): void;
@@ -49,12 +54,14 @@ interface Stopping {
   readonly cause: StopCause;
 }
 
-/** `onSurvivor` is called once if SIGKILL does not end the group within another grace. */
-export function superviseCommand(
-  spec: GuardedSpec,
-  timing: GuardTiming,
-  onSurvivor: (pid: number) => void,
-): SupervisedCommand {
+export interface Witness {
+  /** Called once if SIGKILL does not end the group within another grace. */
+  readonly onSurvivor: (pid: number) => void;
+  /** Called when the group was frozen or thawed. */
+  readonly onFreeze: (frozen: boolean) => void;
+}
+
+export function superviseCommand(spec: GuardedSpec, timing: GuardTiming, witness: Witness): SupervisedCommand {
   // A start that was under way while its worker or this process stood still: the ticket may be somebody else's by now.
   if (elapsedMs(spec.trustedSince) >= timing.trustTermMs) return neverStarted({ kind: 'trust-lost' });
   let child: ChildProcess;
@@ -68,7 +75,7 @@ export function superviseCommand(
   } catch (error) {
     return neverStarted({ kind: 'not-started', reason: explainSpawnFailure(error, spec) });
   }
-  if (child.pid !== undefined) return supervise(child, child.pid, spec, timing, onSurvivor);
+  if (child.pid !== undefined) return supervise(child, child.pid, spec, timing, witness);
   // The system refused the program: Node says why in an event.
   return neverStarted(
     once(child, 'error').then(([error]) => ({ kind: 'not-started', reason: explainSpawnFailure(error, spec) })),
@@ -82,6 +89,7 @@ function neverStarted(refusal: Refusal | Promise<Refusal>): SupervisedCommand {
     pid: undefined,
     ended: Promise.resolve(refusal).then((why) => ({ ...why, outputTail: '' })),
     beat: () => undefined,
+    spare: () => undefined,
     stop: () => undefined,
     kill: () => undefined,
   };
@@ -92,12 +100,14 @@ function supervise(
   pid: number,
   spec: GuardedSpec,
   timing: GuardTiming,
-  onSurvivor: (pid: number) => void,
+  witness: Witness,
 ): SupervisedCommand {
   const output = createOutputTail({ limitBytes: OUTPUT_TAIL_BYTES, secrets: spec.secrets });
   const { promise: ended, resolve: end } = Promise.withResolvers<GuardedEnd>();
   const closed = new Promise((resolve) => child.once('close', resolve));
   let lastBeat = spec.trustedSince;
+  let sparedAt: Moment | undefined;
+  let frozen = false;
   let stopping: Stopping | undefined;
   let ending: Ending | undefined;
   let gone = false;
@@ -106,7 +116,19 @@ function supervise(
 
   const term = (cause: StopCause): void => {
     stopping = { since: now(), cause };
-    signalGroup(pid, 'SIGTERM');
+    if (!frozen) signalGroup(pid, 'SIGTERM');
+  };
+
+  const freeze = (): void => {
+    signalGroup(pid, 'SIGSTOP');
+    if (!frozen) witness.onFreeze(true);
+    frozen = true;
+  };
+
+  const thaw = (): void => {
+    frozen = false;
+    signalGroup(pid, 'SIGCONT');
+    witness.onFreeze(false);
   };
 
   const kill = (): void => {
@@ -115,7 +137,7 @@ function supervise(
     signalGroup(pid, 'SIGKILL');
     if (survivorReported || elapsedMs(stopping.since) < 2 * timing.stopGraceMs) return;
     survivorReported = true;
-    onSurvivor(pid);
+    witness.onSurvivor(pid);
   };
 
   /** Looks at everything and does what is due; the only place that decides. */
@@ -127,11 +149,32 @@ function supervise(
       void finish(ending);
       return;
     }
-    const stoppingMs = stopping === undefined ? undefined : elapsedMs(stopping.since);
-    const signal = decideSignal({ beatAgeMs: elapsedMs(lastBeat), stoppingMs, exited: ending !== undefined }, timing);
-    if (signal === 'term') term({ kind: 'trust-lost' });
-    if (signal === 'kill') kill();
+    const facts: LeashFacts = {
+      beatAgeMs: elapsedMs(lastBeat),
+      spareAgeMs: sparedAt && elapsedMs(sparedAt),
+      stoppingMs: stopping && elapsedMs(stopping.since),
+      exited: ending !== undefined,
+      frozen,
+    };
+    obey(decideSignal(facts, timing));
     timer = setTimeout(check, stopping === undefined ? leashCheckMs(timing) : GROUP_POLL_MS);
+  };
+
+  const obey = (signal: LeashSignal): void => {
+    switch (signal) {
+      case 'none':
+        return;
+      case 'term':
+        return term({ kind: 'trust-lost' });
+      case 'kill':
+        return kill();
+      case 'freeze':
+        return freeze();
+      case 'thaw':
+        return thaw();
+      default:
+        return unreachable(signal);
+    }
   };
 
   const finish = async (how: Ending): Promise<void> => {
@@ -158,6 +201,10 @@ function supervise(
     ended,
     beat(sentAt) {
       if (elapsedMs(sentAt) < elapsedMs(lastBeat)) lastBeat = sentAt;
+      if (frozen) check();
+    },
+    spare(at) {
+      sparedAt = at;
     },
     stop(reason) {
       if (gone || stopping !== undefined) return;

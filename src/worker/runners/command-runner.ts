@@ -105,6 +105,7 @@ export function createCommandRunner(
         trustedSince = sentAt;
         guard.beat(attemptId, sentAt);
       },
+      spare: (at) => guard.spare(attemptId, at),
       stop,
     };
   };

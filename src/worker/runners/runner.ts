@@ -35,6 +35,11 @@ export interface RunnerHandle {
   readonly ended: Promise<RunnerEnd>;
   /** A heartbeat sent at `sentAt` was accepted. Adoptable runners ignore it. */
   beat(sentAt: Moment): void;
+  /**
+   * No heartbeat is accepted now, for a reason to freeze what runs when trust ends rather than to stop it: it then
+   * executes nothing until the next accepted one. Adoptable runners ignore it.
+   */
+  spare(at: Moment): void;
   /** Ends the attempt; the first reason counts. `ended` says `stopped`, or whatever came first. */
   stop(reason: string): void;
 }

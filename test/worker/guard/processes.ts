@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pino } from 'pino';
-import { onTestFinished } from 'vitest';
 import { now } from '../../../src/foundation/clock.ts';
 import { createGuard, type Guard } from '../../../src/worker/guard/guard.ts';
 import type { GuardedSpec, GuardTiming } from '../../../src/worker/guard/guarded-process.ts';
+import { type Scope, thisTest } from '../../support/scope.ts';
 
 /** No test is about trust unless it says so: then it passes a shorter one. */
 export const PATIENT: GuardTiming = { trustTermMs: 60_000, trustKillMs: 90_000, stopGraceMs: 300 };
@@ -13,9 +13,9 @@ export const PATIENT: GuardTiming = { trustTermMs: 60_000, trustKillMs: 90_000, 
 export const program = (name: string): string => path.join(import.meta.dirname, '../../support/programs', name);
 
 /** A guard that is closed after the test, and whose process is up already. */
-export async function openGuard(timing: GuardTiming = PATIENT): Promise<Guard> {
+export async function openGuard(timing: GuardTiming = PATIENT, scope: Scope = thisTest): Promise<Guard> {
   const guard = createGuard({ log: pino({ level: 'silent' }), timing });
-  onTestFinished(() => guard.close());
+  scope.onTestFinished(() => guard.close());
   // Until the process is up it may take longer than the short trust of a test.
   await guard.start(guarded('true', [], { attemptId: 'warm-up' })).ended;
   return guard;
@@ -58,6 +58,12 @@ export function stateOf(pid: number): string | undefined {
 
 export function parentOf(pid: number): number {
   return Number(statOf(pid)?.[1]);
+}
+
+/** A process, its children and theirs: of a worker that is its guard with all its commands. */
+export function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(familyOf)];
 }
 
 /** The guard that started what writes this ledger. Its child leads the group; the first to write may be any of them. */
