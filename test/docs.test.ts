@@ -47,6 +47,25 @@ test('every local link of the documentation leads to a file', () => {
   expect(local.filter((link) => !existsSync(resolved(link)))).toEqual([]);
 });
 
+/** As GitHub and GitLab make it of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+test('every link into a page leads to one of its headings', () => {
+  const anchored = local.filter(({ target }) => /^[^#]*(?:\.md)?#./.test(target));
+  expect(anchored.length).toBeGreaterThan(20);
+  const lost = anchored.filter((link) => {
+    const page = link.target.startsWith('#') ? path.join(ROOT, link.page) : resolved(link);
+    const headings = [...matches(readFileSync(page, 'utf8'), /^#+ (.+)$/gm)].map(anchorOf);
+    return !headings.includes(link.target.replace(/^[^#]*#/, ''));
+  });
+  expect(lost).toEqual([]);
+});
+
 test('every guarantee names a test that exists, by its title', () => {
   const tests = local.filter(({ page, target }) => page === 'docs/guarantees.md' && target.startsWith('../test/'));
   expect(tests.length).toBeGreaterThan(20);
