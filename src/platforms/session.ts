@@ -6,6 +6,7 @@
  * another host.
  */
 import type { z } from 'zod';
+import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { type Answer, readAnswer, toResponse } from './answer.ts';
 import type { Call, CallPurpose, PlatformErrorFacts, PlatformErrorKind } from './contract.ts';
@@ -83,6 +84,7 @@ const HELD_BACK: Readonly<Record<Hold['why'], string>> = {
 export function openSession(connection: Connection, operation: Operation, signal: AbortSignal): Session {
   const { origin, limits } = connection;
   const { name, call, dialect } = operation;
+  const startedAt = now();
   /** Writes that may have happened. */
   let writes = 0;
   const mayChange = (method: string): boolean => operation.changesNothing !== true && isWrite(method);
@@ -110,6 +112,8 @@ export function openSession(connection: Connection, operation: Operation, signal
     const place = `${method} ${url.pathname}`;
     const hold = signal.aborted ? undefined : await limits.hold(call.purpose, place);
     if (signal.aborted) throw brokenOff(signal.reason, place);
+    // A timer fires too late after a pause. Whoever allowed this call counts on its deadline.
+    if (elapsedMs(startedAt) >= call.deadlineMs) throw error('unavailable', `${place} was not sent: its time is over`);
     if (hold !== undefined) throw error('rate-limited', HELD_BACK[hold.why], { retryAfterMs: hold.waitMs });
   };
 

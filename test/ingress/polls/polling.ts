@@ -23,6 +23,8 @@ export interface Polling {
   readonly polls: readonly PollResult[];
   /** Every claim that was asked for. */
   readonly asked: readonly ClaimRequest[];
+  /** How often it was asked whether the term is trusted. */
+  readonly looks: () => number;
   readonly ended: Promise<void>;
   /** Ends the term, as a lost lease does. */
   endTerm(): void;
@@ -36,6 +38,8 @@ export interface PollingOptions
     Partial<Pick<PollersDeps, 'listenerUp' | 'arrivals' | 'lossOfData'>> {
   /** Instead of the real claim service. */
   readonly claim?: (request: ClaimRequest) => Promise<ClaimOutcome>;
+  /** Whether the term is trusted, while its signal does not say otherwise. */
+  readonly trusted?: () => boolean;
   /** Instead of real time. */
   readonly sleep?: Sleep;
   readonly log?: Log;
@@ -71,13 +75,18 @@ export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, opti
     },
     { ...house.timing, catalogCheckMs: 10, summaryMs: 60_000, ...options },
   );
+  let looks = 0;
+  const trusted = (): boolean => {
+    looks += 1;
+    return !over.signal.aborted && (options.trusted?.() ?? true);
+  };
   const term: Term = {
     role: 'poller',
     epoch: 1,
     signal: over.signal,
-    trusted: () => !over.signal.aborted,
+    trusted,
     assertTrusted() {
-      if (over.signal.aborted) throw new TermLost('poller', 1);
+      if (!trusted()) throw new TermLost('poller', 1);
     },
   };
   const ended = pollers.lead(term);
@@ -92,6 +101,7 @@ export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, opti
     pollers,
     polls,
     asked,
+    looks: () => looks,
     ended,
     endTerm: () => over.abort(),
     reload: (next) => (catalog = next),

@@ -1,0 +1,369 @@
+/** Guards of the attempt (PROTOCOL 3 and 4): one at a time, and nothing written by one that was replaced. */
+import type { Guard } from '../guard.ts';
+
+export const ATTEMPT_GUARDS: readonly Guard[] = [
+  {
+    name: 'take-turn:take',
+    keeps: 'a job whose turn is over is dropped when it is taken',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'postpone-turn:turn',
+    keeps: 'a turn that is over is not postponed',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'end-queued:turn',
+    keeps: 'only a run that waits is ended in the queue, never one at work',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'end-queued:recovering',
+    keeps: 'while Redis recovers no run is ended in the queue: a failover may have put back one that is at work',
+    killedBy: ['runs/lost-writes'],
+  },
+  {
+    name: 'prelude:own-heartbeat',
+    keeps: 'the end of an earlier run takes no heartbeat from the one that has the ticket by now',
+    killedBy: ['runs/lost-writes'],
+  },
+  {
+    name: 'start-attempt:recovering',
+    keeps: 'while Redis recovers no attempt starts: the one that was forgotten may still be at work',
+    killedBy: ['worker/turn-processor'],
+    seenFromOutside: true,
+  },
+  {
+    name: 'start-attempt:turn',
+    keeps: 'a run has one attempt at a time',
+    killedBy: ['runs/attempt-records'],
+    seenFromOutside: true,
+  },
+  {
+    name: 'start-attempt:ticket-run',
+    keeps: 'a run that is not the one of its ticket any more does not start',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'start-attempt:cancel-requested',
+    keeps: 'a run that somebody has cancelled does not start',
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'finish:attempt-fence',
+    keeps: 'only the attempt that the record names ends its run',
+    killedBy: ['runs/attempt-records'],
+    seenFromOutside: true,
+  },
+  {
+    name: 'finish:equal-fence',
+    keeps: 'an end is accepted from the equal fence, never from an older or a newer one',
+    swap: {
+      file: 'redis/scripts/finish.lua',
+      find: "if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then",
+      put: "if seen[1] ~= 'running' or tonumber(seen[2]) > tonumber(ARGV[2]) then",
+    },
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'finish:alive',
+    keeps: 'an attempt that beats is not ended by who thinks it dead',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'finish:said-twice',
+    keeps: 'an end whose answer was lost may be said again, and changes nothing',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'hand-back:attempt-fence',
+    keeps: 'only the attempt that was judged is handed back',
+    killedBy: ['runs/attempt-records'],
+    seenFromOutside: true,
+  },
+  {
+    name: 'hand-back:equal-fence',
+    keeps: 'a hand-back is accepted from the equal fence, never from an older or a newer one',
+    swap: {
+      file: 'redis/scripts/hand-back.lua',
+      find: "if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then",
+      put: "if seen[1] ~= 'running' or tonumber(seen[2] or 0) > tonumber(ARGV[2]) then",
+    },
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'hand-back:alive',
+    keeps: 'an attempt that beats is not handed back by who thinks it dead',
+    killedBy: ['runs/attempt-records', 'repair/stale-job-detector'],
+  },
+  {
+    name: 'hand-back:new-fence',
+    keeps: 'a worker that comes back to life after its run was handed back finds itself superseded',
+    swap: {
+      file: 'redis/scripts/hand-back.lua',
+      find: "'attemptFence', int(fence), ",
+      put: '',
+    },
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'hand-back:next-turn',
+    keeps: 'the job of a turn that was handed back starts nothing any more',
+    swap: {
+      file: 'redis/scripts/hand-back.lua',
+      find: "redis.call('HINCRBY', KEYS[1], 'turn', 1)",
+      put: "tonumber(redis.call('HGET', KEYS[1], 'turn'))",
+    },
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'heartbeat:ended',
+    keeps: 'a beat of an attempt whose run has ended makes no heartbeat again',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'heartbeat:newer-fence',
+    keeps: 'an attempt whose ticket was given to another one learns so, and stops',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'heartbeat:own-attempt',
+    keeps: 'a beat is compared with the record: another attempt of the same run is not this one',
+    swap: {
+      file: 'redis/scripts/heartbeat.lua',
+      find: "tonumber(seen[2]) == mine and redis.call('HGET', KEYS[2], 'run') == ARGV[1]",
+      put: "redis.call('HGET', KEYS[2], 'run') == ARGV[1]",
+    },
+    killedBy: ['runs/beats'],
+  },
+  {
+    name: 'heartbeat:own-ticket',
+    keeps: 'an attempt whose ticket has another run by now does not go on',
+    swap: {
+      file: 'redis/scripts/heartbeat.lua',
+      find: "tonumber(seen[2]) == mine and redis.call('HGET', KEYS[2], 'run') == ARGV[1]",
+      put: 'tonumber(seen[2]) == mine',
+    },
+    killedBy: ['runs/beats'],
+  },
+  {
+    name: 'heartbeat:expired-key',
+    keeps: 'a heartbeat that has expired during an outage is made again: it says nothing about who owns the ticket',
+    swap: {
+      file: 'redis/scripts/heartbeat.lua',
+      find: "if redis.call('PEXPIRE', KEYS[3], ARGV[4]) == 0 then",
+      put: "if redis.call('PEXPIRE', KEYS[3], ARGV[4]) == 0 then return {'superseded'} end\n  if false then",
+    },
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'restore-attempt:newer-fence',
+    keeps: 'an attempt is not written again over a newer one',
+    killedBy: ['runs/attempt-records'],
+  },
+  {
+    name: 'restore-attempt:ended',
+    keeps: 'a run that has ended is not set back to work by an attempt that had not heard of it',
+    killedBy: ['runs/lost-writes'],
+  },
+  {
+    name: 'turn:ticket-closed',
+    keeps: 'a ticket that was closed while its run waited is not worked on',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: "      if (!ticket.open) return await end(run, 'cancelled', 'the ticket was closed before the run started');\n",
+      put: '',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'turn:label-removed',
+    keeps: 'a run whose trigger label was removed while it waited does not start',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: 'if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) {',
+      put: 'if (false) {',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'turn:moved',
+    keeps: 'a ticket that was moved away while its run waited is not worked on',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: 'if (movedAway(ticket, project.source)) {',
+      put: 'if (false) {',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'turn:unreadable',
+    keeps: 'a ticket that cannot be read now is tried again later, and costs no attempt',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: "if (error.kind === 'not-found') return await end(run, 'cancelled', 'the ticket is gone');",
+      put: "return await end(run, 'cancelled', 'the ticket is gone');",
+    },
+    killedBy: ['worker/turn-processor'],
+    seenFromOutside: true,
+  },
+  {
+    name: 'turn:most-takes',
+    keeps: 'a run that kills every worker that takes it is given up',
+    swap: { file: 'worker/turn-processor.ts', find: 'if (run.takes > MOST_TAKES)', put: 'if (false)' },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'turn:trusted-from-sending',
+    keeps: 'a worker trusts itself from when it asked to start, not from the answer',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: 'createTrust({ ...options, startedAt });',
+      put: 'createTrust({ ...options, startedAt: now() });',
+    },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'turn:guard-trusts-from-sending',
+    keeps: 'the guard trusts a command from when its start was asked for',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: 'trustedSince: startedAt,',
+      put: 'trustedSince: now(),',
+    },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'turn:label-needs-trust',
+    keeps: 'a label is written only with more trust left than the write may take',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: 'mayWrite: () => trust.leftMs() > options.claimCallMs,',
+      put: 'mayWrite: () => true,',
+    },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'turn:draining',
+    keeps: 'a worker that shuts down starts no further turn',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: '    if (ending.signal.aborted) return await later(run, LEAVING);\n    const startedAt',
+      put: '    const startedAt',
+    },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'attempt:superseded',
+    keeps: 'an attempt that was replaced writes nothing, however its runner ends',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: "    if (cause?.kind === 'superseded') return { kind: 'superseded' };\n",
+      put: '',
+    },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'attempt:stops-superseded',
+    keeps: 'the runner of an attempt that was replaced is stopped',
+    swap: { file: 'worker/attempt.ts', find: "      stop({ kind: 'superseded' });\n", put: '' },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:stops-untrusted',
+    keeps: 'the runner of a worker that Redis has not heard of for its whole trust is stopped',
+    swap: { file: 'worker/attempt.ts', find: "else if (trust.lost()) stop({ kind: 'trust-lost' });", put: '' },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:thaws-after-recovery',
+    keeps: 'what was frozen goes on like a new start: not while others may be reporting that they have the run',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'if (!trust.trusted() && redis.recovering()) {',
+      put: 'if (false) {',
+    },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:revoked',
+    keeps: 'an attempt that learns that it was replaced writes nothing from then on, however much trust was left',
+    swap: { file: 'worker/trust.ts', find: 'revoked ? 0 : ', put: '' },
+    killedBy: ['worker/trust'],
+  },
+  {
+    name: 'attempt:beat-sent',
+    keeps: 'a beat is trusted from when it was sent, not from the answer',
+    swap: { file: 'worker/attempt.ts', find: 'trust.renew(sentAt);', put: 'trust.renew(now());' },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'attempt:beat-sent-to-guard',
+    keeps: 'the guard trusts a beat from when it was sent, not from the answer',
+    swap: { file: 'worker/attempt.ts', find: 'handle.beat(sentAt);', put: 'handle.beat(now());' },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'attempt:written-again',
+    keeps: 'an attempt that Redis has lost is written again, and its end recorded',
+    swap: { file: 'worker/attempt.ts', find: 'if (await records.restore(run)) break;', put: '' },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:runner-gone-first',
+    keeps: 'a run is handed back only after its runner is gone',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'const runnerEnd = await handle.ended;',
+      put: [
+        'const askedToStop = async (): Promise<RunnerEnd> => {',
+        '      while (cause === undefined && (await sleep(5, over.signal)));',
+        "      return { kind: 'stopped', reason: 'not waited for', outputTail: '' };",
+        '    };',
+        '    const runnerEnd = await Promise.race([handle.ended, askedToStop()]);',
+      ].join('\n'),
+    },
+    killedBy: ['worker/late-answers'],
+    seenFromOutside: true,
+  },
+  {
+    name: 'attempt:beats-to-the-end',
+    keeps: 'beats go on until the record has taken the end, so that an outage then costs nothing',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: '    const end = await record(runnerEnd);\n    over.abort();',
+      put: '    over.abort();\n    const end = await record(runnerEnd);',
+    },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:said-again',
+    keeps: 'an end that Redis did not take is said again',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: "if (!(await sleep(options.redisProbeMs, deps.giveUp))) return { kind: 'unrecorded' };",
+      put: "return { kind: 'unrecorded' };",
+    },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:most-interrupted',
+    keeps: 'a run that is interrupted again and again is given up',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {',
+      put: 'if (false) {',
+    },
+    killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:max-attempts',
+    keeps: 'a runner that can never be started is not tried for ever',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'return attempts >= options.maxAttempts',
+      put: 'return false',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+];

@@ -1,0 +1,116 @@
+/** Runs test files in a scratch tree, up to the first failure, and says which test that was. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import type { ScratchTree } from './scratch-tree.ts';
+
+export type TestRun = { readonly seconds: number } & (
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'failed'; readonly by: Failure }
+  /** No test came to run: the program is broken, and nothing is shown by that. */
+  | { readonly kind: 'broken'; readonly why: string }
+);
+
+export interface Failure {
+  /** In words. */
+  readonly text: string;
+  /** The test that failed first; undefined when it was something beside the tests. */
+  readonly test?: NamedTest;
+}
+
+/** `file` is a path under test/, without `.test.ts`. */
+export interface NamedTest {
+  readonly file: string;
+  readonly name: string;
+}
+
+export interface RunTestsOptions {
+  /** Go on after the first failure. */
+  readonly all?: boolean;
+  /** This test of the files alone. */
+  readonly only?: string;
+  readonly signal: AbortSignal;
+}
+
+/** Each test ends within its own time; a whole run that does not is stuck, and that is a failure too. */
+const LONGEST_RUN_MS = 600_000;
+const VITEST = 'node_modules/vitest/vitest.mjs';
+
+/** The part of Vitest's JSON report that is read here. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly ancestorTitles: readonly string[];
+      readonly title: string;
+      readonly status: string;
+    }[];
+  }[];
+}
+
+/** Between a test and the suite that it is in, as Vitest matches names. */
+const IN_SUITE = ' > ';
+const NOTHING_REPORTED = '{"testResults":[]}';
+
+/** `files` are paths under test/, without `.test.ts`. */
+export async function runTests(
+  tree: ScratchTree,
+  files: readonly string[],
+  options: RunTestsOptions,
+): Promise<TestRun> {
+  const run = await runOnce(tree, files, options);
+  // Vitest may break off so fast at the first failure that it forgets to report it.
+  return run.kind === 'broken' && options.all !== true ? await runOnce(tree, files, { ...options, all: true }) : run;
+}
+
+async function runOnce(
+  tree: ScratchTree,
+  files: readonly string[],
+  { all = false, only, signal }: RunTestsOptions,
+): Promise<TestRun> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'agent-smith-report-'));
+  const report = path.join(folder, 'report.json');
+  const startedMs = performance.now();
+  try {
+    const args = ['run', ...files.map((file) => `test/${file}.test.ts`), '--reporter=json', `--outputFile=${report}`];
+    if (!all) args.push('--bail=1');
+    if (only !== undefined) args.push(`--testNamePattern=^${only.replaceAll(/[$()*+./?[\\\]^{|}-]/g, '\\$&')}$`);
+    const { exitCode, timedOut, stderr } = await execa(process.execPath, [VITEST, ...args], {
+      cwd: tree.dir,
+      reject: false,
+      timeout: LONGEST_RUN_MS,
+      cancelSignal: signal,
+    });
+    signal.throwIfAborted();
+    const seconds = (performance.now() - startedMs) / 1000;
+    if (exitCode === 0) return { kind: 'passed', seconds };
+    if (timedOut) return { kind: 'failed', by: { text: 'the tests do not end' }, seconds };
+    const read = JSON.parse(await readFile(report, 'utf8').catch(() => NOTHING_REPORTED)) as Report;
+    return { ...verdictOf(tree, read, stderr), seconds };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function verdictOf(
+  tree: ScratchTree,
+  { testResults }: Report,
+  stderr: string,
+): { readonly kind: 'failed'; readonly by: Failure } | { readonly kind: 'broken'; readonly why: string } {
+  const failures = testResults.flatMap(({ name, assertionResults }) => {
+    const file = path.relative(path.join(tree.dir, 'test'), name).replace('.test.ts', '');
+    return assertionResults.flatMap(({ ancestorTitles, title, status }) =>
+      status === 'failed' ? [{ file, name: [...ancestorTitles, title].join(IN_SUITE) }] : [],
+    );
+  });
+  const [first] = failures;
+  const textOf = ({ file, name }: NamedTest): string => `${file}: ${name}`;
+  if (first !== undefined) return { kind: 'failed', by: { text: failures.map(textOf).join('; '), test: first } };
+  const [problem] = testResults.flatMap(({ status, message }) => (status === 'failed' ? [message] : []));
+  const ran = testResults.some(({ assertionResults }) => assertionResults.some(({ status }) => status === 'passed'));
+  if (ran) return { kind: 'failed', by: { text: problem?.split('\n')[0] ?? 'an error outside of the tests' } };
+  return { kind: 'broken', why: problem ?? (stderr.trim().split('\n').slice(-5).join(' ') || 'no test ran') };
+}
