@@ -3,8 +3,10 @@
  * promise was broken; the last lines say how to see the same again.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { execa } from 'execa';
 import { openLog } from '../../src/cli/process.ts';
 import { messageOf } from '../../src/foundation/errors.ts';
+import { type CampaignLine, type CampaignOptions, runCampaign } from './campaign.ts';
 import { findServer } from './redis-server.ts';
 import { describeResult, isGood } from './report.ts';
 import { runChaos } from './run.ts';
@@ -23,9 +25,14 @@ const positive = (text: string): number => {
 const kinds = (text: string): FaultKind[] => {
   const names = text.split(',');
   const unknown = names.find((name) => !FAULT_KINDS.some((kind) => kind === name));
-  if (unknown !== undefined) throw new InvalidArgumentError(`no faults ${unknown}: there are ${FAULT_KINDS.join(', ')}`);
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`no faults ${unknown}: there are ${FAULT_KINDS.join(', ')}`);
   return FAULT_KINDS.filter((kind) => names.includes(kind));
 };
+
+const report = (text: string): void => void process.stderr.write(`${text}\n`);
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
 type Flags = Omit<ChaosSettings, 'without' | 'report'> & { readonly without: readonly string[] };
 
@@ -35,9 +42,7 @@ const program = new Command('npm run chaos --')
   .option('--replicas <n>', 'replicas', whole, 3)
   .option('--seed <n>', 'chooses everything that is left to chance', whole, Math.ceil(Math.random() * 1_000_000))
   .addOption(
-    new Option('--faults <kinds>', `of ${FAULT_KINDS.join(',')}`)
-      .argParser(kinds)
-      .default([...FAULT_KINDS], 'all'),
+    new Option('--faults <kinds>', `of ${FAULT_KINDS.join(',')}`).argParser(kinds).default([...FAULT_KINDS], 'all'),
   )
   .option('--scale <x>', "factor on the protocol's durations; 1 = as in production", positive, 0.05)
   .option('--pace <n>', 'tickets per second', positive, 10)
@@ -47,15 +52,38 @@ const program = new Command('npm run chaos --')
       .default([], 'none'),
   )
   .action(async (flags: Flags) => {
-    const interrupted = new AbortController();
-    process.once('SIGINT', () => interrupted.abort());
-    process.once('SIGTERM', () => interrupted.abort());
-    const report = (text: string): void => void process.stderr.write(`${text}\n`);
     const settings: ChaosSettings = { ...flags, report };
     const result = await runChaos(settings, await findServer(report), interrupted.signal);
     for (const line of describeResult(result, settings)) console.log(line);
     process.exitCode = isGood(result) ? 0 : 1;
   });
+
+program
+  .command('campaign')
+  .description(
+    'Plays seed after seed until so many lifecycles have been walked through; goes on where it was broken off.',
+  )
+  .option('--lifecycles <n>', 'the sum to reach', whole, 100_000)
+  .option('--file <file>', 'one line of JSON for each run', '.cache/chaos-campaign.jsonl')
+  .option('--first-seed <n>', 'of a campaign that begins', whole, 1)
+  .option('--jobs <n>', 'runs side by side', whole, 2)
+  .action(async (flags: Pick<CampaignOptions, 'lifecycles' | 'file' | 'firstSeed' | 'jobs'>) => {
+    const server = await findServer(report);
+    const lines = await runCampaign({ ...flags, server, version: await version(), report, signal: interrupted.signal });
+    const sum = (of: (line: CampaignLine) => number): number => lines.reduce((total, line) => total + of(line), 0);
+    const bad = lines.filter(({ good }) => !good);
+    console.log(
+      `campaign: ${sum(({ lifecycles }) => lifecycles)} lifecycles in ${lines.length} runs, ${bad.length} bad`,
+    );
+    process.exitCode = bad.length === 0 ? 0 : 1;
+  });
+
+/** The commit that is played on. */
+async function version(): Promise<string> {
+  const { stdout: commit } = await execa('git', ['rev-parse', '--short', 'HEAD']);
+  const { stdout: changes } = await execa('git', ['status', '--porcelain', '--', 'src', 'test/chaos']);
+  return changes === '' ? commit : `${commit}+`;
+}
 
 try {
   await program.parseAsync();

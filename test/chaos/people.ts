@@ -54,7 +54,7 @@ const OWN_LABELS = ['bug', 'p1', 'needs info', 'frontend', 'customer: Ärger & S
 /** So many seconds' worth of tickets may be on their way before people wait for an answer. */
 const PATIENCE_S = 15;
 /** Nobody has answered a wish for so long: it is said again. */
-const INSIST_MS = 2_000;
+const INSIST_MS = 5_000;
 
 export function createPeople(settings: ChaosSettings, chance: Chance): People {
   const timing = timingOf(settings);
@@ -148,7 +148,7 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
    */
   const insist = (ticket: Ticket, nowMs: number): void => {
     const shown = lifecyclesOf(labelsOf(ticket));
-    const ignored = shown.length === 1 && (shown[0] === 'done' || shown[0] === 'failed');
+    const ignored = shown.includes('done') || shown.includes('failed');
     ticket.ignoredSinceMs = ignored ? (ticket.ignoredSinceMs ?? nowMs) : undefined;
     if (ticket.ignoredSinceMs === undefined || nowMs - ticket.ignoredSinceMs < INSIST_MS) return;
     ticket.ignoredSinceMs = undefined;
@@ -182,24 +182,21 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
       }
       const [first, ...others] = sites;
       let dueAtMs = performance.now();
-      void every(
-        { intervalMs: LOOK_AROUND_MS, signal, onError: allOpened.reject },
-        async () => {
-          const nowMs = performance.now();
-          const onTheirWay = [...byPage.values()].filter(({ closed }) => !closed);
-          for (const ticket of onTheirWay) look(ticket, nowMs);
-          const live = onTheirWay.filter(({ endedAtMs }) => endedAtMs === undefined);
-          const patient = live.length < settings.pace * PATIENCE_S;
-          if (!patient) dueAtMs = nowMs;
-          while (first !== undefined && patient && byPage.size < settings.tickets && dueAtMs <= nowMs) {
-            openOne(chance.pick([first, ...others]));
-            dueAtMs += 1_000 / settings.pace;
-          }
-          const [some, ...rest] = live;
-          if (some !== undefined && chance.happens(0.2)) editOwn(chance.pick([some, ...rest]));
-          if (byPage.size === settings.tickets) allOpened.resolve();
-        },
-      );
+      void every({ intervalMs: LOOK_AROUND_MS, signal, onError: allOpened.reject }, async () => {
+        const nowMs = performance.now();
+        const onTheirWay = [...byPage.values()].filter(({ closed }) => !closed);
+        for (const ticket of onTheirWay) look(ticket, nowMs);
+        const live = onTheirWay.filter(({ endedAtMs }) => endedAtMs === undefined);
+        const patient = live.length < settings.pace * PATIENCE_S;
+        if (!patient) dueAtMs = nowMs;
+        while (first !== undefined && patient && byPage.size < settings.tickets && dueAtMs <= nowMs) {
+          openOne(chance.pick([first, ...others]));
+          dueAtMs += 1_000 / settings.pace;
+        }
+        const [some, ...rest] = live;
+        if (some !== undefined && chance.happens(0.2)) editOwn(chance.pick([some, ...rest]));
+        if (byPage.size === settings.tickets) allOpened.resolve();
+      });
       return allOpened.promise;
     },
   };

@@ -18,10 +18,11 @@ export interface Replica {
   kill(): Promise<void>;
   /** SIGTERM, as a rolling restart does it; resolves when it has ended. */
   end(): Promise<void>;
-  /** The process alone. */
-  signal(signal: NodeJS.Signals): void;
-  /** The process, its guard and all their commands: the whole machine. */
-  signalAll(signal: NodeJS.Signals): void;
+  /**
+   * SIGSTOP: to the process alone, or to the whole `machine`, guard and commands included. Returns how those go on that
+   * were stopped, whatever has become of the replica meanwhile.
+   */
+  pause(what: 'process' | 'machine'): () => void;
   /** Its guard process alone; does nothing while there is none. */
   killGuard(): void;
 }
@@ -83,9 +84,11 @@ export function createReplica(options: ReplicaOptions): Replica {
     },
     kill: () => end('SIGKILL'),
     end: () => end('SIGTERM'),
-    signal: (signal) => child?.signal(signal),
-    signalAll(signal) {
-      if (child !== undefined) send([child.pid, ...descendantsOf(child.pid)], signal);
+    pause(what) {
+      if (child === undefined) return () => undefined;
+      const pids = [child.pid, ...(what === 'machine' ? descendantsOf(child.pid) : [])];
+      send(pids, 'SIGSTOP');
+      return () => send(pids, 'SIGCONT');
     },
     killGuard() {
       if (child !== undefined) send(childrenOf(child.pid).filter(isGuard), 'SIGKILL');

@@ -1,6 +1,7 @@
 /** One chaos run: people and faults side by side, then peace, then the verdict. */
-import type { RedisServer } from '../../src/redis/embedded/redis-server.ts';
+
 import { sleep } from '../../src/foundation/loop.ts';
+import type { RedisServer } from '../../src/redis/embedded/redis-server.ts';
 import { createChance } from './chance.ts';
 import type { FaultEntry } from './chronicle.ts';
 import { playFaults } from './faults/lanes.ts';

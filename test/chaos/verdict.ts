@@ -121,8 +121,8 @@ function judgeTicket(
 
 function isExplained(first: Entry, second: Entry, faults: readonly FaultEntry[]): boolean {
   return faults.some(
-    ({ kind, fromMs, untilMs = Number.POSITIVE_INFINITY }) =>
-      KEEPS_FROM_WRITING.has(kind) && fromMs < second.atMs && untilMs > first.atMs - MARGIN_MS,
+    ({ kind, fromSeq, untilMs = Number.POSITIVE_INFINITY }) =>
+      KEEPS_FROM_WRITING.has(kind) && fromSeq < second.seq && untilMs > first.atMs - MARGIN_MS,
   );
 }
 

@@ -57,7 +57,8 @@ export async function openWitness(chronicle: Chronicle, workOf: (page: string) =
     for (const other of others) {
       const executes = canExecute(other.pid);
       chronicle.note(page, { kind: executes ? 'overlap' : 'beside-frozen', life: life.id, other: other.id });
-      other.socket.write('ping\n');
+      // One that was told to end does nothing more, whenever it hears of it.
+      if (!other.socket.writableEnded) other.socket.write('ping\n');
     }
     others.add(life);
     chronicle.note(page, { kind: 'started', life: life.id, run, replica });
@@ -82,10 +83,13 @@ export async function openWitness(chronicle: Chronicle, workOf: (page: string) =
     let call: ReturnType<typeof begin> | undefined;
     // A process that is killed resets its line; `close` says all there is to say.
     socket.on('error', () => undefined);
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
       if (call === undefined) call = begin(socket, line.split(' '));
       // It was taken for frozen when another one began, and has executed something since.
-      else if (line === 'pong') chronicle.note(call.page, { kind: 'overlap', life: call.life.id, other: 'a later one' });
+      else if (line === 'pong')
+        chronicle.note(call.page, { kind: 'overlap', life: call.life.id, other: 'a later one' });
     });
     socket.once('close', () => call?.end());
   });

@@ -3,8 +3,9 @@
  * let the protocol breathe, until it is told to stop. So two kinds meet as they meet in production, and one kind is
  * always whole again before it breaks anew.
  */
-import { sleep } from '../../../src/foundation/loop.ts';
+
 import type { Timing } from '../../../src/domain/timing.ts';
+import { sleep } from '../../../src/foundation/loop.ts';
 import { createChance } from '../chance.ts';
 import { type ChaosSettings, type FaultKind, timingOf } from '../settings.ts';
 import type { World } from '../world.ts';
@@ -40,7 +41,10 @@ export async function playFaults(world: World, settings: ChaosSettings, signal: 
   await Promise.all(settings.faults.map(lane));
 }
 
-/** About how long a lane is quiet between two faults. After a loss of data nothing is repaired for a while, and then a ticket must have time to get somewhere. */
+/**
+ * About how long a lane is quiet between two faults: a ticket must have time to get somewhere. After a loss of data nothing
+ * starts and nothing is repaired for a while.
+ */
 function pauseMs(kind: FaultKind, timing: Timing): number {
-  return kind === 'redis' ? 1.2 * timing.recoveryRepairMs : timing.heartbeatTtlMs;
+  return kind === 'redis' ? 2 * timing.recoveryRepairMs : 2.5 * timing.heartbeatTtlMs;
 }

@@ -38,22 +38,8 @@ export const KILL_FAULTS: readonly [Fault, ...Fault[]] = [
 ];
 
 export const PAUSE_FAULTS: readonly [Fault, ...Fault[]] = [
-  async function stopProcess(stage) {
-    const victim = pickReplica(stage);
-    const over = stage.begin('SIGSTOP', victim.name, worksOn(stage, victim));
-    victim.signal('SIGSTOP');
-    await sleep(absenceMs(stage), stage.signal);
-    victim.signal('SIGCONT');
-    over();
-  },
-  async function suspendMachine(stage) {
-    const victim = pickReplica(stage);
-    const over = stage.begin('machine suspended', victim.name, worksOn(stage, victim));
-    victim.signalAll('SIGSTOP');
-    await sleep(absenceMs(stage), stage.signal);
-    victim.signalAll('SIGCONT');
-    over();
-  },
+  (stage) => pause(stage, 'SIGSTOP', 'process'),
+  (stage) => pause(stage, 'machine suspended', 'machine'),
 ];
 
 export function pickReplica({ world, chance }: Stage): Replica {
@@ -69,4 +55,13 @@ export function worksOn({ world }: Stage, replica: Replica): boolean {
 async function replace({ chance, signal }: Stage, replica: Replica): Promise<void> {
   await sleep(chance.between(0, REPLACED_AFTER_MS), signal);
   replica.start();
+}
+
+async function pause(stage: Stage, name: string, what: 'process' | 'machine'): Promise<void> {
+  const victim = pickReplica(stage);
+  const over = stage.begin(name, victim.name, worksOn(stage, victim));
+  const goOn = victim.pause(what);
+  await sleep(absenceMs(stage), stage.signal);
+  goOn();
+  over();
 }

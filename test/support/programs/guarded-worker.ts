@@ -1,6 +1,6 @@
 /**
  * A worker reduced to its guard: starts `program ledger` under it, reports the pid to its parent, and beats until it is
- * killed. Arguments: program, ledger, timing as JSON.
+ * killed; from the first message on it spares the command instead. Arguments: program, ledger, timing as JSON.
  */
 import { now } from '../../../src/foundation/clock.ts';
 import { createLog } from '../../../src/foundation/log.ts';
@@ -21,5 +21,9 @@ const { started } = guard.start({
   secrets: [],
   trustedSince: now(),
 });
-setInterval(() => guard.beat('run/1/1', now()), timing.trustTermMs / 10);
+let say: 'beat' | 'spare' = 'beat';
+process.once('message', () => {
+  say = 'spare';
+});
+setInterval(() => guard[say]('run/1/1', now()), timing.trustTermMs / 20);
 process.send?.(await started);
