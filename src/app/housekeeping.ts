@@ -115,7 +115,7 @@ export function openHousekeeping(
           log.warn({ list, count }, 'entries of runs that are not there taken off');
         },
       }),
-      orphanedLabels: options.adoptOrphans ? orphanedLabels : async () => {},
+      orphanedLabels: options.adoptOrphans ? orphanedLabels : async () => new Set(),
       recoveringMs,
       incarnation: redis.incarnation,
       log,

@@ -7,6 +7,7 @@ import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every } from '../foundation/loop.ts';
+import type { PlatformPass } from './orphaned-labels.ts';
 import type { Pass } from './repair.ts';
 
 export interface HousekeepingDeps {
@@ -14,7 +15,7 @@ export interface HousekeepingDeps {
   readonly enqueued: Pass;
   readonly deadClaims: Pass;
   readonly projection: Pass;
-  readonly orphanedLabels: Pass;
+  readonly orphanedLabels: PlatformPass;
   readonly retention: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
@@ -31,23 +32,43 @@ export interface HousekeepingOptions {
   readonly retentionScanMs: number;
 }
 
+interface Turn {
+  readonly at: Moment;
+  /** The data that Redis had. */
+  readonly incarnation: string | undefined;
+}
+
+/** A source that was not finished comes again after this part of the interval. */
+const SOON = 10;
+
+/** Whether all sources are to be looked through again. Pure. */
+export function isTurn(last: Turn | undefined, present: Turn, intervalMs: number): boolean {
+  return last === undefined || last.incarnation !== present.incarnation || elapsedMs(last.at, present.at) >= intervalMs;
+}
+
 export function createHousekeeping(
   deps: HousekeepingDeps,
   options: HousekeepingOptions,
 ): (term: Term) => Promise<void> {
   /**
    * It asks the platforms for a lot, so its turn comes seldom; but at once when Redis has lost data since the last one, in the
-   * midst of a term as well: what was claimed right before a failover is known by its label alone.
+   * midst of a term as well: what was claimed right before a failover is known by its label alone. A source that could not be
+   * looked through, because somebody did not answer, comes again soon.
    */
-  const inTurn = (pass: Pass): Pass => {
-    let last: { readonly at: Moment; readonly incarnation: string | undefined } | undefined;
+  const inTurn = (pass: PlatformPass): Pass => {
+    let whole: Turn | undefined;
+    let unfinished: ReadonlySet<string> = new Set();
+    let triedAt = now();
     return async (term) => {
-      const incarnation = deps.incarnation();
-      if (last?.incarnation === incarnation && last !== undefined && elapsedMs(last.at) < options.platformPassMs)
-        return;
-      await pass(term).finally(() => {
-        last = { at: now(), incarnation };
-      });
+      const isWhole = isTurn(whole, { at: now(), incarnation: deps.incarnation() }, options.platformPassMs);
+      if (!isWhole && (unfinished.size === 0 || elapsedMs(triedAt) < options.platformPassMs / SOON)) return;
+      const turn: Turn = { at: now(), incarnation: deps.incarnation() };
+      try {
+        unfinished = await pass(term, isWhole ? undefined : unfinished);
+        if (isWhole) whole = { ...turn, at: now() };
+      } finally {
+        triedAt = now();
+      }
     };
   };
 

@@ -31,7 +31,7 @@ import { type ListingCursor, walkPages } from '../platforms/walk-pages.ts';
 import type { ClaimRecords } from '../runs/claim-records.ts';
 import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import { MOST_RUNS, type Pass, type Repair } from './repair.ts';
+import { MOST_RUNS, type Repair } from './repair.ts';
 
 /**
  * Labels that could be orphans, and `pending`, which may be a surplus. Tickets that only show their end are many, and nothing
@@ -60,6 +60,12 @@ export interface OrphanedLabelsDeps {
   readonly log: Log;
   readonly onRepair: Repair;
 }
+
+/**
+ * One pass over all sources, or over those whose keys are named. Answers the keys of those that it could not look through,
+ * because a platform or Redis did not answer: they should not wait for a whole interval.
+ */
+export type PlatformPass = (term: Term, only?: ReadonlySet<string>) => Promise<ReadonlySet<string>>;
 
 export interface OrphanedLabelsOptions {
   readonly listingDeadlineMs: number;
@@ -92,7 +98,7 @@ export function isWorthALook(
   return run === undefined || shown !== projectionOf(run.state);
 }
 
-export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: OrphanedLabelsOptions): Pass {
+export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: OrphanedLabelsOptions): PlatformPass {
   const listingSlots = bulkhead(LISTINGS_AT_ONCE, Number.POSITIVE_INFINITY);
 
   /** Where the listing of each source goes on, by its key. */
@@ -103,11 +109,20 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
     return cursor;
   };
 
-  /** One source in one term. `live`: its runs whose label was right when we last looked. */
-  const visit = async (project: Project, platform: TicketPlatform, live: readonly Run[], term: Term): Promise<void> => {
+  /**
+   * One source in one term. `live`: its runs whose label was right when we last looked. Answers how many tickets could not be
+   * looked at or put right.
+   */
+  const visit = async (
+    project: Project,
+    platform: TicketPlatform,
+    live: readonly Run[],
+    term: Term,
+  ): Promise<number> => {
     const call: Call = { purpose: 'repair', deadlineMs: options.claimCallMs, signal: term.signal };
     const source = sourceKey(project.source);
     const webhookOnly = isWebhookOnly(deps.catalog(), source);
+    let left = 0;
 
     /** Undefined when there is nothing to do. */
     const look = async (hint: Hint): Promise<Sight | undefined> => {
@@ -167,12 +182,13 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       });
     };
 
-    /** Visits all of them, a few at a time; one that fails is for the next pass and does not hold up the others. */
+    /** Visits all of them, a few at a time; one that fails is left for another pass and does not hold up the others. */
     const each = async <T>(items: readonly T[], one: (item: T) => Promise<void>): Promise<void> => {
       const slots = bulkhead(AT_ONCE, Number.POSITIVE_INFINITY);
       const visits = await Promise.allSettled(items.map((item) => slots.execute(() => one(item))));
       const failed = visits.filter((result) => result.status === 'rejected');
       if (failed.length === 0 || term.signal.aborted) return;
+      left += failed.length;
       deps.log.warn(
         { project: project.name, tickets: failed.length, error: messageOf(failed[0]?.reason) },
         NOT_FINISHED,
@@ -212,6 +228,7 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
     // Only a listing that was seen whole says what it does not show: neither of the live labels.
     const missing = fromStart ? live.filter(({ ticket }) => !shown.has(ticket)) : [];
     await visitAll(missing.map(({ ticket, ticketId }) => ({ key: ticket, id: ticketId, labels: [], open: true })));
+    return left;
   };
 
   const rounds: Readonly<Record<'queued' | 'running', RoundCursor>> = {
@@ -231,24 +248,28 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
     });
   };
 
-  return async (term) => {
+  return async (term, only) => {
     const sources = new Map<string, Project>();
     const catalog = deps.catalog();
     for (const project of catalog.projects) {
-      if (project.disabled === undefined && !sources.has(sourceKey(project.source))) {
-        sources.set(sourceKey(project.source), project);
-      }
+      const source = sourceKey(project.source);
+      const isWanted = project.disabled === undefined && only?.has(source) !== false;
+      if (isWanted && !sources.has(source)) sources.set(source, project);
     }
     const live = await liveRuns(catalog);
+    const unfinished = new Set<string>();
     await Promise.all(
       [...sources].map(async ([source, project]) => {
         const platform = deps.platformOf(project);
         if (platform === undefined) return;
-        await visit(project, platform, live.get(source) ?? [], term).catch((error: unknown) => {
+        const left = await visit(project, platform, live.get(source) ?? [], term).catch((error: unknown) => {
           if (!term.signal.aborted) deps.log.warn({ project: project.name, error: messageOf(error) }, NOT_FINISHED);
+          return 1;
         });
+        if (left > 0) unfinished.add(source);
       }),
     );
+    return unfinished;
   };
 }
 

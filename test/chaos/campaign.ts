@@ -9,7 +9,7 @@ import { createChance } from './chance.ts';
 import { describeResult, isGood } from './report.ts';
 import { runChaos } from './run.ts';
 import { type ChaosSettings, FAULT_KINDS, replayCommand } from './settings.ts';
-import type { Problem } from './verdict.ts';
+import { isPlayed, type Problem } from './verdict.ts';
 
 /** One line of the file. */
 export interface CampaignLine {
@@ -25,6 +25,7 @@ export interface CampaignLine {
   readonly endedByFault: number;
   readonly repeated: number;
   readonly besideFrozen: number;
+  readonly machine: number;
   readonly labelEdits: number;
   /** By `kind: name`. */
   readonly faults: Readonly<Record<string, number>>;
@@ -87,6 +88,7 @@ function settingsOf(seed: number): ChaosSettings {
     faults: chance.happens(0.8) ? FAULT_KINDS : [one],
     scale: chance.pick([0.05, 0.05, 0.1]),
     pace: chance.pick([20, 30, 40]),
+    calm: chance.pick([0.5, 1, 1, 2]),
     without: [],
     report: () => undefined,
   };
@@ -95,7 +97,8 @@ function settingsOf(seed: number): ChaosSettings {
 function lineOf(result: Awaited<ReturnType<typeof runChaos>>, settings: ChaosSettings, version: string): CampaignLine {
   const { verdict, faults, wallMs, crashes } = result;
   const counted: Record<string, number> = {};
-  for (const { kind, name } of faults) counted[`${kind}: ${name}`] = (counted[`${kind}: ${name}`] ?? 0) + 1;
+  for (const { kind, name } of faults.filter(isPlayed))
+    counted[`${kind}: ${name}`] = (counted[`${kind}: ${name}`] ?? 0) + 1;
   return {
     seed: settings.seed,
     version,
@@ -107,6 +110,7 @@ function lineOf(result: Awaited<ReturnType<typeof runChaos>>, settings: ChaosSet
     endedByFault: verdict.gone,
     repeated: verdict.repeated,
     besideFrozen: verdict.besideFrozen,
+    machine: verdict.machine,
     labelEdits: verdict.labelEdits,
     faults: counted,
     hitWork: verdict.hitWork,

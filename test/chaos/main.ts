@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { openLog } from '../../src/cli/process.ts';
 import { messageOf } from '../../src/foundation/errors.ts';
 import { type CampaignLine, type CampaignOptions, runCampaign } from './campaign.ts';
+import { describeProofs, proveHarness } from './prove.ts';
 import { findServer } from './redis-server.ts';
 import { describeResult, isGood } from './report.ts';
 import { runChaos } from './run.ts';
@@ -46,6 +47,7 @@ const program = new Command('npm run chaos --')
   )
   .option('--scale <x>', "factor on the protocol's durations; 1 = as in production", positive, 0.05)
   .option('--pace <n>', 'tickets per second', positive, 10)
+  .option('--calm <x>', 'factor on the quiet between two faults', positive, 1)
   .addOption(
     new Option('--without <guards>', 'take these guards out, to see that the harness notices')
       .argParser((text) => text.split(','))
@@ -76,6 +78,19 @@ program
       `campaign: ${sum(({ lifecycles }) => lifecycles)} lifecycles in ${lines.length} runs, ${bad.length} bad`,
     );
     process.exitCode = bad.length === 0 ? 0 : 1;
+  });
+
+program
+  .command('prove')
+  .description('Takes one guard of the protocol out after the other: some seed of the short form has to notice each.')
+  .option('--guards <names>', 'these only; default: all whose loss can be seen from outside', (text) => text.split(','))
+  .option('--seeds <n>', 'seeds that are tried for each', whole, 5)
+  .option('--jobs <n>', 'runs side by side', whole, 2)
+  .action(async (flags: { readonly guards?: readonly string[]; readonly seeds: number; readonly jobs: number }) => {
+    const server = await findServer(report);
+    const proofs = await proveHarness({ ...flags, server, report, signal: interrupted.signal });
+    for (const line of describeProofs(proofs)) console.log(line);
+    process.exitCode = proofs.every(({ seed }) => seed !== undefined) ? 0 : 1;
   });
 
 /** The commit that is played on. */

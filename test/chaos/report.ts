@@ -2,7 +2,7 @@
 import { tableLines } from '../../src/cli/table.ts';
 import type { ChaosResult } from './run.ts';
 import { type ChaosSettings, replayCommand } from './settings.ts';
-import type { Problem, Verdict } from './verdict.ts';
+import { isPlayed, type Problem, type Verdict } from './verdict.ts';
 
 /** Faults that hit nothing prove nothing. */
 const LEAST_SHARE_AT_WORK = 0.3;
@@ -22,6 +22,7 @@ export function describeResult(result: ChaosResult, settings: ChaosSettings): st
       ['ends that nobody was left to write down, made once more', String(verdict.repeated)],
       ['commands that began beside a frozen one', String(verdict.besideFrozen)],
       ['faults that hit work under way', `${verdict.hitWork} of ${verdict.faults}`],
+      ['moments in which the machine itself stood still', String(verdict.machine)],
       ['wall time', `${(result.wallMs / 1000).toFixed(0)} s at scale ${settings.scale}`],
     ]),
     ...crashes,
@@ -46,7 +47,8 @@ function hitsTooLittle({ faults, hitWork }: Verdict): boolean {
   return hitWork < faults * LEAST_SHARE_AT_WORK;
 }
 
-function faultRows({ faults }: ChaosResult): string[][] {
+function faultRows(result: ChaosResult): string[][] {
+  const faults = result.faults.filter(isPlayed);
   const names = [...new Set(faults.map(({ kind, name }) => `${kind}\t${name}`))].sort();
   const rows = names.map((both) => {
     const [kind = '', name = ''] = both.split('\t');

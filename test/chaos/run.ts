@@ -1,10 +1,12 @@
 /** One chaos run: people and faults side by side, then peace, then the verdict. */
 
+import { once } from 'node:events';
 import { sleep } from '../../src/foundation/loop.ts';
 import type { RedisServer } from '../../src/redis/embedded/redis-server.ts';
 import { createChance } from './chance.ts';
 import type { FaultEntry } from './chronicle.ts';
 import { playFaults } from './faults/lanes.ts';
+import { watchMachine } from './machine.ts';
 import { createPeople } from './people.ts';
 import { type ChaosSettings, timingOf } from './settings.ts';
 import { judge, type Verdict } from './verdict.ts';
@@ -23,7 +25,10 @@ export interface ChaosResult {
 const PROGRESS_MS = 5_000;
 const LOOK_MS = 100;
 
-/** Ends early when the signal aborts: then the verdict says what is still open. */
+/**
+ * Ends early when the signal aborts, then the verdict says what is still open; and, with guards taken out, as soon as a
+ * promise is broken that nothing can mend any more.
+ */
 export async function runChaos(
   settings: ChaosSettings,
   server: RedisServer,
@@ -40,11 +45,15 @@ export async function runChaos(
     pageOf: people.pageOf,
   });
   let keepDir = true;
+  const verdictNow = (): Verdict => judge({ tickets: people.tickets(), chronicle: world.chronicle });
+  const isBroken = (): boolean =>
+    settings.without.length > 0 && verdictNow().problems.some(({ kind }) => kind !== 'lost');
   const peopleGoHome = new AbortController();
   const peace = new AbortController();
   const onAbort = (): void => peace.abort();
   signal.addEventListener('abort', onAbort, { once: true });
   const progress = setInterval(() => {
+    if (isBroken()) peace.abort();
     const { faults } = world.chronicle;
     settings.report(
       `${people.tickets().length} of ${settings.tickets} tickets opened, ${people.open().length} on their way, ` +
@@ -53,18 +62,23 @@ export async function runChaos(
   }, PROGRESS_MS);
   try {
     const allOpened = people.begin(world.sites, world.chronicle, peopleGoHome.signal);
+    const watching = watchMachine(world.chronicle, world.redis.url, settings, peopleGoHome.signal);
     const faults = playFaults(world, settings, peace.signal);
-    await Promise.race([allOpened, faults]);
+    await Promise.race([allOpened, faults, once(peace.signal, 'abort')]);
     peace.abort();
     await faults;
     settings.report('peace: everything is whole again, what is open comes to its end');
     // The slowest ways back: a platform pass, the longest back-offs, and time for a slow machine.
     const patienceMs = timing.platformPassMs + timing.pollBackoffMaxMs + timing.attemptRetryMaxMs + 30_000;
     const deadline = performance.now() + patienceMs;
-    while (people.open().length > 0 && performance.now() < deadline && !signal.aborted) await sleep(LOOK_MS, signal);
+    while (people.open().length > 0 && performance.now() < deadline && !signal.aborted && !isBroken()) {
+      await sleep(LOOK_MS, signal);
+    }
     // A second run of something that has ended would show itself now.
     await sleep(timing.heartbeatTtlMs, signal);
-    const verdict = judge({ tickets: people.tickets(), chronicle: world.chronicle });
+    peopleGoHome.abort();
+    await watching;
+    const verdict = verdictNow();
     keepDir = verdict.problems.length > 0 || world.crashes.length > 0;
     const { dir, crashes, chronicle } = world;
     const wallMs = performance.now() - startedAt;

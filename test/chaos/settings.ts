@@ -17,6 +17,8 @@ export interface ChaosSettings {
   readonly scale: number;
   /** Tickets that people open per second. */
   readonly pace: number;
+  /** Factor on the quiet between two faults. */
+  readonly calm: number;
   /** Names of guards to take out (test/support/sabotage.mjs): the harness is to notice. */
   readonly without: readonly string[];
   /** Told in words what happens. */
@@ -31,6 +33,7 @@ export const SHORT_FORM: Omit<ChaosSettings, 'report'> = {
   faults: FAULT_KINDS,
   scale: 0.05,
   pace: 5,
+  calm: 0.4,
   without: [],
 };
 
@@ -40,7 +43,7 @@ export function timingOf({ scale }: Pick<ChaosSettings, 'scale'>): Timing {
 
 /** How to see the same play again; what the machine makes of it differs from time to time. */
 export function replayCommand(settings: ChaosSettings): string {
-  const { tickets, replicas, seed, faults, scale, pace, without } = settings;
+  const { tickets, replicas, seed, faults, scale, pace, calm, without } = settings;
   const options = {
     tickets,
     replicas,
@@ -48,6 +51,7 @@ export function replayCommand(settings: ChaosSettings): string {
     faults: faults.join(','),
     scale,
     pace,
+    calm,
     ...(without.length === 0 ? {} : { without: without.join(',') }),
   };
   const words = Object.entries(options).map(([name, value]) => `--${name} ${value}`);

@@ -4,12 +4,13 @@
  * - lost: a wish that no command's own end has answered, or an end that the ticket does not show.
  * - overlapping: two commands of one ticket that could both execute at the same time.
  * - finished twice: a command that begins although the ticket shows its end and nobody has asked again; and one that
- *   ends although another has ended for the same wish, unless a process was killed or paused, or Redis was hurt, between
- *   the two: an end that nobody was left to write down is made once more, and counted as `repeated`.
+ *   ends although another has ended for the same wish, unless a process was killed or paused, or Redis was hurt, or the
+ *   machine itself stood still, between the two: an end that nobody was left to write down is made once more, and counted as `repeated`.
  * - labels: every label that people put on is there, every one that they took off is not.
  */
 import { lifecyclesOf } from '../../src/domain/lifecycle.ts';
 import type { Chronicle, Entry, FaultEntry } from './chronicle.ts';
+import { MACHINE } from './machine.ts';
 import { hasEnded, type PeoplesTicket, peoplesLabels } from './people.ts';
 
 export interface Problem {
@@ -24,6 +25,8 @@ export interface Verdict {
   readonly faults: number;
   /** Of them, those that hit work under way. */
   readonly hitWork: number;
+  /** How often the machine itself stood still for too long. */
+  readonly machine: number;
   /** Commands that ended by themselves: the lifecycles that were walked through. */
   readonly ended: number;
   /** Commands that were gone without an end of their own. */
@@ -43,7 +46,7 @@ export interface Evidence {
 }
 
 /** Kinds of faults that can keep an end from being written down. */
-const KEEPS_FROM_WRITING: ReadonlySet<string> = new Set(['kill', 'pause', 'redis']);
+const KEEPS_FROM_WRITING: ReadonlySet<string> = new Set(['kill', 'pause', 'redis', MACHINE]);
 /** A command ends a moment before its worker can know; a fault that is over may be felt for a moment longer. */
 const MARGIN_MS = 2_000;
 
@@ -54,8 +57,9 @@ export function judge({ tickets, chronicle }: Evidence): Verdict {
     tickets.reduce((sum, { page }) => sum + chronicle.of(page).filter((entry) => entry.kind === kind).length, 0);
   return {
     tickets: tickets.length,
-    faults: faults.length,
-    hitWork: faults.filter(({ hitWork }) => hitWork).length,
+    faults: faults.filter(isPlayed).length,
+    hitWork: faults.filter((fault) => isPlayed(fault) && fault.hitWork).length,
+    machine: faults.filter((fault) => !isPlayed(fault)).length,
     ended: count('ended'),
     gone: count('gone'),
     besideFrozen: count('beside-frozen'),
@@ -63,6 +67,11 @@ export function judge({ tickets, chronicle }: Evidence): Verdict {
     labelEdits: tickets.reduce((sum, { edits }) => sum + edits, 0),
     problems: histories.flatMap(({ problems }) => problems),
   };
+}
+
+/** Whether it was one of ours, and not the machine's own. */
+export function isPlayed({ kind }: Pick<FaultEntry, 'kind'>): boolean {
+  return kind !== MACHINE;
 }
 
 function judgeTicket(

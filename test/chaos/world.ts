@@ -127,7 +127,8 @@ function configOf(sites: readonly Site[], runner: string, witnessPort: number, c
     [`${platform}_trigger`]: { default_pipeline: 'chaos', pipeline_from_label: { 'agent-smith': 'chaos' } },
     polling: { enabled: true, interval_seconds: 1, jitter_percent: 30 },
     webhook: { secret: SECRET },
-    sync_policy: chance.pick(['poll_only', 'both', 'both']),
+    // GitHub alone keeps a list of all that it could not deliver: elsewhere a lost webhook needs listings to be made up for.
+    sync_policy: chance.pick(['poll_only', 'both', 'both', platform === 'github' ? 'webhook_only' : 'both']),
   });
   const engine = chance.pick([undefined, undefined, 'auto', 'streaming']);
   return {

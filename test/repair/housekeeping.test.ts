@@ -1,6 +1,7 @@
 /** The repair loops of one term: side by side, outside the recovery window, until the term ends. */
 import { expect, test } from 'vitest';
-import { createHousekeeping } from '../../src/repair/housekeeping.ts';
+import { createHousekeeping, isTurn } from '../../src/repair/housekeeping.ts';
+import type { PlatformPass } from '../../src/repair/orphaned-labels.ts';
 import type { Pass } from '../../src/repair/repair.ts';
 import { silentLog } from '../support/house.ts';
 import { until } from '../support/until.ts';
@@ -14,10 +15,15 @@ const INTERVALS = {
   retentionScanMs: 60_000,
 };
 
+const ALL = ['github', 'jira'];
+
 interface LoopOptions {
   readonly recoveringMs?: () => number;
   readonly incarnation?: () => string;
   readonly failing?: string;
+  /** Sources that the platform pass cannot look through. */
+  readonly unfinished?: () => readonly string[];
+  readonly intervals?: Partial<typeof INTERVALS>;
 }
 
 function loops(options: LoopOptions = {}) {
@@ -28,21 +34,28 @@ function loops(options: LoopOptions = {}) {
       if (options.failing === name) throw new Error('this one fails');
     };
   };
+  /** The sources of each platform pass, in order. */
+  const visited: string[][] = [];
+  const orphanedLabels: PlatformPass = async (term, only) => {
+    visited.push([...(only ?? ALL)]);
+    await counted('orphanedLabels')(term);
+    return new Set(options.unfinished?.());
+  };
   const housekeeping = createHousekeeping(
     {
       staleJobs: counted('staleJobs'),
       enqueued: counted('enqueued'),
       deadClaims: counted('deadClaims'),
       projection: counted('projection'),
-      orphanedLabels: counted('orphanedLabels'),
+      orphanedLabels,
       retention: counted('retention'),
       recoveringMs: options.recoveringMs ?? (() => 0),
       incarnation: options.incarnation ?? (() => 'first'),
       log: silentLog,
     },
-    INTERVALS,
+    { ...INTERVALS, ...options.intervals },
   );
-  return { passes, housekeeping };
+  return { passes, visited, housekeeping };
 }
 
 test('every loop runs at the start of the term and again, and all end with the term', async () => {
@@ -90,6 +103,30 @@ test('a loss of data within a term: labels are laid beside the records again whe
   expect(passes.orphanedLabels).toBe(2);
   term.lose();
   await over;
+});
+
+test('a source that could not be looked through comes again soon, alone, until it could', async () => {
+  let unfinished = ['jira'];
+  const { passes, visited, housekeeping } = loops({ unfinished: () => unfinished, intervals: { platformPassMs: 3_000 } });
+  const term = termOf();
+  const over = housekeeping(term);
+  await until('it has come twice more', () => visited.length === 3);
+  unfinished = [];
+  await until('it was looked through', () => visited.length === 4);
+  const before = passes.staleJobs;
+  await until('time has passed', () => passes.staleJobs > before + 10);
+  expect(visited).toEqual([ALL, ['jira'], ['jira'], ['jira']]);
+  term.lose();
+  await over;
+});
+
+test('all sources are looked through in a new term, after a loss of data, and when the interval is over', () => {
+  const at = (ms: number) => ({ monotonicMs: ms, uptimeMs: ms, wallMs: ms });
+  const last = { at: at(0), incarnation: 'first' };
+  expect(isTurn(undefined, last, 600_000)).toBe(true);
+  expect(isTurn(last, { at: at(599_999), incarnation: 'first' }, 600_000)).toBe(false);
+  expect(isTurn(last, { at: at(600_000), incarnation: 'first' }, 600_000)).toBe(true);
+  expect(isTurn(last, { at: at(1), incarnation: 'second' }, 600_000)).toBe(true);
 });
 
 test('a pass that fails is tried again and holds up no other', async () => {

@@ -41,7 +41,10 @@ test('no pass is begun', async () => {
       enqueued: pass('enqueued'),
       deadClaims: pass('dead claims'),
       projection: pass('projection'),
-      orphanedLabels: pass('orphaned labels'),
+      orphanedLabels: async () => {
+        passes.push('orphaned labels');
+        return new Set();
+      },
       retention: pass('retention'),
       recoveringMs: () => 0,
       incarnation: () => 'first',

@@ -34,7 +34,7 @@ export async function playFaults(world: World, settings: ChaosSettings, signal: 
       signal,
       begin: (name, target, hitWork) => world.chronicle.fault({ kind, name, target, hitWork }),
     };
-    while (await sleep(chance.between(0.4, 1.6) * pauseMs(kind, timing), signal)) {
+    while (await sleep(chance.between(0.4, 1.6) * settings.calm * pauseMs(kind, timing), signal)) {
       await chance.pick(FAULTS[kind])(stage);
     }
   };
