@@ -96,15 +96,18 @@ export function openHousekeeping(
       staleJobs,
       enqueued: createEnqueuedReconciler({ runs, queue, log, onRepair }, timing),
       deadClaims,
-      projection: createProjection({
-        records: labelRecords,
-        runs,
-        labels,
-        credentialOf: (run) => {
-          const project = projectOfRun(projects.withRemoved(), run);
-          return project === undefined ? '' : projects.credentialOf(project);
+      projection: createProjection(
+        {
+          records: labelRecords,
+          runs,
+          labels,
+          credentialOf: (run) => {
+            const project = projectOfRun(projects.withRemoved(), run);
+            return project === undefined ? '' : projects.credentialOf(project);
+          },
         },
-      }),
+        timing,
+      ),
       retention: createRetention({
         records: stores.retention,
         runs,

@@ -29,9 +29,10 @@ export interface Term {
   readonly epoch: number;
   /** Aborts when the term ends, for whatever reason. */
   readonly signal: AbortSignal;
-  trusted(): boolean;
-  /** Throws `TermLost` when this replica may not lead any more. Cheap: compares clocks only. */
-  assertTrusted(): void;
+  /** Whether this replica may lead, now and for so many ms to come: a write on the wire needs trust until its deadline. */
+  trusted(forMs?: number): boolean;
+  /** Throws `TermLost` where `trusted` says no. Cheap: compares clocks only. */
+  assertTrusted(forMs?: number): void;
 }
 
 export class TermLost extends Error {
@@ -199,14 +200,14 @@ function createTerm(
   signal: AbortSignal,
 ): TrustedTerm {
   let trustedSince = acquiredAt;
-  const trusted = (): boolean => !signal.aborted && elapsedMs(trustedSince) < trustMs;
+  const trusted = (forMs = 0): boolean => !signal.aborted && elapsedMs(trustedSince) + forMs < trustMs;
   return {
     role,
     epoch,
     signal,
     trusted,
-    assertTrusted() {
-      if (!trusted()) throw new TermLost(role, epoch);
+    assertTrusted(forMs) {
+      if (!trusted(forMs)) throw new TermLost(role, epoch);
     },
     renewedAt(sentAt) {
       trustedSince = sentAt;

@@ -141,10 +141,10 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       deps.claims.claim({ project: project.name, ticketId: ticket.id, trigger: 'reconcile' }, term.signal);
 
     const bring = (run: Run): Promise<void> =>
-      deps.labels.project(run.id, { mayWrite: () => term.trusted(), signal: term.signal });
+      deps.labels.project(run.id, { mayWrite: () => term.trusted(options.claimCallMs), signal: term.signal });
 
     const act = async ({ run, ticket, action }: Sight): Promise<void> => {
-      term.assertTrusted();
+      term.assertTrusted(options.claimCallMs);
       switch (action.kind) {
         case 'leave':
         case 'confirm':

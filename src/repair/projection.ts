@@ -47,7 +47,7 @@ export interface ProjectionDeps {
   readonly credentialOf: (run: Run) => string;
 }
 
-export function createProjection(deps: ProjectionDeps): Pass {
+export function createProjection(deps: ProjectionDeps, options: { readonly claimCallMs: number }): Pass {
   const atWork = new Set<DueLabel>();
   const lines = new Map<string, BulkheadPolicy>();
   const lineOf = (credential: string): BulkheadPolicy => {
@@ -68,9 +68,8 @@ export function createProjection(deps: ProjectionDeps): Pass {
     for (const label of chooseLabels(due, [...atWork])) {
       atWork.add(label);
       const turn = async (): Promise<void> => {
-        if (term.trusted()) {
-          await deps.labels.project(label.run, { mayWrite: () => term.trusted(), signal: term.signal });
-        }
+        const mayWrite = (): boolean => term.trusted(options.claimCallMs);
+        if (mayWrite()) await deps.labels.project(label.run, { mayWrite, signal: term.signal });
       };
       // Never rejects; what could not be written is due again later.
       void lineOf(label.credential)

@@ -13,6 +13,8 @@ import { describeResult, isGood } from './report.ts';
 import { runChaos } from './run.ts';
 import { type ChaosSettings, FAULT_KINDS, type FaultKind } from './settings.ts';
 
+import { describeStoppedWorkers, isGoodStoppedWorkers, stoppedWorkers } from './stopped-workers.ts';
+
 const whole = (text: string): number => {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('expected a whole number above 0');
@@ -91,6 +93,20 @@ program
     const proofs = await proveHarness({ ...flags, server, report, signal: interrupted.signal });
     for (const line of describeProofs(proofs)) console.log(line);
     process.exitCode = proofs.every(({ seed }) => seed !== undefined) ? 0 : 1;
+  });
+
+program
+  .command('stopped-workers')
+  .description(
+    'Stops workers past their trust, has them replaced, and lets them go on: their commands are gone, and they write nothing.',
+  )
+  .option('--times <n>', 'workers that are stopped', whole, 200)
+  .option('--scale <x>', "factor on the protocol's durations", positive, 0.1)
+  .action(async (flags: { readonly times: number; readonly scale: number }) => {
+    const result = await stoppedWorkers({ ...flags, report });
+    result.crashes.forEach(report);
+    console.log(describeStoppedWorkers(result));
+    process.exitCode = isGoodStoppedWorkers(result) ? 0 : 1;
   });
 
 /** The commit that is played on. */

@@ -185,12 +185,3 @@ function isLate(
 function overlapped({ chronicle }: Town, { page }: Ticket): boolean {
   return chronicle.of(page).some(({ kind }) => kind === 'overlap' || kind === 'beside-frozen');
 }
-
-if (import.meta.main) {
-  const [times = 200, scale = 0.1] = process.argv.slice(2).map(Number);
-  const report = (text: string): void => void process.stderr.write(`${text}\n`);
-  const result = await stoppedWorkers({ times, scale, report });
-  result.crashes.forEach(report);
-  report(describeStoppedWorkers(result));
-  process.exitCode = isGoodStoppedWorkers(result) ? 0 : 1;
-}

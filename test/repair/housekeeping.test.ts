@@ -107,7 +107,10 @@ test('a loss of data within a term: labels are laid beside the records again whe
 
 test('a source that could not be looked through comes again soon, alone, until it could', async () => {
   let unfinished = ['jira'];
-  const { passes, visited, housekeeping } = loops({ unfinished: () => unfinished, intervals: { platformPassMs: 3_000 } });
+  const { passes, visited, housekeeping } = loops({
+    unfinished: () => unfinished,
+    intervals: { platformPassMs: 3_000 },
+  });
   const term = termOf();
   const over = housekeeping(term);
   await until('it has come twice more', () => visited.length === 3);

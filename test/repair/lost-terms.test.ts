@@ -82,13 +82,30 @@ test('no label without a record is adopted or reset', async () => {
   expect(await house.runs.ofTicket(house.keyOf(1))).toBeUndefined();
 });
 
+test('no label is written in a term whose trust ends before the write could', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  const run = await runningRun(house);
+  await redis.client.zadd(house.redis.keys.unconfirmed, 0, run.id);
+  const before = writesTo(house);
+  const asked: number[] = [];
+  const trusted = (forMs = 0): boolean => {
+    asked.push(forMs);
+    return forMs < house.timing.claimCallMs;
+  };
+  const term: Term = { ...lostTerm().term, trusted };
+  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' }, house.timing)(term);
+  await until('it has asked', () => asked.length > 0);
+  await house.labels.idle();
+  expect(writesTo(house)).toEqual(before);
+});
+
 test.each([0, 1])('no label that is due is written, when trust ends after %d looks', async (looks) => {
   const house = await openHouse({ redisUrl: redis.url });
   const run = await runningRun(house);
   await redis.client.zadd(house.redis.keys.unconfirmed, 0, run.id);
   const before = writesTo(house);
   const { term, asked } = lostTerm(looks);
-  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' })(term);
+  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' }, house.timing)(term);
   await until('it has asked', () => asked() > looks);
   await house.labels.idle();
   expect(writesTo(house)).toEqual(before);

@@ -25,7 +25,7 @@ const makeDue = async (...runs: readonly Run[]): Promise<void> => {
 test('a label that is due is written and confirmed, and is due no more', async () => {
   const run = await runningRun(house);
   await makeDue(run);
-  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' })(termOf());
+  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' }, house.timing)(termOf());
   await until('it is confirmed', async () => (await runOf(house, run.id)).labelState === 'confirmed');
   expect(house.labelsOf(1)).toEqual(['agent-smith', 'agent-smith:in-progress']);
   expect(await house.labelRecords.due(9)).toEqual([]);
@@ -44,12 +44,15 @@ test('a platform that hangs holds up its own labels, neither the pass nor those 
       await house.labels.project(run, permission);
     },
   };
-  const pass = createProjection({
-    runs: house.runs,
-    records: house.labelRecords,
-    labels,
-    credentialOf: ({ id }) => (id === other.id ? 'quick' : 'slow'),
-  });
+  const pass = createProjection(
+    {
+      runs: house.runs,
+      records: house.labelRecords,
+      labels,
+      credentialOf: ({ id }) => (id === other.id ? 'quick' : 'slow'),
+    },
+    house.timing,
+  );
   await pass(termOf());
   await until('the other is confirmed', async () => (await runOf(house, other.id)).labelState === 'confirmed');
   // Those that are being written are not written twice.
@@ -62,6 +65,6 @@ test('a platform that hangs holds up its own labels, neither the pass nor those 
 
 test('a run that is gone is forgotten, and does not stay due for ever', async () => {
   await redis.client.zadd(house.redis.keys.unconfirmed, 1, 'gone');
-  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' })(termOf());
+  await createProjection({ ...house, records: house.labelRecords, credentialOf: () => 'bot' }, house.timing)(termOf());
   await until('it is forgotten', async () => (await house.labelRecords.due(9)).length === 0);
 });
