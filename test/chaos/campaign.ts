@@ -65,7 +65,7 @@ export async function runCampaign(options: CampaignOptions): Promise<readonly Ca
       if (signal.aborted) return;
       const line = lineOf(result, settings, options.version);
       lines.push(line);
-      await appendFile(file, `${JSON.stringify(line)}\n`);
+      await addToCampaign(file, line);
       if (!line.good) for (const text of describeResult(result, settings)) report(text);
       report(
         `seed ${seed}: ${line.lifecycles} lifecycles in ${(line.wallMs / 1000).toFixed(0)} s, ` +
@@ -94,7 +94,12 @@ function settingsOf(seed: number): ChaosSettings {
   };
 }
 
-function lineOf(result: Awaited<ReturnType<typeof runChaos>>, settings: ChaosSettings, version: string): CampaignLine {
+/** The line of one run. */
+export function lineOf(
+  result: Awaited<ReturnType<typeof runChaos>>,
+  settings: ChaosSettings,
+  version: string,
+): CampaignLine {
   const { verdict, faults, wallMs, crashes } = result;
   const counted: Record<string, number> = {};
   for (const { kind, name } of faults.filter(isPlayed))
@@ -119,6 +124,10 @@ function lineOf(result: Awaited<ReturnType<typeof runChaos>>, settings: ChaosSet
     problems: verdict.problems,
     crashes,
   };
+}
+
+export async function addToCampaign(file: string, line: CampaignLine): Promise<void> {
+  await appendFile(file, `${JSON.stringify(line)}\n`);
 }
 
 export async function readCampaign(file: string): Promise<CampaignLine[]> {

@@ -6,8 +6,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { execa } from 'execa';
 import { openLog } from '../../src/cli/process.ts';
 import { messageOf } from '../../src/foundation/errors.ts';
-import { type CampaignLine, type CampaignOptions, runCampaign } from './campaign.ts';
+import { addToCampaign, type CampaignOptions, lineOf, runCampaign } from './campaign.ts';
 import { describeProofs, proveHarness } from './prove.ts';
+import { describeCampaign } from './record.ts';
 import { findServer } from './redis-server.ts';
 import { describeResult, isGood } from './report.ts';
 import { runChaos } from './run.ts';
@@ -50,15 +51,17 @@ const program = new Command('npm run chaos --')
   .option('--scale <x>', "factor on the protocol's durations; 1 = as in production", positive, 0.05)
   .option('--pace <n>', 'tickets per second', positive, 10)
   .option('--calm <x>', 'factor on the quiet between two faults', positive, 1)
+  .option('--record <file>', 'add the run to this file, as a campaign does')
   .addOption(
     new Option('--without <guards>', 'take these guards out, to see that the harness notices')
       .argParser((text) => text.split(','))
       .default([], 'none'),
   )
-  .action(async (flags: Flags) => {
+  .action(async ({ record, ...flags }: Flags & { readonly record?: string }) => {
     const settings: ChaosSettings = { ...flags, report };
     const result = await runChaos(settings, await findServer(report), interrupted.signal);
     for (const line of describeResult(result, settings)) console.log(line);
+    if (record !== undefined) await addToCampaign(record, lineOf(result, settings, await version()));
     process.exitCode = isGood(result) ? 0 : 1;
   });
 
@@ -74,11 +77,10 @@ program
   .action(async (flags: Pick<CampaignOptions, 'lifecycles' | 'file' | 'firstSeed' | 'jobs'>) => {
     const server = await findServer(report);
     const lines = await runCampaign({ ...flags, server, version: await version(), report, signal: interrupted.signal });
-    const sum = (of: (line: CampaignLine) => number): number => lines.reduce((total, line) => total + of(line), 0);
     const bad = lines.filter(({ good }) => !good);
-    console.log(
-      `campaign: ${sum(({ lifecycles }) => lifecycles)} lifecycles in ${lines.length} runs, ${bad.length} bad`,
-    );
+    for (const line of describeCampaign(lines)) console.log(line);
+    const lifecycles = lines.reduce((sum, line) => sum + line.lifecycles, 0);
+    console.log(`campaign: ${lifecycles} lifecycles in ${lines.length} runs, ${bad.length} bad`);
     process.exitCode = bad.length === 0 ? 0 : 1;
   });
 
