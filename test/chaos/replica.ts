@@ -67,11 +67,13 @@ export function createReplica(options: ReplicaOptions): Replica {
     start() {
       const log = createWriteStream(path.join(options.dir, `${name}.log`), { flags: 'a' });
       const args = ['server', '--config', options.config, '--host', '127.0.0.1', '--port', '0'];
+      let lastLine = '';
       const started = startLeashed(process.execPath, [MAIN, ...args, '--time-scale', String(options.scale)], {
         cwd: options.dir,
         env: { ...options.env, REDIS_URL: `redis://127.0.0.1:${line.port}`, REPLICA: name },
         onLine(text) {
           log.write(`${text}\n`);
+          lastLine = text;
           const listening = /"port":(\d+).*"msg":"listening"/.exec(text)?.[1];
           if (listening !== undefined && child === started) port = Number(listening);
         },
@@ -79,7 +81,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       child = started;
       void started.ended.then((how) => {
         log.end();
-        if (child === started) options.onCrash(`${name} ended by itself: ${how}`);
+        if (child === started) options.onCrash(`${name} ended by itself: ${how}: ${lastLine}`);
       });
     },
     kill: () => end('SIGKILL'),

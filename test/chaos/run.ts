@@ -26,8 +26,8 @@ const PROGRESS_MS = 5_000;
 const LOOK_MS = 100;
 
 /**
- * Ends early when the signal aborts, then the verdict says what is still open; and, with guards taken out, as soon as a
- * promise is broken that nothing can mend any more.
+ * Ends early when the signal aborts, then the verdict says what is still open; when a replica ends by itself; and, with
+ * guards taken out, as soon as a promise is broken that nothing can mend any more.
  */
 export async function runChaos(
   settings: ChaosSettings,
@@ -47,7 +47,8 @@ export async function runChaos(
   let keepDir = true;
   const verdictNow = (): Verdict => judge({ tickets: people.tickets(), chronicle: world.chronicle });
   const isBroken = (): boolean =>
-    settings.without.length > 0 && verdictNow().problems.some(({ kind }) => kind !== 'lost');
+    world.crashes.length > 0 ||
+    (settings.without.length > 0 && verdictNow().problems.some(({ kind }) => kind !== 'lost'));
   const peopleGoHome = new AbortController();
   const peace = new AbortController();
   const onAbort = (): void => peace.abort();

@@ -33,7 +33,7 @@ export interface World {
   readonly replicas: readonly Replica[];
   readonly chronicle: Chronicle;
   readonly witness: Witness;
-  /** What went wrong with the harness or a replica, in words. */
+  /** Replicas that ended although nobody had asked for it, with their last words. */
   readonly crashes: readonly string[];
   close(options: { readonly keepDir: boolean }): Promise<void>;
 }
@@ -122,15 +122,20 @@ export async function openWorld(options: WorldOptions): Promise<World> {
 
 /** Each tracker takes its tickets in by listings, by webhooks or by both, and missed webhooks are made up for. */
 function configOf(sites: readonly Site[], runner: string, witnessPort: number, chance: Chance): object {
-  const projectOf = ({ platform, project }: Site): object => ({
-    tickets: { ...project.tickets, auth: 'token' },
-    [`${platform}_trigger`]: { default_pipeline: 'chaos', pipeline_from_label: { 'agent-smith': 'chaos' } },
+  const engine = chance.pick([undefined, undefined, 'auto', 'streaming']);
+  const policyOf = ({ platform }: Site): string => {
+    // GitHub alone keeps a list of all that it could not deliver: elsewhere a lost webhook needs listings to be made up for.
+    const policies = ['both', platform === 'github' ? 'webhook_only' : 'both', 'both', 'poll_only'] as const;
+    const policy = chance.pick(policies);
+    return policy === 'poll_only' && engine === 'streaming' ? 'both' : policy;
+  };
+  const projectOf = (site: Site): object => ({
+    tickets: { ...site.project.tickets, auth: 'token' },
+    [`${site.platform}_trigger`]: { default_pipeline: 'chaos', pipeline_from_label: { 'agent-smith': 'chaos' } },
     polling: { enabled: true, interval_seconds: 1, jitter_percent: 30 },
     webhook: { secret: SECRET },
-    // GitHub alone keeps a list of all that it could not deliver: elsewhere a lost webhook needs listings to be made up for.
-    sync_policy: chance.pick(['poll_only', 'both', 'both', platform === 'github' ? 'webhook_only' : 'both']),
+    sync_policy: policyOf(site),
   });
-  const engine = chance.pick([undefined, undefined, 'auto', 'streaming']);
   return {
     projects: Object.fromEntries(sites.map((site) => [site.platform, projectOf(site)])),
     pipelines: {
