@@ -31,7 +31,7 @@ export interface People {
   pageOf(site: Site, name: string): string | undefined;
   /** Opens tickets until all are there, and looks after them until the signal aborts. Resolves when all are opened. */
   begin(sites: readonly Site[], chronicle: Chronicle, signal: AbortSignal): Promise<void>;
-  /** Those that have not ended as they should, or have a wish that nobody has answered. */
+  /** Those that have not ended as they should, have a wish that nobody has answered, or one that is still to come. */
   open(): readonly PeoplesTicket[];
 }
 
@@ -157,7 +157,8 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
 
   const open = (): Ticket[] =>
     [...byPage.values()].filter(
-      (ticket) => !ticket.closed && !hasEnded(ticket, labelsOf(ticket), entriesOf(ticket.page)),
+      (ticket) =>
+        !ticket.closed && (ticket.asksLeft > 0 || !hasEnded(ticket, labelsOf(ticket), entriesOf(ticket.page))),
     );
 
   return {
