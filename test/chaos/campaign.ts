@@ -130,7 +130,7 @@ export async function addToCampaign(file: string, line: CampaignLine): Promise<v
   await appendFile(file, `${JSON.stringify(line)}\n`);
 }
 
-export async function readCampaign(file: string): Promise<CampaignLine[]> {
+async function readCampaign(file: string): Promise<CampaignLine[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;

@@ -6,7 +6,8 @@ export interface Chance {
   between(least: number, most: number): number;
   /** Whether something with this probability happens. */
   happens(probability: number): boolean;
-  pick<T>(from: readonly [T, ...T[]]): T;
+  /** Throws when there is nothing to pick from. */
+  pick<T>(from: readonly T[]): T;
 }
 
 /** @param name separates the streams of one seed. */
@@ -23,7 +24,10 @@ export function createChance(seed: number, name: string): Chance {
     next,
     between: (least, most) => least + next() * (most - least),
     happens: (probability) => next() < probability,
-    pick: (from) => from[Math.floor(next() * from.length)] ?? from[0],
+    pick(from) {
+      if (from.length === 0) throw new Error(`nothing to pick from for ${name}`);
+      return from[Math.floor(next() * from.length)] as (typeof from)[number];
+    },
   };
 }
 

@@ -34,6 +34,9 @@ const kinds = (text: string): FaultKind[] => {
   return FAULT_KINDS.filter((kind) => names.includes(kind));
 };
 
+/** What came of it. */
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+/** What happens meanwhile. */
 const report = (text: string): void => void process.stderr.write(`${text}\n`);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
@@ -60,7 +63,7 @@ const program = new Command('npm run chaos --')
   .action(async ({ record, ...flags }: Flags & { readonly record?: string }) => {
     const settings: ChaosSettings = { ...flags, report };
     const result = await runChaos(settings, await findServer(report), interrupted.signal);
-    for (const line of describeResult(result, settings)) console.log(line);
+    for (const line of describeResult(result, settings)) say(line);
     if (record !== undefined) await addToCampaign(record, lineOf(result, settings, await version()));
     process.exitCode = isGood(result) ? 0 : 1;
   });
@@ -78,9 +81,9 @@ program
     const server = await findServer(report);
     const lines = await runCampaign({ ...flags, server, version: await version(), report, signal: interrupted.signal });
     const bad = lines.filter(({ good }) => !good);
-    for (const line of describeCampaign(lines)) console.log(line);
+    for (const line of describeCampaign(lines)) say(line);
     const lifecycles = lines.reduce((sum, line) => sum + line.lifecycles, 0);
-    console.log(`campaign: ${lifecycles} lifecycles in ${lines.length} runs, ${bad.length} bad`);
+    say(`campaign: ${lifecycles} lifecycles in ${lines.length} runs, ${bad.length} bad`);
     process.exitCode = bad.length === 0 ? 0 : 1;
   });
 
@@ -93,7 +96,7 @@ program
   .action(async (flags: { readonly guards?: readonly string[]; readonly seeds: number; readonly jobs: number }) => {
     const server = await findServer(report);
     const proofs = await proveHarness({ ...flags, server, report, signal: interrupted.signal });
-    for (const line of describeProofs(proofs)) console.log(line);
+    for (const line of describeProofs(proofs)) say(line);
     process.exitCode = proofs.every(({ seed }) => seed !== undefined) ? 0 : 1;
   });
 
@@ -107,7 +110,7 @@ program
   .action(async (flags: { readonly times: number; readonly scale: number }) => {
     const result = await stoppedWorkers({ ...flags, report });
     result.crashes.forEach(report);
-    console.log(describeStoppedWorkers(result));
+    say(describeStoppedWorkers(result));
     process.exitCode = isGoodStoppedWorkers(result) ? 0 : 1;
   });
 

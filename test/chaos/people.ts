@@ -181,21 +181,20 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
         });
         signal.addEventListener('abort', stop, { once: true });
       }
-      const [first, ...others] = sites;
       let dueAtMs = performance.now();
       void every({ intervalMs: LOOK_AROUND_MS, signal, onError: allOpened.reject }, async () => {
         const nowMs = performance.now();
         const onTheirWay = [...byPage.values()].filter(({ closed }) => !closed);
         for (const ticket of onTheirWay) look(ticket, nowMs);
         const live = onTheirWay.filter(({ endedAtMs }) => endedAtMs === undefined);
-        const patient = live.length < settings.pace * PATIENCE_S;
-        if (!patient) dueAtMs = nowMs;
-        while (first !== undefined && patient && byPage.size < settings.tickets && dueAtMs <= nowMs) {
-          openOne(chance.pick([first, ...others]));
+        const isPatient = live.length < settings.pace * PATIENCE_S;
+        if (!isPatient) dueAtMs = nowMs;
+        const due = isPatient ? Math.ceil(((nowMs - dueAtMs) * settings.pace) / 1_000) : 0;
+        for (let left = Math.min(due, settings.tickets - byPage.size); left > 0; left -= 1) {
+          openOne(chance.pick(sites));
           dueAtMs += 1_000 / settings.pace;
         }
-        const [some, ...rest] = live;
-        if (some !== undefined && chance.happens(0.2)) editOwn(chance.pick([some, ...rest]));
+        if (live.length > 0 && chance.happens(0.2)) editOwn(chance.pick(live));
         if (byPage.size === settings.tickets) allOpened.resolve();
       });
       return allOpened.promise;

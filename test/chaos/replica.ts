@@ -79,10 +79,12 @@ export function createReplica(options: ReplicaOptions): Replica {
         },
       });
       child = started;
-      void started.ended.then((how) => {
+      const watchEnd = async (): Promise<void> => {
+        const how = await started.ended;
         log.end();
         if (child === started) options.onCrash(`${name} ended by itself: ${how}: ${lastLine}`);
-      });
+      };
+      void watchEnd();
     },
     kill: () => end('SIGKILL'),
     end: () => end('SIGTERM'),

@@ -34,7 +34,7 @@ export function describeResult(result: ChaosResult, settings: ChaosSettings): st
   ];
 }
 
-export function lastLine({ tickets, faults, problems, labelEdits }: Verdict): string {
+function lastLine({ tickets, faults, problems, labelEdits }: Verdict): string {
   const count = (kind: Problem['kind']): number => problems.filter((problem) => problem.kind === kind).length;
   const kept = labelEdits - count('label');
   return (

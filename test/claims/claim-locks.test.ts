@@ -1,8 +1,8 @@
 /** The lock of a claim: never the one of somebody else, and no write to the platform that might outlast it (PROTOCOL 2). */
 import { expect, test } from 'vitest';
 import type { ClaimHold, CommitClaim } from '../../src/runs/claim-records.ts';
-import { FAST, type House } from '../support/house.ts';
 import { heldFor } from '../support/held-answer.ts';
+import { FAST, type House } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { claim, claimsOn, createScenes, never, ticket } from './claim-scenes.ts';
 

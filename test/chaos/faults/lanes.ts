@@ -14,7 +14,7 @@ import { KILL_FAULTS, PAUSE_FAULTS } from './process-faults.ts';
 import { REDIS_FAULTS } from './redis-faults.ts';
 import { API_FAULTS, WEBHOOK_FAULTS } from './tracker-faults.ts';
 
-const FAULTS: Readonly<Record<FaultKind, readonly [Fault, ...Fault[]]>> = {
+const FAULTS: Readonly<Record<FaultKind, readonly Fault[]>> = {
   kill: KILL_FAULTS,
   pause: PAUSE_FAULTS,
   redis: REDIS_FAULTS,

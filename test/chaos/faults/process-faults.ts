@@ -5,7 +5,7 @@ import { absenceMs, type Fault, type Stage } from './fault.ts';
 
 const REPLACED_AFTER_MS = 1_000;
 
-export const KILL_FAULTS: readonly [Fault, ...Fault[]] = [
+export const KILL_FAULTS: readonly Fault[] = [
   async function killReplica(stage) {
     const victim = pickReplica(stage);
     const over = stage.begin('SIGKILL', victim.name, worksOn(stage, victim));
@@ -37,15 +37,13 @@ export const KILL_FAULTS: readonly [Fault, ...Fault[]] = [
   },
 ];
 
-export const PAUSE_FAULTS: readonly [Fault, ...Fault[]] = [
+export const PAUSE_FAULTS: readonly Fault[] = [
   (stage) => pause(stage, 'SIGSTOP', 'process'),
   (stage) => pause(stage, 'machine suspended', 'machine'),
 ];
 
 export function pickReplica({ world, chance }: Stage): Replica {
-  const [first, ...others] = world.replicas;
-  if (first === undefined) throw new Error('a chaos run has at least one replica');
-  return chance.pick([first, ...others]);
+  return chance.pick(world.replicas);
 }
 
 export function worksOn({ world }: Stage, replica: Replica): boolean {

@@ -6,7 +6,7 @@ import type { Replica } from '../replica.ts';
 import { absenceMs, type Fault, type Stage } from './fault.ts';
 import { pickReplica, worksOn } from './process-faults.ts';
 
-export const REDIS_FAULTS: readonly [Fault, ...Fault[]] = [
+export const REDIS_FAULTS: readonly Fault[] = [
   async function restartWithData(stage) {
     const over = beginAll(stage, 'SIGKILL, back with its data');
     await stage.world.redis.kill('SIGKILL');
