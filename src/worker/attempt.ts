@@ -88,6 +88,17 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     handle.spare(at);
   };
 
+  /** All that is left to tell is its end. */
+  let endKnown = false;
+  /** A hand-back is on its way, or its answer was lost. */
+  let givenAway = false;
+  /**
+   * A Redis that has forgotten the attempt has also forgotten by whom it was replaced. So it is written again only by whoever
+   * cannot have been: one that is trusted, or that Redis was down for as for everybody, and has not given it away. An end is
+   * always told: it starts nothing.
+   */
+  const mayRestore = (): boolean => endKnown || !(givenAway || trust.lost());
+
   /** One beat. False when this attempt is not the record's any more. */
   const beat = async (): Promise<boolean> => {
     const sentAt = now();
@@ -97,8 +108,9 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
         if (reply.cancelRequested !== undefined) stop({ kind: 'cancelled', by: reply.cancelRequested });
         break;
       case 'unknown':
-        log.warn({}, 'redis forgot this attempt, writing it again');
-        if (await records.restore(run)) break;
+        if (mayRestore()) log.warn({}, 'redis forgot this attempt, writing it again');
+        else log.warn({}, 'redis forgot this attempt, which may have been replaced');
+        if (mayRestore() && (await records.restore(run))) break;
         trust.revoke();
         return false;
       case 'superseded':
@@ -148,11 +160,13 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     }
   };
 
-  const finish = (end: Omit<Finish, 'onlyIfDead'>): Promise<AttemptEnd> =>
-    persist(async () => {
+  const finish = (end: Omit<Finish, 'onlyIfDead'>): Promise<AttemptEnd> => {
+    endKnown = true;
+    return persist(async () => {
       const reply = await records.finish(name, { ...end, onlyIfDead: false });
       return reply === 'finished' ? { kind: reply, state: end.state, reason: end.reason } : undefined;
     });
+  };
 
   const handBack = async (how: Omit<HandBack, 'onlyIfDead'>, output: string): Promise<AttemptEnd> => {
     if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {
@@ -160,7 +174,10 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       return await finish({ state: 'failed', reason, output, interrupted: true });
     }
     return await persist(async () => {
+      const doubtful = givenAway;
+      givenAway = true;
       const reply = await records.handBack(name, { ...how, onlyIfDead: false });
+      givenAway = doubtful;
       return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : undefined;
     });
   };

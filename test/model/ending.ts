@@ -9,8 +9,8 @@ import { judge } from '../../src/domain/eligibility.ts';
 import { decideLabel } from '../../src/domain/label-table.ts';
 import type { Catalog } from '../../src/domain/project.ts';
 import { DEFAULT_TIMING } from '../../src/domain/timing.ts';
-import { createFindings } from '../../src/foundation/findings.ts';
 import { unreachable } from '../../src/foundation/errors.ts';
+import { createFindings } from '../../src/foundation/findings.ts';
 import { createLabelWriter } from '../../src/labels/label-writer.ts';
 import type { Turn } from '../../src/queue/run-queue.ts';
 import { createDeadClaims } from '../../src/repair/dead-claims.ts';
@@ -139,7 +139,12 @@ function leftOnTicket({ view, platform }: World, ticket: string): string[] {
     case 'give-up':
       return [];
     case 'claim': {
-      const verdict = judge({ ticket: platform.ticketOf(ticket), projects: [PAPER_PROJECT], previous: run, mode: 'fresh' });
+      const verdict = judge({
+        ticket: platform.ticketOf(ticket),
+        projects: [PAPER_PROJECT],
+        previous: run,
+        mode: 'fresh',
+      });
       return verdict.eligible ? [left] : [];
     }
     case 'write':

@@ -45,7 +45,11 @@ export function checkInvariants(world: World, before: View): void {
   for (const [ticket, heartbeat] of Object.entries(records.heartbeats)) {
     const run = records.tickets[ticket]?.run ?? '';
     const { attempt, attemptFence, state } = records.runs[run] ?? {};
-    assert.equal(heartbeat, `${run}:${attempt}:${attemptFence}`, `the heartbeat of ticket ${ticket} is that of its run`);
+    assert.equal(
+      heartbeat,
+      `${run}:${attempt}:${attemptFence}`,
+      `the heartbeat of ticket ${ticket} is that of its run`,
+    );
     assert.equal(state, 'running', `a heartbeat of ${run}`);
   }
   assert.deepEqual(endless, [], 'locks and heartbeats end by themselves');

@@ -1,6 +1,6 @@
 /**
  * Many sequences at once on one Redis: each lane draws its own from a seed of its own, one after the other, and shrinks the
- * first that breaks. While one waits for Redis the others go on.
+ * first that breaks; the others end then. While one waits for Redis the others go on.
  */
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
@@ -33,7 +33,7 @@ export interface Counterexample {
   readonly message: string;
 }
 
-export const LENGTH = 100;
+export const LENGTH = 150;
 
 export async function runLanes(redis: RedisConnection, options: LanesOptions): Promise<Outcome> {
   let drawn = 0;
@@ -41,22 +41,31 @@ export async function runLanes(redis: RedisConnection, options: LanesOptions): P
   /** Lanes of other runs on the same Redis must not meet ours. */
   const name = randomBytes(6).toString('hex');
   let worlds = 0;
+  /** The lane whose sequence broke first: it alone goes on, to shrink it. */
+  let shrinking: number | undefined;
   const lane = async (index: number): Promise<Counterexample | undefined> => {
     const seed = options.seed + index;
     const numRuns = Math.ceil((options.sequences - index) / options.lanes);
     if (numRuns <= 0) return undefined;
     const property = fc.asyncProperty(sequences(options.length), async (steps) => {
+      if (shrinking !== undefined && shrinking !== index) return;
       worlds += 1;
-      const count = await playSequence(redis, `model-${name}-${worlds}`, steps);
-      made += count;
-      options.onSequence?.(count);
+      if (shrinking === undefined) drawn += 1;
+      try {
+        const count = await playSequence(redis, `model-${name}-${worlds}`, steps);
+        made += count;
+        if (shrinking === undefined) options.onSequence?.(count);
+      } catch (error) {
+        shrinking ??= index;
+        // One is enough to look at.
+        if (shrinking === index) throw error;
+      }
     });
     const details = await fc.check(property, {
       seed,
       numRuns,
       ...(options.path === undefined ? {} : { path: options.path }),
     });
-    drawn += details.numRuns;
     if (!details.failed) return undefined;
     const [steps = []] = details.counterexample ?? [];
     const error = details.errorInstance;

@@ -2,7 +2,7 @@
  * A platform on paper: tickets with labels in memory, so that thousands of sequences a minute can write on them. How real
  * platforms answer is other tests' business; here a label is what the last writer left.
  */
-import { lifecycleLabel, lifecycleOf, lifecyclesOf, type Lifecycle } from '../../src/domain/lifecycle.ts';
+import { type Lifecycle, lifecycleLabel, lifecycleOf, lifecyclesOf } from '../../src/domain/lifecycle.ts';
 import type { Project } from '../../src/domain/project.ts';
 import { type Ticket, ticketKey } from '../../src/domain/ticket.ts';
 import { PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';

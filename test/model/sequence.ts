@@ -2,12 +2,15 @@
 import { messageOf, unreachable } from '../../src/foundation/errors.ts';
 import type { RedisConnection } from '../../src/redis/connection.ts';
 import { claimerActs } from './actors/claimer.ts';
-import { detectorActs, personActs, redisActs, timeActs } from './actors/others.ts';
+import { detectorActs } from './actors/detector.ts';
 import { painterActs } from './actors/painter.ts';
+import { personActs } from './actors/people.ts';
+import { redisActs } from './actors/server.ts';
+import { timeActs } from './actors/time.ts';
 import { workerActs } from './actors/worker.ts';
 import { playEnding } from './ending.ts';
 import type { Step } from './steps.ts';
-import { look, openWorld, type World } from './world.ts';
+import { learnRuns, openWorld, type World } from './world.ts';
 
 /** A sequence after which Redis or its people are where the protocol does not allow them to be. */
 export class SequenceBroken extends Error {
@@ -28,12 +31,12 @@ export async function playSequence(base: RedisConnection, namespace: string, ste
   } catch (error) {
     throw new SequenceBroken(world.trace, error);
   } finally {
-    await look(world);
+    await learnRuns(world);
     await world.redis.read('leave nothing behind', (client) => client.del(world.keys()));
   }
 }
 
-export function perform(world: World, step: Step): Promise<boolean> {
+function perform(world: World, step: Step): Promise<boolean> {
   switch (step.by) {
     case 'claimer':
       return claimerActs(world, step);

@@ -8,6 +8,7 @@
  * `whole` and `job` are several at once, so that a sequence gets somewhere.
  */
 import fc from 'fast-check';
+import { unreachable } from '../../src/foundation/errors.ts';
 
 /** Every act, and how often it is drawn beside the others of its actor. */
 const ACTS = {
@@ -26,7 +27,7 @@ const ACTS = {
     'say-again': 2,
     die: 1,
   },
-  painter: { whole: 4, next: 6, refused: 1, 'given-up': 1, unwritable: 1, die: 1 },
+  painter: { whole: 4, next: 6, 'old-run': 1, refused: 1, 'given-up': 1, unwritable: 1, die: 1 },
   person: { pending: 4, clear: 2, verdict: 1, enqueued: 1, 'in-progress': 1, cancel: 1 },
   time: { heartbeat: 6, lock: 3, 'back-off': 2, day: 1, run: 1, ticket: 1 },
   detector: { judge: 3, 'hand-back': 3, fail: 1 },
@@ -64,6 +65,8 @@ export type Step =
   | { readonly by: 'detector'; readonly act: Act<'detector'>; readonly ticket: string }
   /** `recover`: the loss is noticed, or the next window after it is over. `copy`: a replica has everything up to here; `fail-over`: it takes over, and what came after is lost. */
   | { readonly by: 'redis'; readonly act: Act<'redis'> };
+
+export type StepBy<By extends Step['by']> = Extract<Step, { by: By }>;
 
 export const CLAIMERS = 2;
 export const WORKERS = 3;
@@ -112,5 +115,7 @@ export function inWords(step: Step): string {
     case 'time':
     case 'detector':
       return `${step.by} ${step.act} (ticket ${step.ticket})`;
+    default:
+      return unreachable(step);
   }
 }

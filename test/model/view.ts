@@ -34,8 +34,8 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
   const reply = await redis.read('read the view', async (client) => {
     const pipeline = client.pipeline();
     for (const key of tickets.values()) {
-      for (const text of [keys.claimLock('github', key), keys.heartbeat(key)]) {
-        pipeline.get(text).pexpiretime(text);
+      for (const short of [keys.claimLock('github', key), keys.heartbeat(key)]) {
+        pipeline.get(short).pexpiretime(short);
       }
       pipeline.hgetall(keys.ticket(key)).pexpiretime(keys.ticket(key));
     }
@@ -52,7 +52,10 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
     return value;
   });
   let at = 0;
-  const next = <T>(): T => values[at++] as T;
+  const next = (): unknown => values[at++];
+  const text = (): string | null => next() as string | null;
+  const number = (): number => next() as number;
+  const hash = (): Hash => next() as Hash;
 
   const endless: string[] = [];
   const hashes = new Map<string, Hash>();
@@ -61,9 +64,9 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
     if (value !== null && until < 0) endless.push(what);
   };
   for (const [name] of tickets) {
-    const [lock, lockUntil] = [next<string | null>(), next<number>()];
-    const [heartbeat, beatsUntil] = [next<string | null>(), next<number>()];
-    const [ticket, until] = [next<Hash>(), next<number>()];
+    const [lock, lockUntil] = [text(), number()];
+    const [heartbeat, beatsUntil] = [text(), number()];
+    const [ticket, until] = [hash(), number()];
     mustEnd(`lock of ${name}`, lock, lockUntil);
     mustEnd(`heartbeat of ${name}`, heartbeat, beatsUntil);
     if (lock !== null) records.locks[name] = lock;
@@ -72,20 +75,18 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
   }
   const nameOf = (key: string): string => [...tickets].find(([, other]) => other === key)?.[0] ?? key;
   for (const name of runs) {
-    const [run, until] = [next<Hash>(), next<number>()];
+    const [run, until] = [hash(), number()];
     if (Object.keys(run).length === 0) continue;
     hashes.set(name, run);
     records.runs[name] = runEntry(run, nameOf, until > 0);
   }
   for (const list of LISTS) {
-    records.lists[list] = next<string[]>()
-      .filter((_, index) => index % 2 === 0)
-      .toSorted();
+    records.lists[list] = (next() as string[]).filter((_, index) => index % 2 === 0).toSorted();
   }
   return {
     records,
     raw: everythingOf(values),
-    noted: next<Hash>()['since'] !== undefined,
+    noted: hash()['since'] !== undefined,
     runOf: (ticket) => runOf(hashes.get(records.tickets[ticket]?.run ?? '') ?? {}),
     endless,
   };
@@ -98,7 +99,9 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
 function everythingOf(values: readonly unknown[]): string {
   const MISSING = ['null', '[]', '-2'];
   return values
-    .map((value) => JSON.stringify(isHash(value) ? Object.entries(value).toSorted() : value))
+    .map((value) =>
+      JSON.stringify(isHash(value) ? Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)) : value),
+    )
     .filter((text) => !MISSING.includes(text))
     .join('\n');
 }

@@ -14,8 +14,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RunState } from '../../src/domain/run.ts';
 import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
-import { createKeys } from '../../src/redis/keys.ts';
 import type { RedisConnection } from '../../src/redis/connection.ts';
+import { createKeys } from '../../src/redis/keys.ts';
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createLabelRecords, type LabelRecords } from '../../src/runs/label-records.ts';
@@ -23,8 +23,9 @@ import { createRunReader, type RunReader } from '../../src/runs/run-reader.ts';
 import type { Claimer } from './actors/claimer.ts';
 import type { Painter } from './actors/painter.ts';
 import type { Worker } from './actors/worker.ts';
+import type { Attempt } from './attempt-model.ts';
 import { checkInvariants } from './invariants.ts';
-import { type Answer, type Attempt, MOST_RUNS_PER_DAY, type Model, NO_RECORDS, type Records, type Told } from './model.ts';
+import { type Answer, MOST_RUNS_PER_DAY, type Model, NO_RECORDS, type Records, type Told } from './model.ts';
 import { createPaperPlatform, keyOf, type PaperPlatform, TRIGGER_LABEL } from './paper-platform.ts';
 import { CLAIMERS, PAINTERS, TICKETS, WORKERS } from './steps.ts';
 import { keysOfList, LISTS, readView, type View } from './view.ts';
@@ -114,7 +115,11 @@ export async function openWorld(base: RedisConnection, namespace: string): Promi
       const answer = model(toldBy(world.view));
       const expected = typeof answer === 'string' ? { text: answer, unchanged: false } : answer;
       assert.equal(text, expected.text, 'Redis answers (+) what the protocol does not say (-)');
-      assert.deepEqual(world.view.records, recordsOf(world.model), 'Redis knows (+) what the protocol does not say (-)');
+      assert.deepEqual(
+        world.view.records,
+        recordsOf(world.model),
+        'Redis knows (+) what the protocol does not say (-)',
+      );
       assert.equal(world.view.noted, world.model.recovery !== 'unnoticed', 'whose data this is');
       if (expected.unchanged) assert.equal(world.view.raw, before.raw, `${text}, and yet something was written`);
       checkInvariants(world, before);
@@ -137,18 +142,26 @@ export async function openWorld(base: RedisConnection, namespace: string): Promi
 
 /** The first command of every connection: whose data is this? */
 export async function note(redis: RedisConnection, server: number, fresh = false): Promise<string> {
-  const reply = await redis.script('recover', [redis.keys.incarnation], [`server-${server}`, 'id', fresh ? '1' : '0', '0']);
+  const reply = await redis.script(
+    'recover',
+    [redis.keys.incarnation],
+    [`server-${server}`, 'id', fresh ? '1' : '0', '0'],
+  );
   return String(reply[3]);
 }
 
-/** Looks at Redis, with all the runs that it names. */
-export async function look(world: World): Promise<void> {
-  const { redis, runIds } = world;
+/** Learns the names of all runs that Redis knows of. */
+export async function learnRuns({ redis, runIds }: World): Promise<void> {
   const lists = await redis.read('which runs there are', (client) =>
     Promise.all(LISTS.map((list) => client.zrange(keysOfList(redis, list), 0, '-1'))),
   );
   runIds.push(...new Set(lists.flat().filter((run) => !runIds.includes(run))));
-  world.view = await readView(redis, { tickets: TICKET_KEYS, runs: runIds });
+}
+
+/** Looks at Redis, with all the runs that it knows of. */
+export async function look(world: World): Promise<void> {
+  await learnRuns(world);
+  world.view = await readView(world.redis, { tickets: TICKET_KEYS, runs: world.runIds });
 }
 
 /** Seconds pass at least when Redis loses data: its clock is then past every fence that it had given out. */
@@ -161,6 +174,27 @@ export async function outliveFences(world: World): Promise<void> {
 export function noteLoss(world: World): void {
   world.losses += 1;
   for (const { attempt } of world.workers) if (attempt !== undefined) attempt.heard = false;
+}
+
+/** What nobody of the house writes: a key that is changed from outside, in reality and in the model. */
+export async function writeFromOutside(
+  world: World,
+  what: string,
+  command: [string, ...string[]],
+  change: () => void,
+): Promise<void> {
+  const [name, ...args] = command;
+  await world.act(
+    what,
+    async () => {
+      await world.redis.read(what, (client) => client.call(name, ...args));
+      return 'so it is';
+    },
+    () => {
+      change();
+      return 'so it is';
+    },
+  );
 }
 
 export function recordsOf({ tickets, runs, lists, locks, heartbeats }: Model): Records {
@@ -179,4 +213,3 @@ export function currentRun(world: World, ticket: string): string | undefined {
   const run = world.view.records.tickets[ticket]?.run;
   return run !== undefined && world.view.records.runs[run] !== undefined ? run : undefined;
 }
-

@@ -162,6 +162,7 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   expect(await attemptRecords.finish(again.name, end)).toBe('finished');
   const ended = await runs.get(first);
   expect(ended && (await labelRecords.settle(ended, { kind: 'confirmed' }))).toMatchObject({ kind: 'settled' });
+  await labelRecords.forget(first);
   const second = await runs.get(await claim());
   expect(second && (await attemptRecords.endQueued(second, 'cancelled', 'closed'))).toBe(true);
 

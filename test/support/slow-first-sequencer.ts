@@ -41,6 +41,7 @@ export const SLOW_FILES: readonly string[] = [
   'cli/emulate',
   'worker/attempt-table',
   'server/whole-way',
+  'model/protocol',
   'worker/attempt',
   'runner',
 ];

@@ -141,6 +141,51 @@ test('an attempt that was replaced says nothing more, whatever becomes of its ru
   expect(said).toEqual([]);
 });
 
+test('an attempt whose trust was lost is not written again by what it remembers: others may have had the run since', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  let restored = 0;
+  const { runner, attempt } = await supervise(house, {
+    beat: async () => {
+      if (runner.stops.length === 0) throw new Error('redis is unreachable');
+      return { kind: 'unknown' };
+    },
+    restore: async () => {
+      restored += 1;
+      return true;
+    },
+  });
+  runner.stubborn = true;
+  await until('it has learnt that it is not known any more', () => runner.stops.includes('superseded'));
+  expect(runner.stops).toEqual(['trust-lost', 'superseded']);
+  runner.end({ kind: 'stopped', reason: 'trust-lost', outputTail: '' });
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(restored).toBe(0);
+});
+
+test('a run that was given away, by an answer that was lost, is not taken back after a loss of data', async () => {
+  const house = await openHouse({ redisUrl: redis.url });
+  let lost = false;
+  let restored = 0;
+  const { runner, attempt } = await supervise(house, {
+    handBack: async (...args) => {
+      const reply = await house.attemptRecords.handBack(...args);
+      if (lost) return reply;
+      lost = true;
+      // By then another worker may have taken it, and Redis has forgotten that too.
+      await redis.client.flushall();
+      throw new Error('the answer was lost');
+    },
+    restore: async () => {
+      restored += 1;
+      return true;
+    },
+  });
+  await until('it beats', () => runner.beats() > 0);
+  attempt.drain();
+  expect(await attempt.ended).toEqual({ kind: 'superseded' });
+  expect(restored).toBe(0);
+});
+
 test('a worker that begins to shut down when a ticket has just been read starts nothing', async () => {
   const house = await openHouse({ redisUrl: redis.url });
   const run = await queuedRun(house);

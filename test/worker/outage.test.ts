@@ -17,9 +17,11 @@ import { startTestRedis } from '../support/redis.ts';
 import { openSite, type Replica, type Site } from '../support/replica.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
-import { parentOf, stateOf } from './guard/processes.ts';
+import { isFrozen, parentOf } from './guard/processes.ts';
 
-const TIMING = scaleTiming(DEFAULT_TIMING, 0.1);
+/** Slower than elsewhere: nobody may lose trust but by the outages of this file. */
+const SCALE = 0.15;
+const TIMING = scaleTiming(DEFAULT_TIMING, SCALE);
 /** Protocol time, and what starting many processes at once may take. */
 const LONG_MS = 60_000;
 const SCENE_MS = 3 * LONG_MS;
@@ -35,7 +37,6 @@ const letGo = (site: Site): Promise<void> => writeFile(path.join(site.dir, 'pipe
 const ticksOf = (site: Site, ticket: string, seen = ''): number =>
   readFileSync(path.join(site.dir, 'pipelines', `ticks.${ticket}${seen}`), 'utf8').length;
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}/cmdline`);
-const frozen = (pid: number): boolean => stateOf(pid) === 'T';
 const startsOf = async (site: Site) => (await site.ledger()).filter(({ event }) => event === 'start');
 const overlapsOf = async (site: Site) => (await site.ledger()).filter(({ event }) => event === 'overlap');
 const isDone = (hub: Awaited<ReturnType<typeof startHub>>, ticket: string): boolean =>
@@ -62,18 +63,18 @@ test.concurrent('Redis is away for longer than every TTL, first its data intact,
   const server = await startTestRedis({ appendOnly: true, dir });
   context.onTestFinished(() => server.stop());
   const site = await openSite({ scope: context, hub, redisUrl: server.url, work: FIRST_UNTIL_GO });
-  const replica = await site.start();
+  const replica = await site.start({ timeScale: SCALE });
   const [{ pid } = { pid: 0 }] = await startedCommands(site, 1);
 
   for (const lost of [false, true]) {
     await server.kill('SIGKILL');
-    await until('the command is frozen', () => frozen(pid), LONG_MS);
+    await until('the command is frozen', () => isFrozen(pid), LONG_MS);
     const ticks = ticksOf(site, '1');
     await forAWhile(TIMING.heartbeatTtlMs);
-    expect({ lost, frozen: frozen(pid), ticks: ticksOf(site, '1') }).toEqual({ lost, frozen: true, ticks });
+    expect({ lost, frozen: isFrozen(pid), ticks: ticksOf(site, '1') }).toEqual({ lost, frozen: true, ticks });
     if (lost) await rm(path.join(dir, 'appendonlydir'), { recursive: true });
     await server.restart();
-    await until('the command goes on', () => !frozen(pid) && ticksOf(site, '1') > ticks, LONG_MS);
+    await until('the command goes on', () => !isFrozen(pid) && ticksOf(site, '1') > ticks, LONG_MS);
   }
   await letGo(site);
   await until('the ticket is done', () => isDone(hub, ticket), LONG_MS);
@@ -92,7 +93,7 @@ test.concurrent('Redis hangs for longer than every TTL: the command is gone befo
   const hub = await startHub(context);
   const ticket = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket;
   const site = await openSite({ scope: context, hub, redisUrl: server.url, work: FIRST_UNTIL_GO });
-  const replica = await site.start();
+  const replica = await site.start({ timeScale: SCALE });
   const [first] = await startedCommands(site, 1);
   await server.kill('SIGSTOP');
   await until('the command is gone', () => first !== undefined && !alive(first.pid), LONG_MS);
@@ -120,11 +121,14 @@ test.concurrent('two replicas are cut off while a third keeps Redis: behind a si
   const behind = async () => {
     const line = await startTcpProxy(server.port);
     context.onTestFinished(() => line.close());
-    return { line, replica: await site.start({ env: { REDIS_URL: `redis://127.0.0.1:${line.port}` } }) };
+    return {
+      line,
+      replica: await site.start({ timeScale: SCALE, env: { REDIS_URL: `redis://127.0.0.1:${line.port}` } }),
+    };
   };
   const [silent, refusing] = await Promise.all([behind(), behind()]);
   const first = await startedCommands(site, 2);
-  await site.start();
+  await site.start({ timeScale: SCALE });
   const commandOf = ({ pid }: Replica) => {
     const command = first.find((start) => parentOf(parentOf(start.pid)) === pid);
     if (command === undefined) throw new Error('a replica has no command');
@@ -136,7 +140,7 @@ test.concurrent('two replicas are cut off while a third keeps Redis: behind a si
 
   expect(alive(gone.pid)).toBe(false);
   // It is still there beside its successor, which is all that was seen of it: it had stopped before.
-  expect(frozen(still.pid)).toBe(true);
+  expect(isFrozen(still.pid)).toBe(true);
   expect((await overlapsOf(site)).filter(({ ticket }) => ticket !== still.ticket)).toEqual([]);
   expect(ticksOf(site, still.ticket)).toBe(ticksOf(site, still.ticket, '.seen'));
 

@@ -1,10 +1,11 @@
 /** A claimer: one claim at a time, step by step as `ticket-claim-service.ts` makes them, with every way to break off. */
 import { judge, lifecycleWithoutClaim } from '../../../src/domain/eligibility.ts';
-import { hasLabel, lifecycleLabel, lifecyclesOf, type Lifecycle } from '../../../src/domain/lifecycle.ts';
+import { hasLabel, type Lifecycle, lifecycleLabel, lifecyclesOf } from '../../../src/domain/lifecycle.ts';
 import type { Trigger } from '../../../src/domain/project.ts';
 import { isTerminal, type Run } from '../../../src/domain/run.ts';
+import { unreachable } from '../../../src/foundation/errors.ts';
 import type { ClaimHold } from '../../../src/runs/claim-records.ts';
-import * as protocol from '../model.ts';
+import * as protocol from '../claim-model.ts';
 import { keyOf, PAPER_PROJECT } from '../paper-platform.ts';
 import type { Step } from '../steps.ts';
 import type { World } from '../world.ts';
@@ -62,6 +63,8 @@ export async function claimerActs(world: World, step: ClaimerStep): Promise<bool
     case 'die':
       claimer.claim = undefined;
       return true;
+    default:
+      return unreachable(step.act);
   }
 }
 
@@ -137,6 +140,8 @@ async function goesOn(world: World, claimer: Claimer, claim: Claim): Promise<boo
         world.platform.paint(ticket, plan.back.to === undefined ? [] : [plan.back.to]);
       }
       return await abandons(world, claimer, claim, { keep: false, backOff: false });
+    default:
+      return unreachable(plan);
   }
 }
 
@@ -153,8 +158,21 @@ function judges(world: World, { ticket, previous, resumed }: Claim): Plan {
 }
 
 async function commits(world: World, claimer: Claimer, claim: Claim, labelShown: boolean): Promise<boolean> {
-  const facts = { pipeline: 'fix-bug', label: undefined, project: PAPER_PROJECT.name, policy: '{}', display: '', url: '' };
-  const decision = { ticket: claim.hold.ticket, project: PAPER_PROJECT.name, by: 'claim', outcome: 'claimed', run: claim.hold.run };
+  const facts = {
+    pipeline: 'fix-bug',
+    label: undefined,
+    project: PAPER_PROJECT.name,
+    policy: '{}',
+    display: '',
+    url: '',
+  };
+  const decision = {
+    ticket: claim.hold.ticket,
+    project: PAPER_PROJECT.name,
+    by: 'claim',
+    outcome: 'claimed',
+    run: claim.hold.run,
+  };
   claimer.claim = undefined;
   await world.act(
     `claimer of ${claim.hold.run} commits`,

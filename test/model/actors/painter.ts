@@ -3,10 +3,11 @@
  * decide, writes, and notes what became of it. What it knows may be old by then, and another painter may be at work.
  */
 import { decideLabel, type LabelAction } from '../../../src/domain/label-table.ts';
-import { isTerminal, type Run } from '../../../src/domain/run.ts';
 import type { Lifecycle } from '../../../src/domain/lifecycle.ts';
+import { isTerminal, type Run } from '../../../src/domain/run.ts';
+import { unreachable } from '../../../src/foundation/errors.ts';
 import type { Settlement } from '../../../src/runs/label-records.ts';
-import * as protocol from '../model.ts';
+import * as protocol from '../label-model.ts';
 import type { Step } from '../steps.ts';
 import { currentRun, type World } from '../world.ts';
 
@@ -32,9 +33,12 @@ export async function painterActs(world: World, step: PainterStep): Promise<bool
     while (painter.intent !== undefined) await goesOn(world, painter, painter.intent, step.who);
     return true;
   }
-  if (intent === undefined) return step.act === 'next' && (await looks(world, painter, step));
+  if (intent === undefined) {
+    return (step.act === 'next' || step.act === 'old-run') && (await looks(world, painter, step));
+  }
   switch (step.act) {
     case 'next':
+    case 'old-run':
       return await goesOn(world, painter, intent, step.who);
     case 'refused':
     case 'given-up':
@@ -43,14 +47,17 @@ export async function painterActs(world: World, step: PainterStep): Promise<bool
     case 'die':
       painter.intent = undefined;
       return true;
+    default:
+      return unreachable(step.act);
   }
 }
 
-/** Somebody calls for a label: that of a run which is due, or of the ticket's run. */
-async function looks(world: World, painter: Painter, { who, ticket }: PainterStep): Promise<boolean> {
+/** Somebody calls for a label: that of a run which is due, or of the ticket's run, or late for that of an earlier one. */
+async function looks(world: World, painter: Painter, { who, act, ticket }: PainterStep): Promise<boolean> {
   const { lists, runs } = world.view.records;
-  const due = lists.unconfirmed.find((id) => (runs[id]?.ticket ?? ticket) === ticket);
-  const id = due ?? currentRun(world, ticket);
+  const oldest = act === 'old-run' ? world.runIds.find((run) => runs[run]?.ticket === ticket) : undefined;
+  const due = lists.unconfirmed.find((run) => (runs[run]?.ticket ?? ticket) === ticket);
+  const id = oldest ?? due ?? currentRun(world, ticket);
   const labels = world.platform.labelsOf(ticket);
   if (id === undefined) {
     // The platform pass of repair.
@@ -94,6 +101,8 @@ async function goesOn(world: World, painter: Painter, intent: Intent, who: numbe
         () => protocol.forget(world.model, intent.run),
       );
       return true;
+    default:
+      return unreachable(intent);
   }
 }
 

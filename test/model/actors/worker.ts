@@ -6,11 +6,10 @@
  * with it, so a heartbeat that expires (`time.ts`) leaves neither behind.
  */
 import type { Run } from '../../../src/domain/run.ts';
-import type { TerminalState } from '../../../src/runs/attempt-records.ts';
-import * as protocol from '../model.ts';
+import * as protocol from '../attempt-model.ts';
 import type { Step } from '../steps.ts';
-import { remembered } from '../view.ts';
-import { currentRun, type World } from '../world.ts';
+import type { World } from '../world.ts';
+import { type EndedAttempt, type LiveAttempt, saysAgain, worksOn } from './live-attempt.ts';
 
 export interface Worker {
   taken: Run | undefined;
@@ -19,28 +18,7 @@ export interface Worker {
   ended: readonly EndedAttempt[];
 }
 
-interface EndedAttempt {
-  readonly attempt: LiveAttempt;
-  readonly state: TerminalState;
-  /** Number of losses when it was said last. */
-  saidAfter: number;
-  /** Written again, and its end is to follow. */
-  restored: boolean;
-}
-
-export interface LiveAttempt {
-  /** As `start` made it. */
-  readonly run: Run;
-  readonly name: protocol.Attempt;
-  runner: 'alive' | 'gone';
-  trusted: boolean;
-  /** A beat was accepted since Redis lost data last. */
-  heard: boolean;
-  /** How it has ended, once that was told to Redis: nothing else is told then. */
-  end: TerminalState | 'drain' | 'not-started' | undefined;
-}
-
-type WorkerStep = Extract<Step, { by: 'worker' }>;
+export type WorkerStep = Extract<Step, { by: 'worker' }>;
 
 /** False when there is no such step now. */
 export async function workerActs(world: World, step: WorkerStep): Promise<boolean> {
@@ -64,41 +42,11 @@ export async function workerActs(world: World, step: WorkerStep): Promise<boolea
   return true;
 }
 
-async function worksOn(world: World, worker: Worker, attempt: LiveAttempt, step: WorkerStep): Promise<boolean> {
-  switch (step.act) {
-    case 'beat':
-      return await beats(world, worker, attempt, step);
-    case 'next':
-      attempt.end ??= 'completed';
-      break;
-    case 'fail':
-      attempt.end ??= 'failed';
-      break;
-    case 'drain':
-    case 'not-started':
-      attempt.end ??= step.act;
-      break;
-    default:
-      return false;
-  }
-  // The runner is gone before its end is told; what was not heard is told again.
-  attempt.runner = 'gone';
-  return attempt.end === 'drain' || attempt.end === 'not-started'
-    ? await handsBack(world, worker, attempt, attempt.end, step)
-    : await finishes(world, worker, attempt, attempt.end, step);
-}
-
+/** What is done with a turn that was taken. */
 async function begins(world: World, worker: Worker, taken: Run, step: WorkerStep): Promise<boolean> {
-  switch (step.act) {
-    case 'next':
-      return await starts(world, worker, taken, step);
-    case 'postpone':
-      return await postpones(world, worker, taken, step);
-    case 'cancel-queued':
-      return await cancels(world, worker, taken, step);
-    default:
-      return false;
-  }
+  if (step.act === 'next' || step.act === 'job') return await starts(world, worker, taken, step);
+  if (step.act === 'postpone') return await postpones(world, worker, taken, step);
+  return step.act === 'cancel-queued' && (await cancels(world, worker, taken, step));
 }
 
 interface Job {
@@ -145,7 +93,8 @@ async function starts(world: World, worker: Worker, taken: Run, { who, lost }: W
       const { run } = reply;
       const name = { run: run.id, ticket, attempt: run.attempt, fence: run.attemptFence };
       // Whoever does not hear that it has started starts no runner.
-      if (!lost) worker.attempt = { run, name, runner: 'alive', trusted: true, heard: true, end: undefined };
+      if (!lost)
+        worker.attempt = { run, name, runner: 'alive', trusted: true, heard: true, forgotten: false, end: undefined };
       return `started ${run.attempt}`;
     },
     (told) => protocol.start(world.model, taken.id, taken.turn, told),
@@ -174,109 +123,4 @@ async function cancels(world: World, worker: Worker, taken: Run, { who, lost }: 
     (told) => protocol.endQueued(world.model, taken.id, taken.turn, 'cancelled', told),
   );
   return true;
-}
-
-async function finishes(
-  world: World,
-  worker: Worker,
-  attempt: LiveAttempt,
-  state: TerminalState,
-  { who, lost }: WorkerStep,
-): Promise<boolean> {
-  const reply = await finish(world, attempt, state, who);
-  if (reply !== 'finished' || lost) return true;
-  worker.attempt = undefined;
-  worker.ended = [...worker.ended, { attempt, state, saidAfter: world.losses, restored: false }];
-  return true;
-}
-
-function finish(world: World, attempt: LiveAttempt, state: TerminalState, who: number): Promise<string> {
-  const end = { state, reason: 'exit code', output: 'tail', onlyIfDead: false };
-  return world.act(
-    `worker ${who} finishes attempt ${attempt.name.attempt} of ${attempt.name.run}`,
-    async () => await world.attemptRecords.finish(realName(attempt), end),
-    (told) => protocol.finish(world.model, attempt.name, state, false, told),
-  );
-}
-
-async function handsBack(
-  world: World,
-  worker: Worker,
-  attempt: LiveAttempt,
-  reason: 'drain' | 'not-started',
-  { who, lost }: WorkerStep,
-): Promise<boolean> {
-  const how = { onlyIfDead: false, interrupted: reason === 'drain', reason };
-  const reply = await world.act(
-    `worker ${who} hands back attempt ${attempt.name.attempt} of ${attempt.name.run} (${reason})`,
-    async () => {
-      const said = await world.attemptRecords.handBack(realName(attempt), how);
-      return said.kind === 'handed-back' ? `handed back ${said.turn}` : said.kind;
-    },
-    (told) => protocol.handBack(world.model, attempt.name, how, told),
-  );
-  if (reply.startsWith('handed back') && !lost) worker.attempt = undefined;
-  // Perhaps it was taken: then the attempt is not this worker's any more.
-  if (lost) attempt.trusted = false;
-  return true;
-}
-
-async function beats(world: World, worker: Worker, attempt: LiveAttempt, { who, lost }: WorkerStep): Promise<boolean> {
-  const reply = await beat(world, attempt, who);
-  if (lost) return true;
-  const mine = reply === 'unknown' ? await restores(world, attempt, who) : reply !== 'superseded';
-  if (mine) attempt.heard = true;
-  else worker.attempt = undefined;
-  return true;
-}
-
-function beat(world: World, attempt: LiveAttempt, who: number): Promise<string> {
-  return world.act(
-    `worker ${who} beats for attempt ${attempt.name.attempt} of ${attempt.name.run}`,
-    async () => {
-      const said = await world.attemptRecords.beat(realName(attempt));
-      return said.kind === 'ok' && said.cancelRequested !== undefined ? 'ok, cancel' : said.kind;
-    },
-    () => protocol.beat(world.model, attempt.name),
-  );
-}
-
-/**
- * Redis has forgotten the attempt, and its worker writes it again: if it may still believe that nobody has replaced it, or
- * to tell its end, which starts nothing. False when it is not its own any more.
- */
-async function restores(world: World, attempt: LiveAttempt, who: number): Promise<boolean> {
-  const tellsEnd = attempt.end === 'completed' || attempt.end === 'failed';
-  if (!attempt.trusted && !tellsEnd) return false;
-  const reply = await world.act(
-    `worker ${who} restores attempt ${attempt.name.attempt} of ${attempt.name.run}`,
-    async () => ((await world.attemptRecords.restore(attempt.run)) ? 'restored' : 'superseded'),
-    (told) => protocol.restore(world.model, attempt.name, remembered(attempt.run), told),
-  );
-  return reply === 'restored';
-}
-
-/** As `ended-attempts.ts`: what has ended is told again after each loss, until Redis knows it. */
-async function saysAgain(world: World, worker: Worker, who: number): Promise<boolean> {
-  const ended = worker.ended.find(({ saidAfter, restored }) => restored || saidAfter < world.losses);
-  if (ended === undefined || world.model.recovery === 'unnoticed') return false;
-  const { attempt, state } = ended;
-  ended.saidAfter = world.losses;
-  const reply = await finish(world, attempt, state, who);
-  if (reply !== 'superseded' || ended.restored) {
-    ended.restored = false;
-    return true;
-  }
-  ended.restored = (await beat(world, attempt, who)) === 'unknown' && (await restores(world, attempt, who));
-  return true;
-}
-
-const realName = ({ name, run }: LiveAttempt): protocol.Attempt => ({ ...name, ticket: run.ticket });
-
-/** The attempt in which a run is at work, as the stale-job detector sees it. */
-export function attemptAtWork(world: World, ticket: string): protocol.Attempt | undefined {
-  const id = currentRun(world, ticket);
-  const run = id === undefined ? undefined : world.view.records.runs[id];
-  if (id === undefined || run?.state !== 'running') return undefined;
-  return { run: id, ticket, attempt: run.attempt, fence: run.attemptFence };
 }

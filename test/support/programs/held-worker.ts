@@ -1,6 +1,6 @@
 /**
  * A worker of the real rooms that stands still at chosen steps of an attempt (PROTOCOL 4), so that a test can kill it
- * right there. Arguments: config file, Redis URL, `{"<ticket>": "<step>"}` as JSON. Says `<ticket> <step>` on standard
+ * right there. Arguments: config file, Redis URL, `{"<ticket>": "<step>"}` as JSON, time scale (0.1). Says `<ticket> <step>` on standard
  * output when a ticket has arrived at its step; heartbeats go on.
  *
  * A file name on standard input blocks the event loop until there is such a file, and then lets all tickets go on from
@@ -46,7 +46,7 @@ type Step =
   | 'closed'
   | 'sending-comment';
 
-const [file = '', redisUrl = '', stepsText = '{}'] = process.argv.slice(2);
+const [file = '', redisUrl = '', stepsText = '{}', scale = '0.1'] = process.argv.slice(2);
 const steps = JSON.parse(stepsText) as Readonly<Record<string, Step>>;
 const ticketOf = new Map<string, string>();
 const ended = new Set<string>();
@@ -62,7 +62,7 @@ const loaded = await loadConfig({ file, env: process.env });
 const address = parseRedisUrl(redisUrl);
 if (!loaded.ok || !address.ok) throw new Error('the configuration of the test cannot be read');
 const { config } = loaded;
-const timing = { ...scaleTiming(DEFAULT_TIMING, 0.1), redisCommandMs: 2_000, redisSocketMs: 8_000 };
+const timing = { ...scaleTiming(DEFAULT_TIMING, Number(scale)), redisCommandMs: 2_000, redisSocketMs: 8_000 };
 const redactor = createRedactor();
 const log = createLog({ level: 'warn', redactor });
 const redis = createRedisConnection({

@@ -13,7 +13,7 @@ import { now } from '../../../src/foundation/clock.ts';
 import type { GuardTiming } from '../../../src/worker/guard/guarded-process.ts';
 import type { Scope } from '../../support/scope.ts';
 import { until } from '../../support/until.ts';
-import { guarded, isAlive, openGuard, pidsIn, program, stateOf } from './processes.ts';
+import { guarded, isAlive, isFrozen, leaderOf, openGuard, pidsIn, program } from './processes.ts';
 
 const SHORT: GuardTiming = { trustTermMs: 2_000, trustKillMs: 3_000, stopGraceMs: 1_000 };
 
@@ -25,8 +25,6 @@ function freshLedger(scope: Scope): string {
 
 const alive = (ledger: string): number[] => pidsIn(ledger).filter(isAlive);
 const executed = (ledger: string): number => readFileSync(ledger, 'utf8').length;
-const isFrozen = (ledger: string): boolean =>
-  pidsIn(ledger).length === 3 && pidsIn(ledger).every((pid) => stateOf(pid) === 'T');
 
 /** A tree of three generations whose worker spares it, frozen because its trust has ended. */
 async function frozenTree(scope: Scope) {
@@ -40,7 +38,7 @@ async function frozenTree(scope: Scope) {
   scope.onTestFinished(() => clearInterval(spares));
   await until('three generations write', () => pidsIn(ledger).length === 3);
   clearInterval(beats);
-  await until('the whole tree is frozen', () => isFrozen(ledger));
+  await until('the whole tree is frozen', () => isFrozen(leaderOf(ledger)));
   return { guard, ledger, ended, attempt: spec.attemptId, spares };
 }
 
@@ -49,7 +47,7 @@ test.concurrent('spared while no beat is accepted, the whole group stands still,
   const before = executed(ledger);
   const frozenAt = performance.now();
   await until('longer than it could have lived unspared', () => performance.now() - frozenAt > SHORT.trustKillMs);
-  expect(isFrozen(ledger)).toBe(true);
+  expect(isFrozen(leaderOf(ledger))).toBe(true);
   expect(executed(ledger)).toBe(before);
 
   clearInterval(spares);
@@ -67,17 +65,16 @@ test.concurrent('a beat that was sent too long ago thaws nothing', async (contex
   guard.beat(attempt, { ...moment, monotonicMs: moment.monotonicMs - SHORT.trustTermMs });
   const toldAt = performance.now();
   await until('the guard has looked', () => performance.now() - toldAt > 200);
-  expect(isFrozen(ledger)).toBe(true);
+  expect(isFrozen(leaderOf(ledger))).toBe(true);
   expect(executed(ledger)).toBe(before);
 });
 
 test.concurrent('a SIGCONT from elsewhere does not thaw: it is frozen again at the next look', async (context) => {
   const { ledger } = await frozenTree(context);
-  const group = pidsIn(ledger).find((pid) => isLeader(pid)) ?? 0;
-  process.kill(-group, 'SIGCONT');
+  process.kill(-leaderOf(ledger), 'SIGCONT');
   const toldAt = performance.now();
   await until('the guard has looked', () => performance.now() - toldAt > 100);
-  await until('it is frozen again', () => isFrozen(ledger));
+  await until('it is frozen again', () => isFrozen(leaderOf(ledger)));
 });
 
 test.concurrent('a frozen group that is stopped dies at once, without executing anything', async (context) => {
@@ -111,15 +108,10 @@ test.concurrent.for(['SIGKILL', 'SIGSTOP'] as const)(
     await once(worker, 'message');
     await until('three generations write', () => pidsIn(ledger).length === 3);
     worker.send('spare');
-    await until('the whole tree is frozen', () => isFrozen(ledger));
+    await until('the whole tree is frozen', () => isFrozen(leaderOf(ledger)));
     const before = executed(ledger);
     worker.kill(signal);
     await until('the group is gone', () => alive(ledger).length === 0);
     expect(executed(ledger)).toBe(before);
   },
 );
-
-function isLeader(pid: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]) === pid;
-}

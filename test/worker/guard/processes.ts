@@ -1,5 +1,5 @@
 /** What the tests of guard and runner need to know about processes, told by the kernel and by the programs' ledgers. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pino } from 'pino';
 import { now } from '../../../src/foundation/clock.ts';
@@ -56,6 +56,17 @@ export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.[0];
 }
 
+/**
+ * Whether nothing of a process group executes, because it was stopped. A process whose child was stopped between vfork and
+ * exec waits for it, uninterruptible (D), and shows that it is stopped (T) only later.
+ */
+export function isFrozen(group: number): boolean {
+  const states = readdirSync('/proc')
+    .filter((name) => Number(statOf(Number(name))?.[2]) === group)
+    .map((name) => stateOf(Number(name)) ?? 'X');
+  return states.includes('T') && states.every((state) => 'TDZX'.includes(state));
+}
+
 export function parentOf(pid: number): number {
   return Number(statOf(pid)?.[1]);
 }
@@ -68,9 +79,14 @@ export function familyOf(pid: number): number[] {
 
 /** The guard that started what writes this ledger. Its child leads the group; the first to write may be any of them. */
 export function guardOf(ledger: string): number {
+  return parentOf(leaderOf(ledger));
+}
+
+/** The process that leads the group of what writes this ledger. */
+export function leaderOf(ledger: string): number {
   const leader = pidsIn(ledger).find((pid) => Number(statOf(pid)?.[2]) === pid);
   if (leader === undefined) throw new Error('no living process in the ledger leads its group');
-  return parentOf(leader);
+  return leader;
 }
 
 /** The most memory that the process ever had resident, in MiB. */
