@@ -1,6 +1,6 @@
 /** Whose lease it is, and from when a term is trusted: from the sending of what Redis accepted (PROTOCOL 9). */
 import { expect, onTestFinished, test } from 'vitest';
-import { createLeader, type Term } from '../../src/coordination/leader.ts';
+import { createLeader, type Term, TermLost } from '../../src/coordination/leader.ts';
 import { createLeases, type Leases, trustMs } from '../../src/coordination/lease.ts';
 import { sleep } from '../../src/foundation/loop.ts';
 import { heldFor } from '../support/held-answer.ts';
@@ -118,4 +118,13 @@ test('a leader whose renewals nobody accepts trusts itself no longer than its tr
   const { term } = await until('it leads', () => terms[0]);
   await until('the term is over', () => term.signal.aborted, 5_000);
   expect(term.trusted()).toBe(false);
+});
+
+test('a term is trusted for an act only while its trust outlasts the act', async () => {
+  const leases = await openLeases();
+  const terms = lead({ ...leases, renew: () => new Promise(() => undefined) });
+  const { term } = await until('it leads', () => terms[0]);
+  expect(term.trusted()).toBe(true);
+  expect(term.trusted(TRUST_MS)).toBe(false);
+  expect(() => term.assertTrusted(TRUST_MS)).toThrow(TermLost);
 });

@@ -15,8 +15,8 @@ export type TestRun = { readonly seconds: number } & (
 export interface Failure {
   /** In words. */
   readonly text: string;
-  /** The test that failed first; undefined when it was something beside the tests. */
-  readonly test?: NamedTest;
+  /** In order; none when it was something beside the tests. */
+  readonly tests: readonly NamedTest[];
 }
 
 /** `file` is a path under test/, without `.test.ts`. */
@@ -87,7 +87,7 @@ async function runOnce(
     signal.throwIfAborted();
     const seconds = (performance.now() - startedMs) / 1000;
     if (exitCode === 0) return { kind: 'passed', seconds };
-    if (timedOut) return { kind: 'failed', by: { text: 'the tests do not end' }, seconds };
+    if (timedOut) return { kind: 'failed', by: { text: 'the tests do not end', tests: [] }, seconds };
     const read = JSON.parse(await readFile(report, 'utf8').catch(() => NOTHING_REPORTED)) as Report;
     return { ...verdictOf(tree, read, stderr), seconds };
   } finally {
@@ -106,11 +106,11 @@ function verdictOf(
       status === 'failed' ? [{ file, name: [...ancestorTitles, title].join(IN_SUITE) }] : [],
     );
   });
-  const [first] = failures;
   const textOf = ({ file, name }: NamedTest): string => `${file}: ${name}`;
-  if (first !== undefined) return { kind: 'failed', by: { text: failures.map(textOf).join('; '), test: first } };
+  if (failures.length > 0) return { kind: 'failed', by: { text: failures.map(textOf).join('; '), tests: failures } };
   const [problem] = testResults.flatMap(({ status, message }) => (status === 'failed' ? [message] : []));
   const ran = testResults.some(({ assertionResults }) => assertionResults.some(({ status }) => status === 'passed'));
-  if (ran) return { kind: 'failed', by: { text: problem?.split('\n')[0] ?? 'an error outside of the tests' } };
+  if (ran)
+    return { kind: 'failed', by: { text: problem?.split('\n')[0] ?? 'an error outside of the tests', tests: [] } };
   return { kind: 'broken', why: problem ?? (stderr.trim().split('\n').slice(-5).join(' ') || 'no test ran') };
 }

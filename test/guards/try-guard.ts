@@ -56,9 +56,9 @@ async function runWithout(
 async function runUntilSure(tree: ScratchTree, files: readonly string[], signal: AbortSignal): Promise<TestRun> {
   for (let tries = 1; ; tries += 1) {
     const run = await runTests(tree, files, { signal });
-    if (run.kind !== 'failed' || run.by.test === undefined) return run;
-    const { file, name } = run.by.test;
-    const again = await runTests(tree, [file], { only: name, signal });
+    const [first] = run.kind === 'failed' ? run.by.tests : [];
+    if (first === undefined) return run;
+    const again = await runTests(tree, [first.file], { only: first.name, signal });
     if (again.kind !== 'passed') return run;
     if (tries === MOST_TRIES) return again;
   }

@@ -306,8 +306,28 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
   {
     name: 'attempt:written-again',
     keeps: 'an attempt that Redis has lost is written again, and its end recorded',
-    swap: { file: 'worker/attempt.ts', find: 'if (await records.restore(run)) break;', put: '' },
+    swap: { file: 'worker/attempt.ts', find: 'if (mayRestore() && (await records.restore(run))) break;', put: '' },
     killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:given-away',
+    keeps: 'an attempt that has given its run away is not written again after a loss of data',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'endKnown || !(givenAway || trust.lost())',
+      put: 'endKnown || !trust.lost()',
+    },
+    killedBy: ['worker/late-answers'],
+  },
+  {
+    name: 'attempt:restored-with-trust',
+    keeps: 'an attempt that may have been replaced is not written again after a loss of data',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'endKnown || !(givenAway || trust.lost())',
+      put: 'endKnown || !givenAway',
+    },
+    killedBy: ['worker/late-answers'],
   },
   {
     name: 'attempt:runner-gone-first',

@@ -67,7 +67,7 @@ export const LEADERSHIP_GUARDS: readonly Guard[] = [
     keeps: 'a leader whose renewals are not accepted any more does not go on',
     swap: {
       file: 'coordination/leader.ts',
-      find: '!signal.aborted && elapsedMs(trustedSince) < trustMs;',
+      find: '!signal.aborted && elapsedMs(trustedSince) + forMs < trustMs;',
       put: '!signal.aborted;',
     },
     killedBy: ['coordination/leases'],
@@ -77,10 +77,20 @@ export const LEADERSHIP_GUARDS: readonly Guard[] = [
     keeps: 'a term that has ended is not trusted, however much of its time is left',
     swap: {
       file: 'coordination/leader.ts',
-      find: '!signal.aborted && elapsedMs(trustedSince) < trustMs;',
-      put: 'elapsedMs(trustedSince) < trustMs;',
+      find: '!signal.aborted && elapsedMs(trustedSince) + forMs < trustMs;',
+      put: 'elapsedMs(trustedSince) + forMs < trustMs;',
     },
     killedBy: ['coordination/leader'],
+  },
+  {
+    name: 'leader:outlasts-write',
+    keeps: 'a write to a platform is begun only while the trust outlasts it',
+    swap: {
+      file: 'coordination/leader.ts',
+      find: 'elapsedMs(trustedSince) + forMs < trustMs;',
+      put: 'elapsedMs(trustedSince) < trustMs;',
+    },
+    killedBy: ['coordination/leases'],
   },
   {
     name: 'leader:paused',
@@ -181,20 +191,24 @@ export const LEADERSHIP_GUARDS: readonly Guard[] = [
   {
     name: 'orphans:trusted',
     keeps: 'a housekeeper whose term is over adopts and resets no label',
-    swap: { file: 'repair/orphaned-labels.ts', find: 'term.assertTrusted();', put: '' },
+    swap: { file: 'repair/orphaned-labels.ts', find: 'term.assertTrusted(options.claimCallMs);', put: '' },
     killedBy: ['repair/lost-terms'],
   },
   {
     name: 'projection:trusted',
     keeps: 'a housekeeper whose term is over begins no label',
-    swap: { file: 'repair/projection.ts', find: 'if (term.trusted()) {', put: 'if (true) {' },
+    swap: { file: 'repair/projection.ts', find: 'if (mayWrite()) await', put: 'await' },
     killedBy: ['repair/lost-terms'],
     coveredBy: 'projection:trusted-to-write',
   },
   {
     name: 'projection:trusted-to-write',
     keeps: 'a housekeeper whose term ends meanwhile writes no label',
-    swap: { file: 'repair/projection.ts', find: 'mayWrite: () => term.trusted(),', put: 'mayWrite: () => true,' },
+    swap: {
+      file: 'repair/projection.ts',
+      find: 'await deps.labels.project(label.run, { mayWrite, signal',
+      put: 'await deps.labels.project(label.run, { mayWrite: () => true, signal',
+    },
     killedBy: ['repair/lost-terms'],
   },
 ];
