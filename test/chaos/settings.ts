@@ -27,7 +27,7 @@ export interface ChaosSettings {
 
 /** What `npm test` plays: about 45 s. */
 export const SHORT_FORM: Omit<ChaosSettings, 'report'> = {
-  tickets: 90,
+  tickets: 70,
   replicas: 3,
   seed: 1,
   faults: FAULT_KINDS,

@@ -197,7 +197,7 @@ export async function writeFromOutside(
   );
 }
 
-export function recordsOf({ tickets, runs, lists, locks, heartbeats }: Model): Records {
+function recordsOf({ tickets, runs, lists, locks, heartbeats }: Model): Records {
   return { tickets, runs, lists, locks, heartbeats };
 }
 

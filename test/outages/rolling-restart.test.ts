@@ -31,6 +31,8 @@ async function openTickets(projects: readonly EmulatedProject[], signal: AbortSi
   return opened;
 }
 
+const withoutNumber = (life: string): string => life.replace(/ \d+$/, '');
+
 test('all replicas are replaced under load: no ticket is lost, none runs twice at once, and no run that could end is stopped', {
   timeout: SCENE_MS,
 }, async (context) => {
@@ -61,11 +63,10 @@ test('all replicas are replaced under load: no ticket is lost, none runs twice a
   });
   for (const { webhooks } of projects) await webhooks.settled();
 
-  const lives = await Promise.all(tickets.map(async (one) => [one.title, await town.livesOf(one)]));
-  expect(lives).toEqual([
-    ...long.map(({ title }) => [title, ['start 1', 'start 2', 'end 2']]),
-    ...short.map(({ title }) => [title, ['start 1', 'end 1']]),
-  ]);
+  for (const one of long) expect(await town.livesOf(one)).toEqual(['start 1', 'start 2', 'end 2']);
+  // Begun once and ended. On a busy machine a turn may be given back before its command begins: that stops nothing.
+  const lives = await Promise.all(short.map(async (one) => [one.title, (await town.livesOf(one)).map(withoutNumber)]));
+  expect(lives).toEqual(short.map(({ title }) => [title, ['start', 'end']]));
   const answers = projects.flatMap(({ webhooks }) => webhooks.attempts().map(({ status }) => status));
   expect(answers.length).toBeGreaterThan(short.length);
   expect(answers.filter((status) => status === undefined || ![200, 202, 503].includes(status))).toEqual([]);

@@ -74,7 +74,9 @@ test('two deployments fight over one repository: both see it and stop adopting, 
   const tickets = ['ours', 'theirs'].map((label) => hub.openIssue(REPOSITORY, { labels: [label] }).ticket);
   const shows = (ticket: string, lifecycle: string): boolean =>
     hub.issue(ticket).labels.includes(`agent-smith:${lifecycle}`);
-  await until('each runs its own', () => tickets.every((ticket) => shows(ticket, 'in-progress')));
+  // Whatever goes wrong here: commands that wait for ever would be waited for.
+  onTestFinished(go);
+  await until('each runs its own', () => tickets.every((ticket) => shows(ticket, 'in-progress')), 45_000);
 
   // From here on each takes the other one's ticket for an orphan, and has no slot for it: labels go back and forth.
   adopt();

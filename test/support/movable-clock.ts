@@ -7,13 +7,14 @@ export interface MovableClock {
 }
 
 export function movableClock(): MovableClock {
-  const start = now();
+  const { monotonicMs, uptimeMs, wallMs } = now();
   let passedMs = 0;
   return {
     clock: () => ({
-      monotonicMs: start.monotonicMs + passedMs,
-      uptimeMs: start.uptimeMs,
-      wallMs: start.wallMs,
+      // Whole ones: what has passed is then exactly what was let pass.
+      monotonicMs: Math.floor(monotonicMs) + passedMs,
+      uptimeMs,
+      wallMs,
     }),
     pass: (ms) => {
       passedMs += ms;
