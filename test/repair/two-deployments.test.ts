@@ -71,6 +71,8 @@ test('two deployments fight over one repository: both see it and stop adopting, 
   const hub = await startHub();
   const passes = (): number => hub.ledger.requests({ path: /issues\?.*in-progress/ }).length;
   const { apps, adopt, go, ran } = await openDeployments(hub, ['ours', 'theirs']);
+  // At the start of its term each looks for orphans: it would take the other one's first ticket for one.
+  await until('both lead', () => passes() === 2, 45_000);
   const tickets = ['ours', 'theirs'].map((label) => hub.openIssue(REPOSITORY, { labels: [label] }).ticket);
   const shows = (ticket: string, lifecycle: string): boolean =>
     hub.issue(ticket).labels.includes(`agent-smith:${lifecycle}`);

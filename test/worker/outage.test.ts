@@ -28,7 +28,7 @@ const SCENE_MS = 3 * LONG_MS;
 /** The first attempt ticks until the test lets it go; later ones note how far it had come, and end at once. */
 const FIRST_UNTIL_GO = `cd "$(dirname "$0")"
 if [ "$AGENTSMITH_ATTEMPT" = 1 ]; then
-  while [ ! -e go ]; do echo tick >> "ticks.$TICKET"; sleep 0.02; done
+  while [ ! -e go ]; do echo tick >> "ticks.$TICKET"; sleep 0.1; done
 else
   cp "ticks.$TICKET" "ticks.$TICKET.seen"
 fi`;
