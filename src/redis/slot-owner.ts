@@ -117,6 +117,7 @@ async function askNode(node: ClusterNode, question: NodeQuestion, signal: AbortS
     enableReadyCheck: false,
     connectTimeout: question.answerMs,
     commandTimeout: question.answerMs,
+    disconnectTimeout: question.answerMs,
     retryStrategy: () => null,
     replyMapping: 'legacy',
   });

@@ -32,7 +32,7 @@ export const SHORT_FORM: Omit<ChaosSettings, 'report'> = {
   seed: 1,
   faults: FAULT_KINDS,
   scale: 0.05,
-  pace: 5,
+  pace: 7,
   calm: 0.4,
   without: [],
 };

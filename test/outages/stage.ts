@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 import { SECRET, webhookProject } from '../webhooks/senders.ts';
 
 /** Short, and yet long enough for the trust of 3 s to outlast a server that is started again on a busy machine. */
-const SCALE = 0.15;
+const SCALE = 0.1;
 /** Of one wait: several windows of a recovery, on a machine that does a lot else. */
 const PATIENCE_MS = 60_000;
 /** Of one scene. */

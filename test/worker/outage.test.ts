@@ -20,7 +20,7 @@ import { until } from '../support/until.ts';
 import { isFrozen, parentOf } from './guard/processes.ts';
 
 /** Slower than elsewhere: nobody may lose trust but by the outages of this file. */
-const SCALE = 0.15;
+const SCALE = 0.1;
 const TIMING = scaleTiming(DEFAULT_TIMING, SCALE);
 /** Protocol time, and what starting many processes at once may take. */
 const LONG_MS = 60_000;

@@ -23,7 +23,7 @@ import { familyOf, isAlive } from './guard/processes.ts';
 const HELD_WORKER = fileURLToPath(new URL('../support/programs/held-worker.ts', import.meta.url));
 const LONG_MS = 60_000;
 /** Slower than elsewhere: nobody may lose trust but by the pauses of this file. */
-const SCALE = 0.15;
+const SCALE = 0.1;
 
 const redis = useRedis();
 
