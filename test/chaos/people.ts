@@ -88,7 +88,7 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
       code: todo.code,
       work: todo,
       asksLeft: chance.happens(0.12) ? 1 : 0,
-      nudges: chance.happens(0.08) ? 1 : 0,
+      nudges: chance.happens(0.25) ? 1 : 0,
       endedAtMs: undefined,
       ignoredSinceMs: undefined,
       closed: false,

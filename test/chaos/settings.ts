@@ -27,12 +27,12 @@ export interface ChaosSettings {
 
 /** What `npm test` plays: about 45 s. */
 export const SHORT_FORM: Omit<ChaosSettings, 'report'> = {
-  tickets: 70,
+  tickets: 100,
   replicas: 3,
   seed: 1,
   faults: FAULT_KINDS,
   scale: 0.05,
-  pace: 7,
+  pace: 10,
   calm: 0.4,
   without: [],
 };

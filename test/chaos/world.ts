@@ -5,11 +5,12 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { stringify } from 'yaml';
 import { openBalancer } from '../../src/cli/demo/balancer.ts';
 import { lifecycleOf } from '../../src/domain/lifecycle.ts';
 import { EMULATED_PLATFORMS, openSites, type Site } from '../../src/emulators/sites.ts';
-import { createLog } from '../../src/foundation/log.ts';
+import { createLog, type Log } from '../../src/foundation/log.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
 import { createRedisConnection } from '../../src/redis/connection.ts';
@@ -75,6 +76,11 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       webhooks: { timeoutMs: 2_000, pauseScale: settings.scale },
     }));
     undo.push(async () => void (await Promise.all(sites.map((site) => site.close()))));
+    // No tracker answers at once: only then are claims and labels long enough to be hit in their midst.
+    for (const { project } of sites) {
+      const delayMs = Math.round(chance.between(0.01, 0.1) * timingOf(settings).claimCallMs);
+      project.faults.inject({}, { kind: 'latency', delayMs });
+    }
     const chronicle = createChronicle();
     for (const site of sites) undo.push(followLabels(site, chronicle, options.pageOf));
     const witness = await openWitness(chronicle, options.workOf);
@@ -184,6 +190,8 @@ async function declareFresh(url: string, settings: ChaosSettings): Promise<void>
   if (!up) throw new Error('the Redis of the chaos run does not answer');
 }
 
-function silent() {
-  return createLog({ level: 'silent', redactor: createRedactor() });
+/** Into a place of its own: each log listens to what it writes to, and a campaign opens hundreds of worlds. */
+function silent(): Log {
+  const nowhere = new Writable({ write: (_line, _encoding, done) => done() });
+  return createLog({ level: 'silent', redactor: createRedactor(), destination: nowhere });
 }

@@ -48,7 +48,7 @@ async function checkFirst(guards: readonly Guard[], tree: ScratchTree, signal: A
   let files = [...new Set(guards.flatMap(({ killedBy }) => killedBy))];
   for (let tries = 1; ; tries += 1) {
     say(`${guards.length} guards; first ${files.length} test files as they are ...`);
-    const run = await runTests(tree, files, { all: true, signal });
+    const run = await runTests(tree, files, { signal });
     if (run.kind === 'passed') return;
     const why = run.kind === 'failed' ? run.by.text : run.why;
     const failed = run.kind === 'failed' ? [...new Set(run.by.tests.map(({ file }) => file))] : [];

@@ -1,4 +1,4 @@
-/** Runs test files in a scratch tree, up to the first failure, and says which test that was. */
+/** Runs test files in a scratch tree and says which tests failed. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -27,8 +27,6 @@ export interface NamedTest {
 }
 
 export interface RunTestsOptions {
-  /** Go on after the first failure. */
-  readonly all?: boolean;
   /** This test of the files alone. */
   readonly only?: string;
   readonly signal: AbortSignal;
@@ -60,24 +58,13 @@ const NOTHING_REPORTED = '{"testResults":[]}';
 export async function runTests(
   tree: ScratchTree,
   files: readonly string[],
-  options: RunTestsOptions,
-): Promise<TestRun> {
-  const run = await runOnce(tree, files, options);
-  // Vitest may break off so fast at the first failure that it forgets to report it.
-  return run.kind === 'broken' && options.all !== true ? await runOnce(tree, files, { ...options, all: true }) : run;
-}
-
-async function runOnce(
-  tree: ScratchTree,
-  files: readonly string[],
-  { all = false, only, signal }: RunTestsOptions,
+  { only, signal }: RunTestsOptions,
 ): Promise<TestRun> {
   const folder = await mkdtemp(path.join(tmpdir(), 'agent-smith-report-'));
   const report = path.join(folder, 'report.json');
   const startedMs = performance.now();
   try {
     const args = ['run', ...files.map((file) => `test/${file}.test.ts`), '--reporter=json', `--outputFile=${report}`];
-    if (!all) args.push('--bail=1');
     if (only !== undefined) args.push(`--testNamePattern=^${only.replaceAll(/[$()*+./?[\\\]^{|}-]/g, '\\$&')}$`);
     const { exitCode, timedOut } = await runInGroup([VITEST, ...args], tree.dir, signal);
     signal.throwIfAborted();
@@ -103,7 +90,6 @@ async function runInGroup(
     reject: false,
     stdio: 'ignore',
     detached: true,
-    cleanup: true,
     timeout: LONGEST_RUN_MS,
     cancelSignal: signal,
   });
@@ -122,8 +108,11 @@ function verdictOf(
       status === 'failed' ? [{ file, name: [...ancestorTitles, title].join(IN_SUITE) }] : [],
     );
   });
-  const textOf = ({ file, name }: NamedTest): string => `${file}: ${name}`;
-  if (failures.length > 0) return { kind: 'failed', by: { text: failures.map(textOf).join('; '), tests: failures } };
+  const [first, ...others] = failures;
+  if (first !== undefined) {
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    return { kind: 'failed', by: { text: `${first.file}: ${first.name}${more}`, tests: failures } };
+  }
   const [problem] = testResults.flatMap(({ status, message }) => (status === 'failed' ? [message] : []));
   const ran = testResults.some(({ assertionResults }) => assertionResults.some(({ status }) => status === 'passed'));
   if (ran)
