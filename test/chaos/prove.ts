@@ -47,7 +47,8 @@ async function prove(guard: string, { seeds, server, signal }: ProveOptions): Pr
     const settings = { ...SHORT_FORM, seed, without: [guard], report: () => undefined };
     const { verdict, crashes, dir } = await runChaos(settings, server, signal);
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
-    const [problem] = verdict.problems;
+    // A run that is broken off leaves tickets open: what it was broken off for says more.
+    const problem = verdict.problems.find(({ kind }) => kind !== 'lost') ?? verdict.problems[0];
     const [crash] = crashes;
     if (problem !== undefined) return { guard, seed, seen: `${problem.kind}: ${problem.text}` };
     // Not what a missing guard looks like: then the proof itself is broken.
