@@ -30,7 +30,10 @@ const ALIAS_PREFIX = /^www\./;
  */
 export function readWebAddress(text: string, options: { userName?: boolean } = {}): WebAddress | AddressProblem {
   const url = URL.parse(toHttp(text.trim()));
-  if (url === null || url.hostname === '') return { problem: 'is not a web address such as https://host/path' };
+  // The root of all names, `.`, is a name to the parser and no host to anybody.
+  if (url === null || url.hostname.replaceAll('.', '') === '') {
+    return { problem: 'is not a web address such as https://host/path' };
+  }
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return { problem: 'must begin with https:// or http://' };
   if (url.password !== '' || (url.username !== '' && options.userName !== true)) {
     return { problem: 'must not hold a user name or a password: use auth' };

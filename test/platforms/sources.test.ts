@@ -124,6 +124,10 @@ test('GitHub: letter case, suffix, slashes and scheme never make another source 
   );
 });
 
+test.each(PLATFORMS)('$slug: the root of all names is no host', (platform) => {
+  expect(platform.resolveSource({ url: '.', project: 'KEY', organization: 'org' })).toHaveProperty('problem');
+});
+
 test('whatever the address is, the answer is a source or words that do not repeat it', () => {
   fc.assert(
     fc.property(
