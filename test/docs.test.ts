@@ -66,9 +66,12 @@ test('every link into a page leads to one of its headings', () => {
   expect(lost).toEqual([]);
 });
 
-test('every guarantee names a test that exists, by its title', () => {
-  const tests = local.filter(({ page, target }) => page === 'docs/guarantees.md' && target.startsWith('../test/'));
-  expect(tests.length).toBeGreaterThan(20);
+test.each([
+  ['guarantees', 20],
+  ['chaos-record', 5],
+])('every row of %s names a test that exists, by its title', (page, atLeast) => {
+  const tests = local.filter((link) => link.page === `docs/${page}.md` && link.target.startsWith('../test/'));
+  expect(tests.length).toBeGreaterThan(atLeast);
   expect(tests.filter((link) => !readFileSync(resolved(link), 'utf8').includes(link.text))).toEqual([]);
 });
 
