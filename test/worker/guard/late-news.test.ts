@@ -1,12 +1,13 @@
 /** News that reach the guard late, or never: beats that were sent long ago, and a start that nobody could report any more. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Moment } from '../../../src/foundation/clock.ts';
+import { elapsedMs, type Moment } from '../../../src/foundation/clock.ts';
 import { GUARD_MARK } from '../../../src/worker/guard/guarded-process.ts';
 import { guarded, openGuard, parentOf } from './processes.ts';
 
-const SHORT_TRUST = { trustTermMs: 500, trustKillMs: 800, stopGraceMs: 300 };
+const TRUST = { trustTermMs: 2_000, trustKillMs: 2_600, stopGraceMs: 300 };
 
 const after = (at: Moment, ms: number): Moment => ({
   monotonicMs: at.monotonicMs + ms,
@@ -14,17 +15,17 @@ const after = (at: Moment, ms: number): Moment => ({
   wallMs: at.wallMs + ms,
 });
 
-test('beats that keep arriving, each sent a little after the one before and long ago, keep no command alive', async () => {
-  const guard = await openGuard(SHORT_TRUST);
+test('a beat that arrives late counts from when it was sent: the command lives as long as that allows', async () => {
+  const guard = await openGuard(TRUST);
   const spec = guarded('sleep', ['300']);
   const { ended } = guard.start(spec);
-  let sent = 0;
-  const beats = setInterval(() => {
-    sent += 1;
-    guard.beat(spec.attemptId, after(spec.trustedSince, sent));
-  }, 20);
-  onTestFinished(() => clearInterval(beats));
+  const [sentAfterMs, arrivesAfterMs] = [100, 1_500];
+  await delay(arrivesAfterMs);
+  guard.beat(spec.attemptId, after(spec.trustedSince, sentAfterMs));
   expect(await ended).toMatchObject({ kind: 'trust-lost' });
+  const livedMs = elapsedMs(spec.trustedSince);
+  expect(livedMs).toBeGreaterThanOrEqual(TRUST.trustTermMs + sentAfterMs);
+  expect(livedMs).toBeLessThan(TRUST.trustTermMs + arrivesAfterMs - 400);
 });
 
 test('a guard that was killed after a start and before its report: what it started is found by its mark, and killed', async () => {
