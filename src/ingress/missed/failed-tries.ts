@@ -23,7 +23,9 @@ interface Tried {
 }
 
 /** The last but a hundred scans after the first. */
-const MOST_TRIES = 8;
+const MOST_TRIES = 9;
+/** Of the interval between scans: whoever could not reach us may do so soon, when we have just started. */
+export const SOON = 0.1;
 const MOST_REMEMBERED = 10_000;
 /** Passes are not exactly as far apart as they should be. */
 const LEEWAY = 0.8;
@@ -37,7 +39,9 @@ export function createFailedTries(missedScanMs: number): FailedTries {
     of,
     isDue(what) {
       const past = known(what);
-      return past === undefined || elapsedMs(past.lastAt) >= LEEWAY * missedScanMs * 2 ** (past.count - 1);
+      if (past === undefined) return true;
+      const scans = past.count === 1 ? SOON : 2 ** (past.count - 2);
+      return elapsedMs(past.lastAt) >= LEEWAY * missedScanMs * scans;
     },
     areOver: (what) => of(what) >= MOST_TRIES,
   };

@@ -2,8 +2,8 @@
  * The leader asks platforms for what did not arrive: when its term begins, since nobody may have listened before, and now
  * and then afterwards. Projects that share source and credential are asked for once.
  *
- * It has time: what is missed is looked for by the polls as well, and sooner. So it takes of a credential's budget only
- * what the polls leave, and each credential goes at its own pace.
+ * Where there are polls they look for the same, and sooner. So while a credential's budget runs out too fast it is asked
+ * slowly; never not at all, since a project may have no polls. Each credential goes at its own pace.
  */
 import { bulkhead } from 'cockatiel';
 import type { Term } from '../../coordination/leader.ts';
@@ -17,6 +17,7 @@ import { every, sleep } from '../../foundation/loop.ts';
 import type { BudgetWindow } from '../../platforms/rate-limits.ts';
 import type { DeliveryRecords } from '../../runs/delivery-records.ts';
 import { untilInStepMs } from '../polls/poll-schedule.ts';
+import { SOON } from './failed-tries.ts';
 import { takesWebhooks } from './missed-plan.ts';
 import { createMissedRefusals } from './missed-refusals.ts';
 import { createAskSource, type MissedSourceDeps, type PassFacts } from './missed-source.ts';
@@ -58,36 +59,51 @@ export function createMissedRecovery(deps: MissedRecoveryDeps, options: Redelive
   /** By source, counted in sources: a pass that ends early must not leave out the same ones as the last. */
   const lastTurns = new Map<string, number>();
   let turns = 0;
+  const begun = new WeakSet<Term>();
 
   const untilAffordable = async (project: Project, signal: AbortSignal): Promise<void> => {
-    let waitMs = untilInStepMs(deps.windowOf(project));
-    while (waitMs > 0 && (await sleep(waitMs, signal))) waitMs = untilInStepMs(deps.windowOf(project));
+    const waitMs = Math.min(untilInStepMs(deps.windowOf(project)), SOON * options.missedScanMs);
+    if (waitMs > 0) await sleep(waitMs, signal);
   };
 
-  /** The sources of one credential, a few at a time, as long as its platform answers. */
-  const askAll = async (groups: readonly SourceGroup[], facts: PassFacts): Promise<void> => {
+  /** The sources of one credential, a few at a time, as long as its platform answers; who has more waits for its next turn. */
+  const askAll = async (groups: readonly SourceGroup[], facts: PassFacts): Promise<readonly SourceGroup[]> => {
     const { signal } = facts.term;
-    // One iterator for all workers: each source is taken once.
-    const left = groups.values();
+    const queue = [...groups];
+    const unreached: SourceGroup[] = [];
     let silent = 0;
     const work = async (): Promise<void> => {
-      for (const group of left) {
+      for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
         await untilAffordable(group.projects[0], signal);
         if (signal.aborted) return;
         turns += 1;
         lastTurns.set(group.key, turns);
-        const heard = await slots.execute(() => askSource(group, facts));
+        const asked = group;
+        const heard = await slots.execute(() => askSource(asked, facts));
+        if (heard === 'more') queue.push(group);
+        if (heard === 'closed') unreached.push(group);
         silent = heard === 'silence' ? silent + 1 : 0;
         if (heard === 'over' || silent >= ENOUGH_SILENCE) return;
       }
     };
     await Promise.all(Array.from({ length: SOURCES_PER_CREDENTIAL }, work));
+    return unreached;
   };
 
-  const askOnce = async (credential: string, groups: readonly SourceGroup[], facts: PassFacts): Promise<void> => {
+  /** The first pass of a term comes when whoever leads may have just started, and nothing sends to it yet: it asks twice. */
+  const askPatiently = async (groups: readonly SourceGroup[], facts: PassFacts, isFirst: boolean): Promise<void> => {
+    const unreached = await askAll(groups, facts);
+    if (!isFirst || unreached.length === 0) return;
+    if (await sleep(SOON * options.missedScanMs, facts.term.signal)) await askAll(unreached, facts);
+  };
+
+  const askOnce = async (
+    credential: string,
+    ...asking: readonly [readonly SourceGroup[], PassFacts, isFirst: boolean]
+  ): Promise<void> => {
     if (credentialsAtWork.has(credential)) return;
     credentialsAtWork.add(credential);
-    await askAll(groups, facts).finally(() => credentialsAtWork.delete(credential));
+    await askPatiently(...asking).finally(() => credentialsAtWork.delete(credential));
   };
 
   const pass = async (term: Term): Promise<void> => {
@@ -106,11 +122,19 @@ export function createMissedRecovery(deps: MissedRecoveryDeps, options: Redelive
       deps.timeMs(),
     ]);
     const readAt = now();
-    const facts = { term, notes, downMs, arrivals, nowMs: () => Math.round(redisMs + elapsedMs(readAt)) };
+    const facts = {
+      term,
+      notes: new Map(notes),
+      downMs,
+      arrivals,
+      nowMs: () => Math.round(redisMs + elapsedMs(readAt)),
+    };
+    const isFirst = !begun.has(term);
+    begun.add(term);
     const turnOf = ({ key }: SourceGroup): number => lastTurns.get(key) ?? 0;
     const inTurn = groups.toSorted((one, other) => turnOf(one) - turnOf(other));
     const byCredential = Map.groupBy(inTurn, ({ credential }) => credential);
-    await Promise.all([...byCredential].map(([credential, some]) => askOnce(credential, some, facts)));
+    await Promise.all([...byCredential].map(([credential, some]) => askOnce(credential, some, facts, isFirst)));
   };
 
   return {

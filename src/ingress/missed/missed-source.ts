@@ -34,7 +34,8 @@ export interface RecoveredFacts {
 /** What all sources of a pass have to know. */
 export interface PassFacts {
   readonly term: Term;
-  readonly notes: ReadonlyMap<string, MissedNote>;
+  /** By project; kept up with what the pass itself notes. */
+  readonly notes: Map<string, MissedNote>;
   /** `Listening.downMs` */
   readonly downMs: number;
   readonly arrivals: ReadonlyMap<string, number>;
@@ -42,8 +43,11 @@ export interface PassFacts {
   readonly nowMs: () => number;
 }
 
-/** What a source's answer says about the next one with the same credential; `over`: not to be asked in this pass. */
-export type Heard = 'answer' | 'silence' | 'over';
+/**
+ * What a source's answer says about the pass: `more`, it is worth another turn; `closed`, what it sent did not reach us;
+ * `silence`, nobody answered; `over`, nothing is to be asked any more with the same credential.
+ */
+export type Heard = 'answer' | 'more' | 'closed' | 'silence' | 'over';
 
 /** Never throws. */
 export type AskSource = (group: SourceGroup, facts: PassFacts) => Promise<Heard>;
@@ -54,11 +58,16 @@ export function createAskSource(deps: MissedSourceDeps, options: RedeliveryOptio
 
   const publish = async (
     { projects }: SourceGroup,
-    term: Term,
+    { term, notes }: PassFacts,
     noteFor: (name: string) => MissedNote,
   ): Promise<void> => {
     term.assertTrusted();
-    await Promise.all(projects.map(({ name }) => board.publish(name, noteFor(name))));
+    const publishOne = async (name: string): Promise<void> => {
+      const note = noteFor(name);
+      await board.publish(name, note);
+      notes.set(name, note);
+    };
+    await Promise.all(projects.map(({ name }) => publishOne(name)));
   };
 
   /** Notes how far a pass came, for the next one and for everybody, and says what it found. */
@@ -69,7 +78,7 @@ export function createAskSource(deps: MissedSourceDeps, options: RedeliveryOptio
     const gap: MissedGap = { atMs: facts.nowMs(), downMs, found, recovered, relevant, notArrived };
     const last = isWorthTelling(gap) ? gap : before?.last;
     const note: MissedNote = { sinceMs: report.reachedMs, downMs: facts.downMs, ...(last && { last }) };
-    await publish(group, facts.term, (name) => {
+    await publish(group, facts, (name) => {
       const finding = hookFinding(name, report.hooks, facts.arrivals.has(name));
       return { ...note, ...(finding && { finding }) };
     });
@@ -82,14 +91,14 @@ export function createAskSource(deps: MissedSourceDeps, options: RedeliveryOptio
   };
 
   /** Whoever may not look any more cannot say how the hooks are. */
-  const withdrawFinding = async (group: SourceGroup, { notes, term }: PassFacts): Promise<void> => {
-    const note = noteOf(group, notes);
+  const withdrawFinding = async (group: SourceGroup, facts: PassFacts): Promise<void> => {
+    const note = noteOf(group, facts.notes);
     if (note?.finding === undefined) return;
     const { finding: _, ...rest } = note;
-    await publish(group, term, () => rest);
+    await publish(group, facts, () => rest);
   };
 
-  const ask = async (group: SourceGroup, missed: MissedDeliveries, facts: PassFacts): Promise<void> => {
+  const ask = async (group: SourceGroup, missed: MissedDeliveries, facts: PassFacts): Promise<Heard> => {
     const nowMs = facts.nowMs();
     const span = { sinceMs: sinceMs(noteOf(group, facts.notes)?.sinceMs, nowMs), nowMs };
     const report = await redeliver(group, missed, span, facts.term).catch(async (error: unknown) => {
@@ -97,18 +106,19 @@ export function createAskSource(deps: MissedSourceDeps, options: RedeliveryOptio
       await withdrawFinding(group, facts);
       return undefined;
     });
-    if (report === undefined) return;
+    if (report === undefined) return 'answer';
     await settle(group, report, facts);
     // Who may look may still not be allowed to have anything sent.
     if (report.problem !== undefined && !refusals.note(group, report.problem)) throw report.problem;
+    if (report.recovered === 0) return report.notArrived > 0 ? 'closed' : 'answer';
+    return report.hasMore ? 'more' : 'answer';
   };
 
   return async (group, facts) => {
     const missed = deps.missedOf(group.projects[0]);
     if (missed === undefined || refusals.has(group)) return 'answer';
     try {
-      await ask(group, missed, facts);
-      return 'answer';
+      return await ask(group, missed, facts);
     } catch (error) {
       if (facts.term.signal.aborted || error instanceof TermLost) return 'over';
       const kind = error instanceof PlatformError ? error.kind : undefined;

@@ -55,6 +55,8 @@ export interface RedeliveryReport {
   readonly notArrived: number;
   /** Nothing before this wall-clock ms has to be looked at again. */
   readonly reachedMs: number;
+  /** Not everything that may be missed was tried. */
+  readonly hasMore: boolean;
   /** Why the platform was not asked for the rest. */
   readonly problem: PlatformError | undefined;
 }
@@ -67,7 +69,7 @@ export type Redeliver = (
   term: Term,
 ) => Promise<RedeliveryReport>;
 
-/** Read in one look, and tried in one pass: the rest is the next one's. */
+/** Read in one look, and tried in one turn: other sources have theirs before the rest. */
 const MOST_LISTED = 1_000;
 const MOST_TRIED = 100;
 /** How often it is looked whether they have arrived, in the time that this may take. */
@@ -183,6 +185,7 @@ export function createRedelivery(deps: RedeliveryDeps, options: RedeliveryOption
         answer,
         open.map(({ delivery }) => delivery),
       ),
+      hasMore: answer.truncated || found.length > fates.size,
       problem,
     };
   };

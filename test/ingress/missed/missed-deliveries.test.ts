@@ -160,16 +160,19 @@ test('what does not arrive is asked for again, less and less often, and given up
   const atMs = Date.now() - 3_600_000;
   at.platform.lost = [{ id: 'd1', atMs }];
   at.platform.again = nothing;
-  const recovery = at.recovery({ redeliveryWaitMs: 1, missedScanMs: 600_000 });
+  const recovery = at.recovery({ redeliveryWaitMs: 1, missedScanMs: 3_000 });
+  const term = openTerm();
   const triedIn: number[] = [];
   for (let pass = 0; pass < 150; pass += 1) {
     const before = at.platform.asked.length;
-    await recovery.pass(openTerm());
+    await recovery.pass(term);
     if (at.platform.asked.length > before) triedIn.push(pass);
     if (pass === 104) expect((await at.board.read()).get('api')?.sinceMs).toBe(atMs);
-    vi.setSystemTime(Date.now() + 600_000);
+    vi.setSystemTime(Date.now() + 3_000);
   }
+  // Twice in the first pass.
   expect(triedIn).toEqual([0, 1, 3, 7, 14, 27, 53, 105]);
+  expect(at.platform.asked).toHaveLength(9);
   expect((await at.board.read()).get('api')?.sinceMs).toBeGreaterThan(atMs);
   expect(gapLines(at).map(({ msg }) => msg)).toEqual(['0 deliveries recovered, 0 relevant, 1 not arrived yet']);
 });
@@ -292,6 +295,35 @@ test('what the polls need of a budget is left to them: the rest is asked for whe
   expect(platform.questions).toHaveLength(6);
 });
 
+test('a budget that runs out before its window delays the asking and does not stop it: there may be no polls', async () => {
+  const platform = lossyPlatform(nothing);
+  const anHourMs = 3_600_000;
+  const window: BudgetWindow = { limit: 1_000, remaining: 500, resetMs: anHourMs, windowMs: anHourMs };
+  const projects = Array.from({ length: 6 }, (_, i) => taker(`p${i}`, 'a', { container: `org/r${i}` }));
+  const at = await openScene(redis.url, projects, () => platform, { window: () => window });
+  await at.recovery({ missedScanMs: 50 }).pass(openTerm());
+  expect(platform.questions).toHaveLength(6);
+});
+
+test('what a long gap has left comes in as one, and the others with the same credential have their turn meanwhile', async () => {
+  const platform = lossyPlatform(nothing);
+  const projects = ['api', 'b', 'c', 'd'].map((name) => taker(name, 'agent-smith', { container: `org/${name}` }));
+  const at = await openScene(redis.url, projects, () => platform);
+  const lost = Array.from({ length: 250 }, (_, i) => ({ id: `d${i}`, number: i + 1 }));
+  const { look } = platform;
+  platform.look = async (question, call) => {
+    platform.lost = question.project.name === 'api' ? lost : [];
+    return await look(question, call);
+  };
+  platform.again = sendTo(at);
+  await at.recovery({ redeliveryPauseMs: 0 }).pass(openTerm());
+  expect(platform.asked).toHaveLength(250);
+  expect(gapLines(at).map(({ recovered }) => recovered)).toEqual([100, 100, 50]);
+  const turns = platform.questions.map(({ project }) => project.name);
+  expect(turns.toSorted()).toEqual(['api', 'api', 'api', 'b', 'c', 'd']);
+  expect(turns.lastIndexOf('d')).toBeLessThan(turns.lastIndexOf('api'));
+});
+
 test('a pass that ends early leaves out others than the one before', async () => {
   const platform = lossyPlatform(nothing);
   const projects = ['a', 'b', 'c', 'd', 'e'].map((name) => taker(name, 'x', { container: `org/${name}` }));
@@ -323,14 +355,15 @@ test('a credential that takes long keeps no other one waiting', async () => {
   await led;
 });
 
-test('over a broken road one is sent as a test in each pass, and all that was lost once it is mended', async () => {
+test('over a broken road one is sent as a test in each pass, two in the first, and all that was lost once it is mended', async () => {
   const at = await api();
   const atMs = Date.now() - 3_600_000;
   at.platform.lost = Array.from({ length: 20 }, (_, i) => ({ id: `d${i}`, number: i, atMs }));
   const send = at.platform.again;
   at.platform.again = nothing;
-  const recovery = at.recovery({ redeliveryWaitMs: 1 });
-  for (let pass = 0; pass < 12; pass += 1) await recovery.pass(openTerm());
+  const recovery = at.recovery({ redeliveryWaitMs: 1, missedScanMs: 60 });
+  const term = openTerm();
+  for (let pass = 0; pass < 11; pass += 1) await recovery.pass(term);
   expect(at.platform.asked).toHaveLength(12);
   expect(new Set(at.platform.asked).size).toBe(12);
   // That it goes on is told once.
@@ -340,6 +373,19 @@ test('over a broken road one is sent as a test in each pass, and all that was lo
   at.platform.again = send;
   await recovery.pass(openTerm());
   expect(gapLines(at)[1]).toMatchObject({ recovered: 20, notArrived: 0 });
+});
+
+test('who could not reach a replica that had just started sends the same once more a tenth of a scan later', async () => {
+  const at = await api();
+  at.platform.lost = [{ id: 'd1' }];
+  const send = at.platform.again;
+  at.platform.again = async (lost, call) => (at.platform.asked.length < 2 ? undefined : await send(lost, call));
+  await at.recovery({ redeliveryWaitMs: 1, missedScanMs: 200 }).pass(openTerm());
+  expect(at.platform.asked).toEqual(['d1', 'd1']);
+  expect(gapLines(at).map(({ recovered, notArrived }) => [recovered, notArrived])).toEqual([
+    [0, 1],
+    [1, 0],
+  ]);
 });
 
 test('the clock of the replica that leads does not matter', async () => {
