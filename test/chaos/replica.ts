@@ -104,8 +104,16 @@ function childrenOf(pid: number): number[] {
   return read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
 }
 
+/** All but the watcher of our leash: a harness that is killed meanwhile would leave behind what it had stopped. */
 function descendantsOf(pid: number): number[] {
-  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+  return childrenOf(pid)
+    .filter((child) => !isWatcher(child))
+    .flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+function isWatcher(pid: number): boolean {
+  const [shell, option, , name] = read(`/proc/${pid}/cmdline`).split('\0');
+  return shell === '/bin/sh' && option === '-c' && name === 'leash';
 }
 
 function isGuard(pid: number): boolean {
