@@ -24,6 +24,7 @@ export interface CampaignLine {
   readonly lifecycles: number;
   readonly endedByFault: number;
   readonly repeated: number;
+  readonly saidAgain: number;
   readonly besideFrozen: number;
   readonly machine: number;
   readonly labelEdits: number;
@@ -114,6 +115,7 @@ export function lineOf(
     lifecycles: verdict.ended,
     endedByFault: verdict.gone,
     repeated: verdict.repeated,
+    saidAgain: verdict.saidAgain,
     besideFrozen: verdict.besideFrozen,
     machine: verdict.machine,
     labelEdits: verdict.labelEdits,
@@ -130,7 +132,8 @@ export async function addToCampaign(file: string, line: CampaignLine): Promise<v
   await appendFile(file, `${JSON.stringify(line)}\n`);
 }
 
-async function readCampaign(file: string): Promise<CampaignLine[]> {
+/** All lines of the file; none when there is no file yet. */
+export async function readCampaign(file: string): Promise<CampaignLine[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;

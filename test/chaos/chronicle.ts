@@ -6,8 +6,8 @@
 import type { Lifecycle } from '../../src/domain/lifecycle.ts';
 
 export type TicketEvent =
-  /** Somebody wants a run. `must`: it has to be given; otherwise it only may. */
-  | { readonly kind: 'asked'; readonly must: boolean }
+  /** Somebody wants a run. `must`: it has to be given; otherwise it only may. `again`: the same was said before, in vain. */
+  | { readonly kind: 'asked'; readonly must: boolean; readonly again?: true }
   /** The tracker has been given this lifecycle label by us. */
   | { readonly kind: 'labelled'; readonly lifecycle: Lifecycle }
   /** A command has begun its work. */
@@ -29,17 +29,19 @@ export interface FaultEntry {
   readonly name: string;
   readonly target: string;
   /** Work was under way in what it hit. */
-  readonly hitWork: boolean;
+  hitWork: boolean;
   readonly fromSeq: number;
   readonly fromMs: number;
   untilSeq?: number;
   untilMs?: number;
 }
 
+export type EndFault = (hitWork?: boolean) => void;
+
 export interface Chronicle {
   note(page: string, event: TicketEvent): void;
-  /** Notes the beginning of a fault; the answer is to be called at its end. */
-  fault(facts: Pick<FaultEntry, 'kind' | 'name' | 'target' | 'hitWork'>): () => void;
+  /** Notes the beginning of a fault; the answer is to be called at its end, and may say better whether it hit work. */
+  fault(facts: Pick<FaultEntry, 'kind' | 'name' | 'target' | 'hitWork'>): EndFault;
   of(page: string): readonly Entry[];
   faults(): readonly FaultEntry[];
 }
@@ -61,8 +63,9 @@ export function createChronicle(): Chronicle {
       const from = stamp();
       const entry: FaultEntry = { ...facts, fromSeq: from.seq, fromMs: from.atMs };
       faults.push(entry);
-      return () => {
+      return (hitWork = entry.hitWork) => {
         const until = stamp();
+        entry.hitWork = hitWork;
         entry.untilSeq = until.seq;
         entry.untilMs = until.atMs;
       };

@@ -108,8 +108,8 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
   };
 
   /** Asks by `pending`, or by taking our label away. */
-  const ask = (ticket: Ticket, must: boolean): void => {
-    chronicle?.note(ticket.page, { kind: 'asked', must });
+  const ask = (ticket: Ticket, must: boolean, again: { readonly again?: true } = {}): void => {
+    chronicle?.note(ticket.page, { kind: 'asked', must, ...again });
     const shown = lifecyclesOf(labelsOf(ticket)).filter((lifecycle) => lifecycle !== 'pending');
     if (chance.happens(0.5) || shown.length === 0) {
       ticket.site.project.addLabel(ticket.name, lifecycleLabel('pending'), 'lena');
@@ -144,7 +144,7 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
 
   /**
    * A wish may fall into the moment in which our own label is not confirmed yet, or Redis has lost its data: then the old
-   * end is shown again. People who see that for a while say it again.
+   * end is shown again. People who see that for a while say it again, and how often is counted.
    */
   const insist = (ticket: Ticket, nowMs: number): void => {
     const shown = lifecyclesOf(labelsOf(ticket));
@@ -152,7 +152,7 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
     ticket.ignoredSinceMs = ignored ? (ticket.ignoredSinceMs ?? nowMs) : undefined;
     if (ticket.ignoredSinceMs === undefined || nowMs - ticket.ignoredSinceMs < INSIST_MS) return;
     ticket.ignoredSinceMs = undefined;
-    ask(ticket, true);
+    ask(ticket, true, { again: true });
   };
 
   const open = (): Ticket[] =>

@@ -28,6 +28,7 @@ export function describeCampaign(lines: readonly CampaignLine[]): string[] {
       ["edits of people's labels, lost ones", `${grouped(sum(({ labelEdits }) => labelEdits))}, ${problems('label')}`],
       ['commands that a fault ended', grouped(sum(({ endedByFault }) => endedByFault))],
       ['ends that nobody was left to write down, made once more', grouped(sum(({ repeated }) => repeated))],
+      ['wishes that had to be said again', grouped(sum(({ saidAgain }) => saidAgain))],
       ['commands that began beside a frozen one', grouped(sum(({ besideFrozen }) => besideFrozen))],
       ['moments in which the machine itself stood still', grouped(sum(({ machine }) => machine))],
       ['time scale (runs)', spread(({ scale }) => scale)],

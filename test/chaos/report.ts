@@ -20,6 +20,7 @@ export function describeResult(result: ChaosResult, settings: ChaosSettings): st
       ['commands that ended by themselves', String(verdict.ended)],
       ['commands that were ended by a fault', String(verdict.gone)],
       ['ends that nobody was left to write down, made once more', String(verdict.repeated)],
+      ['wishes that had to be said again', String(verdict.saidAgain)],
       ['commands that began beside a frozen one', String(verdict.besideFrozen)],
       ['faults that hit work under way', `${verdict.hitWork} of ${verdict.faults}`],
       ['moments in which the machine itself stood still', String(verdict.machine)],

@@ -18,8 +18,14 @@ interface Scene {
   /** Of the ticket in the end. */
   readonly labels?: readonly string[];
   readonly wanted?: readonly string[];
-  /** A fault of this kind lies over everything. */
-  readonly fault?: string;
+  readonly fault?: SceneFault;
+}
+
+interface SceneFault {
+  readonly kind: string;
+  readonly target: string;
+  /** How many events come before it; it lasts to the end. */
+  readonly after: number;
 }
 
 async function verdictOf({ events, labels, wanted, fault }: Scene): Promise<Verdict> {
@@ -36,10 +42,10 @@ async function verdictOf({ events, labels, wanted, fault }: Scene): Promise<Verd
       code: 0,
     };
     const chronicle = createChronicle();
-    const over =
-      fault === undefined ? undefined : chronicle.fault({ kind: fault, name: '', target: '', hitWork: true });
-    for (const event of events) chronicle.note(ticket.page, event);
-    over?.();
+    for (const [index, event] of events.entries()) {
+      if (fault?.after === index) chronicle.fault({ kind: fault.kind, name: '', target: fault.target, hitWork: true });
+      chronicle.note(ticket.page, event);
+    }
     return judge({ tickets: [ticket], chronicle });
   } finally {
     await site.close();
@@ -80,11 +86,32 @@ test('a command that begins on a ticket that shows its end is one too many, unle
   expect(await kindsOf({ events: [...PLAIN, ASKED, AGAIN, ENDED_AGAIN, DONE] })).toEqual([]);
 });
 
-test('a second end is one too many, unless a fault kept the first one from being written down', async () => {
+/** In the way of the first end: after it, before the second command begins. */
+const KILLED: SceneFault = { kind: 'kill', target: 'replica-1', after: 3 };
+
+test.each<[string, SceneFault | undefined, boolean]>([
+  ['nothing was in its way', undefined, false],
+  ['its replica was killed', KILLED, true],
+  ['all replicas were killed', { ...KILLED, target: 'all replicas' }, true],
+  ['another replica was killed', { ...KILLED, target: 'replica-2' }, false],
+  ['its replica was killed once the second command was at work', { ...KILLED, after: 4 }, false],
+  ['its replica had no way to Redis', { ...KILLED, kind: 'redis', target: 'replica-3, replica-1' }, true],
+  ['Redis was hurt', { ...KILLED, kind: 'redis', target: 'Redis' }, true],
+  ['the machine stood still', { ...KILLED, kind: 'machine', target: 'all' }, true],
+  ['its tracker failed', { ...KILLED, kind: 'api', target: 'GitHub' }, false],
+])('a second end is one too many unless the first could not be written down: %s', async (_, fault, isExcused) => {
   const events = [ASKED, STARTED, ENDED, AGAIN, ENDED_AGAIN, DONE];
-  expect(await kindsOf({ events })).toEqual(['finished-twice']);
-  expect(await kindsOf({ events, fault: 'api' })).toEqual(['finished-twice']);
-  expect(await verdictOf({ events, fault: 'kill' })).toMatchObject({ problems: [], repeated: 1 });
+  const verdict = await verdictOf({ events, ...(fault && { fault }) });
+  expect(verdict.problems.map(({ kind }) => kind)).toEqual(isExcused ? [] : ['finished-twice']);
+  expect(verdict.repeated).toBe(isExcused ? 1 : 0);
+});
+
+test('failed that contradicts how the command has ended is seen, and a wish that was said again is counted', async () => {
+  const again: TicketEvent = { kind: 'asked', must: true, again: true };
+  const events: TicketEvent[] = [ASKED, STARTED, ENDED, { kind: 'labelled', lifecycle: 'failed' }];
+  const verdict = await verdictOf({ events: [...events, again, AGAIN, ENDED_AGAIN, DONE] });
+  expect(verdict).toMatchObject({ problems: [{ kind: 'lost' }], saidAgain: 1 });
+  expect(await kindsOf({ events: [...events, again, AGAIN, ENDED_AGAIN, DONE], fault: KILLED })).toEqual([]);
 });
 
 test("a label of people's that is gone, and one that has come back, are seen", async () => {

@@ -1,11 +1,12 @@
 /**
  * The verdict of a chaos run, from what outsiders saw: people, trackers and the commands themselves. Pure.
  *
- * - lost: a wish that no command's own end has answered, or an end that the ticket does not show.
+ * - lost: a wish that no command's own end has answered, an end that the ticket does not show, or shows wrongly.
  * - overlapping: two commands of one ticket that could both execute at the same time.
  * - finished twice: a command that begins although the ticket shows its end and nobody has asked again; and one that
- *   ends although another has ended for the same wish, unless a process was killed or paused, or Redis was hurt, or the
- *   machine itself stood still, between the two: an end that nobody was left to write down is made once more, and counted as `repeated`.
+ *   ends although another has ended for the same wish, unless the first one's end could not be written down: its replica
+ *   was killed or paused, Redis was hurt or out of its reach, or the machine itself stood still, after that end and before
+ *   the second command began. It is then made once more, and counted as `repeated`.
  * - labels: every label that people put on is there, every one that they took off is not.
  */
 import { lifecyclesOf } from '../../src/domain/lifecycle.ts';
@@ -33,6 +34,8 @@ export interface Verdict {
   readonly gone: number;
   /** Ends that nobody was left to write down. */
   readonly repeated: number;
+  /** Wishes that had to be said again, since they fell into a moment in which they are overwritten. */
+  readonly saidAgain: number;
   /** Commands that began beside one that was frozen and never executed again. */
   readonly besideFrozen: number;
   /** Edits of people's labels, all of them kept unless there is a problem. */
@@ -47,14 +50,19 @@ export interface Evidence {
 
 /** Kinds of faults that can keep an end from being written down. */
 const KEEPS_FROM_WRITING: ReadonlySet<string> = new Set(['kill', 'pause', 'redis', MACHINE]);
+/** Targets that are in everybody's way. */
+const EVERYBODY: ReadonlySet<string> = new Set(['all', 'all replicas', 'Redis']);
 /** A command ends a moment before its worker can know; a fault that is over may be felt for a moment longer. */
 const MARGIN_MS = 2_000;
 
+type Started = Extract<Entry, { kind: 'started' }>;
+type Ended = Extract<Entry, { kind: 'ended' }>;
+
 export function judge({ tickets, chronicle }: Evidence): Verdict {
   const faults = chronicle.faults();
+  const entries = tickets.flatMap(({ page }) => chronicle.of(page));
   const histories = tickets.map((ticket) => judgeTicket(ticket, chronicle.of(ticket.page), faults));
-  const count = (kind: Entry['kind']): number =>
-    tickets.reduce((sum, { page }) => sum + chronicle.of(page).filter((entry) => entry.kind === kind).length, 0);
+  const count = (kind: Entry['kind']): number => entries.filter((entry) => entry.kind === kind).length;
   return {
     tickets: tickets.length,
     faults: faults.filter(isPlayed).length,
@@ -64,6 +72,7 @@ export function judge({ tickets, chronicle }: Evidence): Verdict {
     gone: count('gone'),
     besideFrozen: count('beside-frozen'),
     repeated: histories.reduce((sum, { repeated }) => sum + repeated, 0),
+    saidAgain: entries.filter((entry) => entry.kind === 'asked' && entry.again).length,
     labelEdits: tickets.reduce((sum, { edits }) => sum + edits, 0),
     problems: histories.flatMap(({ problems }) => problems),
   };
@@ -85,8 +94,12 @@ function judgeTicket(
   let repeated = 0;
   /** Since somebody asked last. */
   let shownAsEnded = false;
-  let ended: Entry | undefined;
+  let ended: Ended | undefined;
   let everDone = false;
+  const lives = new Map<string, Started>();
+  /** Whether it may be that nobody was left to write this end down, before that other entry. */
+  const mayBeUnwritten = (end: Ended, until: Entry): boolean =>
+    faults.some((fault) => keepsFromWriting(fault, end, lives.get(end.life)?.replica, until));
 
   for (const entry of entries) {
     switch (entry.kind) {
@@ -97,14 +110,18 @@ function judgeTicket(
       case 'labelled':
         shownAsEnded = (entry.lifecycle === 'done' || entry.lifecycle === 'failed') && ended !== undefined;
         if (entry.lifecycle === 'done' && !everDone) problem('lost', 'shown as done, and no command has ended well');
+        if (entry.lifecycle === 'failed' && ended?.code === 0 && !mayBeUnwritten(ended, entry)) {
+          problem('lost', `shown as failed although ${ended.life} has ended well`);
+        }
         break;
       case 'started':
+        lives.set(entry.life, entry);
         if (shownAsEnded) problem('finished-twice', `${entry.life} began although the ticket showed its end`);
         break;
       case 'ended':
         everDone ||= entry.code === 0;
         if (ended !== undefined) {
-          if (isExplained(ended, entry, faults)) repeated += 1;
+          if (mayBeUnwritten(ended, lives.get(entry.life) ?? entry)) repeated += 1;
           else problem('finished-twice', `${entry.life} ended although another one had, and nothing was in its way`);
         }
         ended = entry;
@@ -128,11 +145,15 @@ function judgeTicket(
   return { repeated, problems };
 }
 
-function isExplained(first: Entry, second: Entry, faults: readonly FaultEntry[]): boolean {
-  return faults.some(
-    ({ kind, fromSeq, untilMs = Number.POSITIVE_INFINITY }) =>
-      KEEPS_FROM_WRITING.has(kind) && fromSeq < second.seq && untilMs > first.atMs - MARGIN_MS,
-  );
+function keepsFromWriting(
+  { kind, target, fromSeq, untilMs = Number.POSITIVE_INFINITY }: FaultEntry,
+  end: Ended,
+  replica: string | undefined,
+  until: Entry,
+): boolean {
+  const isThere = fromSeq < until.seq && untilMs > end.atMs - MARGIN_MS;
+  const isItsOwn = EVERYBODY.has(target) || target.split(', ').some((name) => name === replica);
+  return isThere && isItsOwn && KEEPS_FROM_WRITING.has(kind);
 }
 
 function lastNews(entries: readonly Entry[]): string {

@@ -1,6 +1,7 @@
 /** What every fault is: a name, and a way to play it on the world. */
 import type { Timing } from '../../../src/domain/timing.ts';
 import type { Chance } from '../chance.ts';
+import type { EndFault } from '../chronicle.ts';
 import type { World } from '../world.ts';
 
 export interface Stage {
@@ -11,7 +12,7 @@ export interface Stage {
   /** Aborts when the faults are over: whatever holds then lets go. */
   readonly signal: AbortSignal;
   /** Notes that a fault begins now; the answer is to be called when it is over. */
-  begin(name: string, target: string, hitWork: boolean): () => void;
+  begin(name: string, target: string, hitWork: boolean): EndFault;
 }
 
 /** Plays one fault from beginning to end: whatever it breaks is whole again when it resolves. */

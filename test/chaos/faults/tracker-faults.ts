@@ -1,6 +1,10 @@
-/** Trackers that refuse, fail, hang and lie, and webhooks that are lost, doubled and late. */
+/**
+ * Trackers that refuse, fail, hang and lie, and webhooks that are lost, doubled and late. Such a fault hits work when it
+ * meets a request about a ticket that is on its way, or a change of one that was to be told of.
+ */
 import { lifecyclesOf } from '../../../src/domain/lifecycle.ts';
 import type { Fault as Answer } from '../../../src/emulators/faults.ts';
+import type { LedgerEntry } from '../../../src/emulators/ledger.ts';
 import type { Site } from '../../../src/emulators/sites.ts';
 import type { RoadFault } from '../../../src/emulators/webhook-sender.ts';
 import { sleep } from '../../../src/foundation/loop.ts';
@@ -19,12 +23,8 @@ export const API_FAULTS: readonly Fault[] = [
   answers('a sign-in page', { kind: 'html' }),
   async function slow(stage) {
     const site = pickSite(stage);
-    const over = stage.begin('slow', site.name, hasWork(site));
     const delayMs = Math.round(stage.chance.between(0.1, 1.2) * stage.timing.claimCallMs);
-    const injected = site.project.faults.inject({}, { kind: 'latency', delayMs });
-    await hold(stage);
-    injected.remove();
-    over();
+    await answer(stage, site, 'slow', { kind: 'latency', delayMs });
   },
 ];
 
@@ -33,36 +33,55 @@ export const WEBHOOK_FAULTS: readonly Fault[] = [
   onTheRoad('webhooks doubled', 'double'),
   async function reordered(stage) {
     const site = pickSite(stage);
-    const over = stage.begin('webhooks late and in reverse', site.name, hasWork(site));
-    site.project.webhooks.spoil('hold');
-    await hold(stage);
-    site.project.webhooks.mend();
+    await spoil(stage, site, 'webhooks late and in reverse', 'hold');
     site.project.webhooks.release();
-    over();
   },
 ];
 
 /** @param times how many requests it happens to; without it all, while the fault lasts */
-function answers(name: string, answer: Answer, times?: number): Fault {
-  return async (stage) => {
-    const site = pickSite(stage);
-    const over = stage.begin(name, site.name, hasWork(site));
-    const injected = site.project.faults.inject(times === undefined ? {} : { times }, answer);
+function answers(name: string, how: Answer, times?: number): Fault {
+  return (stage) => answer(stage, pickSite(stage), name, how, times);
+}
+
+async function answer(stage: Stage, site: Site, name: string, how: Answer, times?: number): Promise<void> {
+  const isHit = (entry: LedgerEntry): boolean =>
+    entry.kind === 'request' && entry.fault === how.kind && ticketsOf(entry.path).some((id) => isOnItsWay(site, id));
+  await watched(stage, site, name, isHit, async () => {
+    const injected = site.project.faults.inject(times === undefined ? {} : { times }, how);
     await hold(stage);
     injected.remove();
-    over();
-  };
+  });
 }
 
 function onTheRoad(name: string, fault: RoadFault): Fault {
-  return async (stage) => {
-    const site = pickSite(stage);
-    const over = stage.begin(name, site.name, hasWork(site));
+  return (stage) => spoil(stage, pickSite(stage), name, fault);
+}
+
+async function spoil(stage: Stage, site: Site, name: string, fault: RoadFault): Promise<void> {
+  const isHit = (entry: LedgerEntry): boolean => entry.kind === 'label' && isOnItsWay(site, idOf(entry.ticket));
+  await watched(stage, site, name, isHit, async () => {
     site.project.webhooks.spoil(fault);
     await hold(stage);
     site.project.webhooks.mend();
-    over();
-  };
+  });
+}
+
+/** Plays a fault and says of it whether the ledger has shown a hit meanwhile. */
+async function watched(
+  stage: Stage,
+  site: Site,
+  name: string,
+  isHit: (entry: LedgerEntry) => boolean,
+  play: () => Promise<void>,
+): Promise<void> {
+  let hit = false;
+  const stop = site.project.ledger.subscribe((entry) => {
+    hit ||= isHit(entry);
+  });
+  const over = stage.begin(name, site.name, false);
+  await play();
+  stop();
+  over(hit);
 }
 
 function hold({ chance, timing, signal }: Stage): Promise<boolean> {
@@ -73,10 +92,22 @@ function pickSite({ world, chance }: Stage): Site {
   return chance.pick(world.sites);
 }
 
-/** Whether a ticket of the tracker is on its way: it is open, and has not ended. */
-function hasWork({ project }: Site): boolean {
-  return project.all().some(({ open, labels }) => {
-    const shown = lifecyclesOf(labels);
-    return open && !shown.includes('done') && !shown.includes('failed');
-  });
+/** Ids of the tickets that a request names, as all four write their paths; none for a listing. */
+function ticketsOf(path: string): readonly string[] {
+  const one = /\/(?:issues?|workitems)\/([A-Z]+-\d+|\d+)/i.exec(path)?.[1];
+  const some = new URL(path, 'http://tracker').searchParams.get('ids');
+  return [...(one === undefined ? [] : [one]), ...(some?.split(',') ?? [])];
+}
+
+/** `6` of `acme/shop#6`; the whole of `SHOP-6`. */
+function idOf(ticket: string): string {
+  return ticket.slice(ticket.lastIndexOf('#') + 1);
+}
+
+/** It is open, and has not ended. @param id as its page has it, or the tracker's own */
+function isOnItsWay({ project }: Site, id: string): boolean {
+  const found = project.all().find((one) => one.id === id || idOf(one.ticket) === id);
+  if (found === undefined || !found.open) return false;
+  const shown = lifecyclesOf(found.labels);
+  return !shown.includes('done') && !shown.includes('failed');
 }
