@@ -10,6 +10,8 @@ export interface RunReader {
   get(id: string): Promise<Run | undefined>;
   /** The current or last run of a ticket. */
   ofTicket(ticket: TicketKey): Promise<Run | undefined>;
+  /** The id of that run, whether or not there is a record of it. */
+  idOfTicket(ticket: TicketKey): Promise<string | undefined>;
   /** Whether the run is its ticket's current or last one. */
   isCurrent(run: Run): Promise<boolean>;
   /**
@@ -35,15 +37,16 @@ export function createRunReader(redis: RedisConnection): RunReader {
   const read = (id: string): Promise<Record<string, string>> =>
     redis.read('read run', (client) => client.hgetall(keys.run(id)));
   const get = async (id: string): Promise<Run | undefined> => runOf(await read(id));
-  const idOf = (ticket: TicketKey): Promise<string | null> =>
-    redis.read('read ticket record', (client) => client.hget(keys.ticket(ticket), 'run'));
+  const idOfTicket = (ticket: TicketKey): Promise<string | undefined> =>
+    redis.read('read ticket record', async (client) => (await client.hget(keys.ticket(ticket), 'run')) ?? undefined);
   return {
     get,
     async ofTicket(ticket) {
-      const id = await idOf(ticket);
-      return id === null ? undefined : await get(id);
+      const id = await idOfTicket(ticket);
+      return id === undefined ? undefined : await get(id);
     },
-    isCurrent: async (run) => (await idOf(run.ticket)) === run.id,
+    idOfTicket,
+    isCurrent: async (run) => (await idOfTicket(run.ticket)) === run.id,
     async inState(state, { most, minAgeMs = 0, cursor = { next: undefined } }) {
       const latestMs = (await redis.timeMs()) - minAgeMs;
       const ids = await readRound(redis, keys.runs(state), cursor, { most, latestMs });

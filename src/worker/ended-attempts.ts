@@ -2,7 +2,8 @@
  * What this worker has brought to its end of late. Redis may lose just that: all it had, or the last writes before a failover
  * (PROTOCOL 7). Then no record says that the run is over, its label may still say `in-progress`, and the ticket would be worked
  * on once more. So after each loss every end is said again, as live attempts report again by their heartbeats; an attempt that
- * is not the run's any more is refused as ever.
+ * is not the run's any more is refused as ever, and one whose ticket has been given a further run says nothing any more: it
+ * would take the place of that run, of which Redis may have lost every trace.
  *
  * Not covered: a worker that dies after its command has ended and before Redis is back. Why no longer than this: what is over
  * and shown on the ticket needs no record to be left alone.
@@ -26,7 +27,7 @@ export interface EndedAttempts {
 
 export interface EndedAttemptsDeps {
   readonly records: Pick<AttemptRecords, 'beat' | 'restore' | 'finish'>;
-  readonly runs: Pick<RunReader, 'get'>;
+  readonly runs: Pick<RunReader, 'get' | 'idOfTicket'>;
   /** Changes whenever Redis has lost its data or was replaced. */
   readonly incarnation: () => string | undefined;
   readonly log: Log;
@@ -64,10 +65,15 @@ export function createEndedAttempts(deps: EndedAttemptsDeps, options: EndedAttem
     return (await finish()) !== 'superseded';
   };
 
+  /** A ticket of which nothing is known has been lost together with its end, and nobody has noticed yet. */
+  const hasFurtherRun = async ({ id, ticket }: Run): Promise<boolean> =>
+    ((await deps.runs.idOfTicket(ticket)) ?? id) !== id;
+
   const look = async (entry: Ended): Promise<void> => {
     const { id } = entry.run;
     const seen = deps.incarnation();
     const isOld = elapsedMs(entry.at) >= options.confirmedDoubtMs;
+    if (seen === entry.saidIn && (await hasFurtherRun(entry.run))) ended.delete(id);
     if (seen === entry.saidIn && !isOld) return;
     const labelState = seen === entry.saidIn ? (await deps.runs.get(id))?.labelState : undefined;
     if (labelState === 'unconfirmed') return;

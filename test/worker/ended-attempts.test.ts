@@ -22,12 +22,15 @@ interface Room {
   readonly refusals: readonly string[];
   /** The runs whose labels were looked at, one after the other. */
   readonly looks: readonly string[];
+  /** Tickets whose run was asked for, and its id. */
+  readonly asked: readonly string[];
 }
 
-function openRoom(confirmedDoubtMs = 60_000): Room {
+/** @param isBlind it never sees that a ticket has been given a further run */
+function openRoom({ confirmedDoubtMs = 60_000, isBlind = false } = {}): Room {
   const { attemptRecords, runs, redis: connection } = house;
   const refusals: string[] = [];
-  const looks: string[] = [];
+  const [looks, asked]: [string[], string[]] = [[], []];
   const ended = createEndedAttempts(
     {
       records: {
@@ -43,6 +46,11 @@ function openRoom(confirmedDoubtMs = 60_000): Room {
           looks.push(id);
           return runs.get(id);
         },
+        async idOfTicket(ticket) {
+          const id = await runs.idOfTicket(ticket);
+          asked.push(`${ticket} ${id}`);
+          return isBlind ? undefined : id;
+        },
       },
       incarnation: connection.incarnation,
       log: silentLog,
@@ -55,7 +63,7 @@ function openRoom(confirmedDoubtMs = 60_000): Room {
     over.abort();
     await keeping;
   });
-  return { ended, refusals, looks };
+  return { ended, refusals, looks, asked };
 }
 
 /** A run that this worker has brought to its end. */
@@ -92,7 +100,7 @@ test('a failover loses the end alone, or the start as well: both are made good',
 });
 
 test('a record that goes without a loss that is noticed is missed as well', async () => {
-  const room = openRoom(1);
+  const room = openRoom({ confirmedDoubtMs: 1 });
   const { id } = await endedRun(room);
   await until('it is looked after', () => room.looks.length > 0);
   await redis.client.del(house.redis.keys.run(id));
@@ -100,7 +108,7 @@ test('a record that goes without a loss that is noticed is missed as well', asyn
 });
 
 test('a run that has been given to another attempt, and a ticket that has another run, are left alone', async () => {
-  const room = openRoom();
+  const room = openRoom({ isBlind: true });
   const [handedBack, replaced] = [await endedRun(room), await endedRun(room)];
   const { keys } = house.redis;
   const newer = String(Date.now() + 60_000);
@@ -116,8 +124,19 @@ test('a run that has been given to another attempt, and a ticket that has anothe
   expect(await dumpOf(redis.client)).toEqual(before);
 });
 
+test('Redis forgets everything after a ticket was asked for again: the old end does not take the place of the new wish', async () => {
+  const room = openRoom();
+  const [old, other] = [await endedRun(room, 'confirmed'), await endedRun(room)];
+  await redis.client.hset(house.redis.keys.ticket(old.ticket), 'run', 'another');
+  await until('the further run is seen', () => room.asked.includes(`${old.ticket} another`));
+  await redis.client.flushall();
+  await until('the other end is on record again', () => house.runs.get(other.id));
+  expect(await house.runs.get(old.id)).toBeUndefined();
+  expect(await house.runs.idOfTicket(old.ticket)).toBeUndefined();
+});
+
 test('an end whose label is confirmed is forgotten after a while, one whose label is not stays remembered', async () => {
-  const room = openRoom(1);
+  const room = openRoom({ confirmedDoubtMs: 1 });
   const [confirmed, unconfirmed] = [await endedRun(room, 'confirmed'), await endedRun(room)];
   await until('the other one is looked at again', () => room.looks.filter((id) => id === unconfirmed.id).length > 2);
   expect(room.looks.filter((id) => id === confirmed.id)).toHaveLength(1);
