@@ -69,7 +69,7 @@ export async function runCampaign(options: CampaignOptions): Promise<readonly Ca
       await addToCampaign(file, line);
       if (!line.good) for (const text of describeResult(result, settings)) report(text);
       report(
-        `seed ${seed}: ${line.lifecycles} lifecycles in ${(line.wallMs / 1000).toFixed(0)} s, ` +
+        `seed ${line.seed}: ${line.lifecycles} lifecycles in ${(line.wallMs / 1000).toFixed(0)} s, ` +
           `${reached()} of ${options.lifecycles} in ${lines.length} runs, ${lines.filter(({ good }) => !good).length} bad`,
       );
     }

@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { DeliveryName } from '../../domain/delivery.ts';
 import { elapsedMs, type Moment, now } from '../../foundation/clock.ts';
+import { LEEWAY, SOON } from './missed-turns.ts';
 
 export interface FailedTries {
   note(what: Tried): void;
@@ -24,11 +25,7 @@ interface Tried {
 
 /** The last but a hundred scans after the first. */
 const MOST_TRIES = 9;
-/** Of the interval between scans: whoever could not reach us may do so soon, when we have just started. */
-export const SOON = 0.1;
 const MOST_REMEMBERED = 10_000;
-/** Passes are not exactly as far apart as they should be. */
-const LEEWAY = 0.8;
 
 export function createFailedTries(missedScanMs: number): FailedTries {
   const tries = new LRUCache<string, { readonly count: number; readonly lastAt: Moment }>({ max: MOST_REMEMBERED });

@@ -122,14 +122,19 @@ export function createAskSource(deps: MissedSourceDeps, options: RedeliveryOptio
     } catch (error) {
       if (facts.term.signal.aborted || error instanceof TermLost) return 'over';
       const kind = error instanceof PlatformError ? error.kind : undefined;
-      // An outage or a limit is told of by the polls already, and what was not asked for is the next pass' business.
-      const level = kind === 'rate-limited' || kind === 'unavailable' ? 'debug' : 'warn';
+      // An outage or a limit is told of by the polls already, where there are any; what was not asked for is asked for soon.
+      const isKnown = (kind === 'rate-limited' || kind === 'unavailable') && isPolled(group);
+      const level = isKnown ? 'debug' : 'warn';
       log[level]({ project: namesIn(group), problem: messageOf(error) }, 'missed deliveries not asked for');
       // No platform's fault: Redis is away, and nothing could be noted of the next source either.
       if (kind === undefined || kind === 'rate-limited') return 'over';
       return kind === 'unavailable' ? 'silence' : 'answer';
     }
   };
+}
+
+function isPolled({ projects }: SourceGroup): boolean {
+  return projects.some(({ triggers }) => triggers.has('poll'));
 }
 
 /** It is kept for each project; a source with a project that is new to it has its whole list looked at. */

@@ -71,6 +71,8 @@ export type Redeliver = (
 
 /** Read in one look, and tried in one turn: other sources have theirs before the rest. */
 const MOST_LISTED = 1_000;
+/** A list of deliveries has many more pages than one of tickets: what could not be read to its end would never be read. */
+const LISTINGS_LONG = 6;
 const MOST_TRIED = 100;
 /** How often it is looked whether they have arrived, in the time that this may take. */
 const LOOKS = 40;
@@ -164,7 +166,7 @@ export function createRedelivery(deps: RedeliveryDeps, options: RedeliveryOption
     const question = { sinceMs, project: askingProject(group), most: MOST_LISTED };
     const answer = await missed.look(
       { ...question, isOurs: (url) => deps.isOurs(url, group.projects) },
-      { purpose: 'repair', deadlineMs: options.listingDeadlineMs, signal: term.signal },
+      { purpose: 'repair', deadlineMs: LISTINGS_LONG * options.listingDeadlineMs, signal: term.signal },
     );
     const found = await notOnRecord(group, answer.missed);
     const { fates, problem } = await tryAll(group, found.slice(0, MOST_TRIED), term);
