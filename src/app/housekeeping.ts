@@ -2,6 +2,7 @@
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Term } from '../coordination/leader.ts';
 import { projectOfRun } from '../domain/routing.ts';
+import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
@@ -9,6 +10,7 @@ import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import type { ForeignLabels } from '../repair/foreign-labels.ts';
 import { createHousekeeping } from '../repair/housekeeping.ts';
 import { createOrphanedLabels } from '../repair/orphaned-labels.ts';
+import { createPlatformPass } from '../repair/platform-pass.ts';
 import { createProjection } from '../repair/projection.ts';
 import type { Repair } from '../repair/repair.ts';
 import { createRetention } from '../repair/retention.ts';
@@ -48,6 +50,10 @@ export function openHousekeeping(
     log.warn(facts, 'repaired');
     await remember({ ...about, by: 'repair', outcome: `${kind}: ${outcome}` });
   };
+  const credentialOf = (run: Run): string => {
+    const project = projectOfRun(projects.withRemoved(), run);
+    return project === undefined ? '' : projects.credentialOf(project);
+  };
   const homeless = createHomelessRuns(shared.findings, remember);
 
   const staleJobs = createStaleJobDetector(
@@ -62,11 +68,9 @@ export function openHousekeeping(
     },
     timing,
   );
-  const orphanedLabels = createOrphanedLabels(
+  const lookThrough = createOrphanedLabels(
     {
-      // Removed projects are left out: their source may belong to another deployment by now.
       catalog: projects.current,
-      platformOf: projects.platformOf,
       runs,
       claimRecords,
       claims,
@@ -78,10 +82,22 @@ export function openHousekeeping(
     },
     timing,
   );
+  const platformPass = createPlatformPass(
+    {
+      // Removed projects are left out: their source may belong to another deployment by now.
+      catalog: projects.current,
+      platformOf: projects.platformOf,
+      runs,
+      lookThrough,
+      incarnation: redis.incarnation,
+    },
+    timing,
+  );
   const deadClaims = createDeadClaims(
     {
       // The catalog of the claims themselves.
       catalog: projects.withRemoved,
+      credentialOf,
       runs,
       claimRecords,
       claims,
@@ -101,10 +117,7 @@ export function openHousekeeping(
           records: labelRecords,
           runs,
           labels,
-          credentialOf: (run) => {
-            const project = projectOfRun(projects.withRemoved(), run);
-            return project === undefined ? '' : projects.credentialOf(project);
-          },
+          credentialOf,
         },
         timing,
       ),
@@ -118,9 +131,8 @@ export function openHousekeeping(
           log.warn({ list, count }, 'entries of runs that are not there taken off');
         },
       }),
-      orphanedLabels: options.adoptOrphans ? orphanedLabels : async () => new Set(),
+      platformPass: options.adoptOrphans ? platformPass : async () => {},
       recoveringMs,
-      incarnation: redis.incarnation,
       log,
     },
     timing,

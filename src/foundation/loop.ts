@@ -54,3 +54,21 @@ export async function every(options: EveryOptions, once: (signal: AbortSignal) =
     await pause(pauseMs, signal);
   }
 }
+
+/** As `every`, but a pass that lasts does not put off the next. Resolves once all passes are over. */
+export async function everyOverlapping(
+  options: EveryOptions,
+  once: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { signal, onError } = options;
+  const passes = new Set<Promise<void>>();
+  await every(options, async () => {
+    const pass = once(signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) onError(error);
+      })
+      .finally(() => passes.delete(pass));
+    passes.add(pass);
+  });
+  await Promise.all(passes);
+}

@@ -1,12 +1,15 @@
 /**
  * Dead claims: a run that stays `received` without a lock belongs to a claim that died; it is claimed again and goes on
- * as the same run (PROTOCOL 2). Each takes up to the deadline of a claim, so a few go side by side.
+ * as the same run (PROTOCOL 2).
+ *
+ * Each takes up to the deadline of a claim, so a few go side by side for each credential, and the next pass comes meanwhile:
+ * a platform that hangs holds up its own claims only.
  *
  * A claim finds its ticket by the name of a project. If the project of that name is gone or watches another source by
  * now, a claim would lead to somebody else's ticket of the same number: the run waits, visibly, until it comes back.
  */
-import { bulkhead } from 'cockatiel';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { Term } from '../coordination/leader.ts';
 import type { Catalog } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
@@ -15,14 +18,14 @@ import type { Log } from '../foundation/log.ts';
 import type { ClaimRecords } from '../runs/claim-records.ts';
 import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
+import { createCredentialSlots } from './credential-slots.ts';
 import { aboutRun, MOST_RUNS, type Pass, type Repair } from './repair.ts';
-
-/** Claims side by side: one platform that hangs leaves room for the others. */
-const AT_ONCE = 8;
 
 export interface DeadClaimsDeps {
   /** The catalog that claims go by. */
   readonly catalog: () => Catalog;
+  /** Whose budget a claim of this run costs. */
+  readonly credentialOf: (run: Run) => string;
   readonly runs: Pick<RunReader, 'inState'>;
   readonly claimRecords: Pick<ClaimRecords, 'isLocked'>;
   readonly claims: TicketClaimService;
@@ -32,6 +35,7 @@ export interface DeadClaimsDeps {
   readonly onHomeless: (runs: readonly Run[]) => Promise<void>;
 }
 
+/** A pass ends when its claims have; the next one may begin before, and leaves those alone. */
 export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly reconcileGraceMs: number }): Pass {
   const hasHome = (run: Run): boolean => {
     const catalog = deps.catalog();
@@ -51,6 +55,23 @@ export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly recon
     await deps.onRepair({ kind: 'dead-claim', ...aboutRun(run), outcome: outcome.kind, detail: 'taken over' });
   };
 
+  /** At work or in line. */
+  const begun = new Set<string>();
+  const slotsOf = createCredentialSlots();
+  const inTurn = async (run: Run, term: Term): Promise<void> => {
+    if (begun.has(run.id)) return;
+    begun.add(run.id);
+    const turn = async (): Promise<void> => {
+      if (!term.trusted()) return;
+      await takeOver(run, term.signal).catch((error: unknown) => {
+        deps.log.warn({ run: run.id, error: messageOf(error) }, 'claim not taken over yet');
+      });
+    };
+    await slotsOf(deps.credentialOf(run))
+      .execute(turn)
+      .finally(() => begun.delete(run.id));
+  };
+
   const cursor: RoundCursor = { next: undefined };
   return async (term) => {
     const received = await deps.runs.inState('received', {
@@ -58,15 +79,7 @@ export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly recon
       minAgeMs: options.reconcileGraceMs,
       cursor,
     });
-    const slots = bulkhead(AT_ONCE, Number.POSITIVE_INFINITY);
-    const takeOvers = received.filter(hasHome).map((run) =>
-      slots.execute(async () => {
-        if (!term.trusted()) return;
-        await takeOver(run, term.signal).catch((error: unknown) => {
-          deps.log.warn({ run: run.id, error: messageOf(error) }, 'claim not taken over yet');
-        });
-      }),
-    );
+    const takeOvers = received.filter(hasHome).map((run) => inTurn(run, term));
     await deps.onHomeless(received.filter((run) => !hasHome(run)));
     await Promise.all(takeOvers);
   };

@@ -1,6 +1,6 @@
 /**
- * The platform pass: lays the lifecycle labels that the platforms show beside our records (PROTOCOL 5 and 6), at the
- * start of a term and every ten minutes. This is what rebuilds the queue after Redis has lost everything.
+ * One look through a source: lays the lifecycle labels that its platform shows beside our records (PROTOCOL 5 and 6). When
+ * that is due, platform-pass.ts knows.
  *
  *   listing, live runs -> record and fresh ticket -> has a record: put right at once
  *                                                 -> has none: wait, look again, the same -> adopted or reset
@@ -19,9 +19,8 @@ import type { Term } from '../coordination/leader.ts';
 import { decideLabel, type LabelAction } from '../domain/label-table.ts';
 import { type Lifecycle, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
-import { projectOfRun } from '../domain/routing.ts';
 import { isTerminal, projectionOf, type Run } from '../domain/run.ts';
-import { movedAway, sourceKey, type Ticket } from '../domain/ticket.ts';
+import { movedAway, sourceKey, type Ticket, type TicketKey } from '../domain/ticket.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { sleep } from '../foundation/loop.ts';
@@ -29,9 +28,8 @@ import type { LabelWriter } from '../labels/label-writer.ts';
 import { type Call, PlatformError, type TicketPlatform, type TicketQuery } from '../platforms/contract.ts';
 import { type ListingCursor, walkPages } from '../platforms/walk-pages.ts';
 import type { ClaimRecords } from '../runs/claim-records.ts';
-import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
-import { MOST_RUNS, type Repair } from './repair.ts';
+import type { Repair } from './repair.ts';
 
 /**
  * Labels that could be orphans, and `pending`, which may be a surplus. Tickets that only show their end are many, and nothing
@@ -48,8 +46,7 @@ const NOT_FINISHED = 'platform pass not finished';
 
 export interface OrphanedLabelsDeps {
   readonly catalog: () => Catalog;
-  readonly platformOf: (project: Project) => TicketPlatform | undefined;
-  readonly runs: Pick<RunReader, 'ofTicket' | 'inState'>;
+  readonly runs: Pick<RunReader, 'ofTicket'>;
   readonly claimRecords: Pick<ClaimRecords, 'isLocked'>;
   readonly claims: TicketClaimService;
   readonly labels: Pick<LabelWriter, 'project'>;
@@ -61,11 +58,34 @@ export interface OrphanedLabelsDeps {
   readonly onRepair: Repair;
 }
 
+export interface Source {
+  /** As `sourceKey` says it. */
+  readonly key: string;
+  /** The first of those that watch it. */
+  readonly project: Project;
+  readonly platform: TicketPlatform;
+}
+
+/** How far the listing of a source has come, over several looks if it must be. */
+export interface ListingProgress {
+  readonly cursor: ListingCursor;
+  /** Tickets that it has shown since its first page. */
+  readonly shown: Set<TicketKey>;
+}
+
+export function newListing(): ListingProgress {
+  return { cursor: { next: undefined }, shown: new Set() };
+}
+
 /**
- * One pass over all sources, or over those whose keys are named. Answers the keys of those that it could not look through,
- * because a platform or Redis did not answer: they should not wait for a whole interval.
+ * Looks through a source, from where its listing has come to. `live`: its runs whose label was right when we last looked.
+ * Answers whether all was seen and put right: it is not when a platform or Redis does not answer. Never throws.
  */
-export type PlatformPass = (term: Term, only?: ReadonlySet<string>) => Promise<ReadonlySet<string>>;
+export type LookThrough = (
+  source: Source,
+  known: { readonly listing: ListingProgress; readonly live: readonly Run[] },
+  term: Term,
+) => Promise<boolean>;
 
 export interface OrphanedLabelsOptions {
   readonly listingDeadlineMs: number;
@@ -94,34 +114,18 @@ export function isWorthALook(
 ): boolean {
   const shown = String(lifecyclesOf(labels));
   const isLive = run !== undefined && !isTerminal(run.state);
-  if (shown === 'pending' && !isLive) return run === undefined && open && webhookOnly;
+  if (shown === 'pending' && !isLive) return open && webhookOnly;
   return run === undefined || shown !== projectionOf(run.state);
 }
 
-export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: OrphanedLabelsOptions): PlatformPass {
+export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: OrphanedLabelsOptions): LookThrough {
   const listingSlots = bulkhead(LISTINGS_AT_ONCE, Number.POSITIVE_INFINITY);
 
-  /** Where the listing of each source goes on, by its key. */
-  const cursors = new Map<string, ListingCursor>();
-  const cursorOf = (source: string): ListingCursor => {
-    const cursor = cursors.get(source) ?? { next: undefined };
-    cursors.set(source, cursor);
-    return cursor;
-  };
-
-  /**
-   * One source in one term. `live`: its runs whose label was right when we last looked. Answers how many tickets could not be
-   * looked at or put right.
-   */
-  const visit = async (
-    project: Project,
-    platform: TicketPlatform,
-    live: readonly Run[],
-    term: Term,
-  ): Promise<number> => {
+  /** Answers how many tickets could not be looked at or put right. */
+  const visit = async (...[source, { listing, live }, term]: Parameters<LookThrough>): Promise<number> => {
+    const { project, platform } = source;
     const call: Call = { purpose: 'repair', deadlineMs: options.claimCallMs, signal: term.signal };
-    const source = sourceKey(project.source);
-    const webhookOnly = isWebhookOnly(deps.catalog(), source);
+    const webhookOnly = isWebhookOnly(deps.catalog(), source.key);
     let left = 0;
 
     /** Undefined when there is nothing to do. */
@@ -202,7 +206,7 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
         if (sight?.run !== undefined) await act(sight);
         else if (sight !== undefined) orphans.push(sight);
       });
-      if (orphans.length > 0 && !deps.mayAdopt(source)) {
+      if (orphans.length > 0 && !deps.mayAdopt(source.key)) {
         deps.log.warn({ project: project.name, tickets: orphans.length }, 'labels without a run left alone');
         return;
       }
@@ -214,9 +218,8 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       });
     };
 
-    const cursor = cursorOf(source);
-    const fromStart = cursor.next === undefined;
-    const shown = new Set<string>();
+    const { cursor, shown } = listing;
+    if (cursor.next === undefined) shown.clear();
     do {
       const piece = await listingSlots.execute(() =>
         walkPages(platform, QUERY, cursor, { ...call, deadlineMs: options.listingDeadlineMs }),
@@ -226,50 +229,18 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       if (piece.problem !== undefined) throw piece.problem;
     } while (cursor.next !== undefined && !term.signal.aborted);
     // Only a listing that was seen whole says what it does not show: neither of the live labels.
-    const missing = fromStart ? live.filter(({ ticket }) => !shown.has(ticket)) : [];
+    const missing = cursor.next === undefined ? live.filter(({ ticket }) => !shown.has(ticket)) : [];
     await visitAll(missing.map(({ ticket, ticketId }) => ({ key: ticket, id: ticketId, labels: [], open: true })));
     return left;
   };
 
-  const rounds: Readonly<Record<'queued' | 'running', RoundCursor>> = {
-    queued: { next: undefined },
-    running: { next: undefined },
-  };
-  /** Live runs with a confirmed label, by their source; an unconfirmed one is due for the projection loop anyway. */
-  const liveRuns = async (catalog: Catalog): Promise<Map<string | undefined, Run[]>> => {
-    const states = ['queued', 'running'] as const;
-    const live = await Promise.all(
-      states.map((state) => deps.runs.inState(state, { most: MOST_RUNS, cursor: rounds[state] })),
-    );
-    const confirmed = live.flat().filter(({ labelState }) => labelState === 'confirmed');
-    return Map.groupBy(confirmed, (run) => {
-      const project = projectOfRun(catalog, run);
-      return project === undefined ? undefined : sourceKey(project.source);
-    });
-  };
-
-  return async (term, only) => {
-    const sources = new Map<string, Project>();
-    const catalog = deps.catalog();
-    for (const project of catalog.projects) {
-      const source = sourceKey(project.source);
-      const isWanted = project.disabled === undefined && only?.has(source) !== false;
-      if (isWanted && !sources.has(source)) sources.set(source, project);
+  return async (source, known, term) => {
+    try {
+      return (await visit(source, known, term)) === 0;
+    } catch (error) {
+      if (!term.signal.aborted) deps.log.warn({ project: source.project.name, error: messageOf(error) }, NOT_FINISHED);
+      return false;
     }
-    const live = await liveRuns(catalog);
-    const unfinished = new Set<string>();
-    await Promise.all(
-      [...sources].map(async ([source, project]) => {
-        const platform = deps.platformOf(project);
-        if (platform === undefined) return;
-        const left = await visit(project, platform, live.get(source) ?? [], term).catch((error: unknown) => {
-          if (!term.signal.aborted) deps.log.warn({ project: project.name, error: messageOf(error) }, NOT_FINISHED);
-          return 1;
-        });
-        if (left > 0) unfinished.add(source);
-      }),
-    );
-    return unfinished;
   };
 }
 

@@ -5,18 +5,17 @@
  * A few at a time for each credential, and a pass does not wait for them: a platform that hangs holds up only its own
  * labels. The list of what is due is taken in rounds, so that a thousand labels of one platform do not hide the others.
  */
-import { type BulkheadPolicy, bulkhead } from 'cockatiel';
 import type { Run } from '../domain/run.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import type { LabelRecords } from '../runs/label-records.ts';
 import type { RoundCursor } from '../runs/rounds.ts';
 import type { RunReader } from '../runs/run-reader.ts';
+import { createCredentialSlots } from './credential-slots.ts';
 import type { Pass } from './repair.ts';
 
 /** Labels looked at in one pass. */
 const MOST_LABELS = 1_000;
-/** Labels written side by side with one credential, and those that wait in line for it: enough until the next pass. */
-const AT_ONCE = 8;
+/** Labels that are written or wait in line with one credential: enough until the next pass. */
 const IN_LINE = 64;
 
 /** A label that is due, and whose budget it costs. */
@@ -49,12 +48,7 @@ export interface ProjectionDeps {
 
 export function createProjection(deps: ProjectionDeps, options: { readonly claimCallMs: number }): Pass {
   const atWork = new Set<DueLabel>();
-  const lines = new Map<string, BulkheadPolicy>();
-  const lineOf = (credential: string): BulkheadPolicy => {
-    const line = lines.get(credential) ?? bulkhead(AT_ONCE, Number.POSITIVE_INFINITY);
-    lines.set(credential, line);
-    return line;
-  };
+  const slotsOf = createCredentialSlots();
   const cursor: RoundCursor = { next: undefined };
 
   /** A run that is gone costs nothing: its label is only forgotten. */
@@ -72,7 +66,7 @@ export function createProjection(deps: ProjectionDeps, options: { readonly claim
         if (mayWrite()) await deps.labels.project(label.run, { mayWrite, signal: term.signal });
       };
       // Never rejects; what could not be written is due again later.
-      void lineOf(label.credential)
+      void slotsOf(label.credential)
         .execute(turn)
         .finally(() => atWork.delete(label));
     }

@@ -36,6 +36,7 @@ async function reconcile(house: House): Promise<RepairFacts[]> {
   const deps = {
     ...house,
     catalog: () => house.catalog,
+    credentialOf: () => 'bot',
     log: silentLog,
     onRepair: async (facts: RepairFacts) => void repairs.push(facts),
     onHomeless: async () => {},

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { every, sleep } from '../../src/foundation/loop.ts';
+import { every, everyOverlapping, sleep } from '../../src/foundation/loop.ts';
 
 test('sleep ends early, and says so, when its signal aborts', async () => {
   const controller = new AbortController();
@@ -33,6 +33,25 @@ test('a loop never overlaps itself, never dies of an error, and stops with its s
   });
   expect(passes).toBe(5);
   expect(errors.map(String)).toEqual(['Error: pass 2', 'Error: pass 4']);
+});
+
+test('passes that may overlap do not wait for each other; an error ends none, and all are over when the loop is', async () => {
+  const controller = new AbortController();
+  const errors: unknown[] = [];
+  let begun = 0;
+  let over = 0;
+  const onError = (error: unknown) => errors.push(error);
+  await everyOverlapping({ intervalMs: 0, signal: controller.signal, onError }, async (signal) => {
+    begun += 1;
+    if (begun === 2) throw new Error('the second fails');
+    if (begun === 4) controller.abort();
+    await sleep(60_000, signal);
+    await sleep(1, new AbortController().signal);
+    over += 1;
+    throw new Error('stopped');
+  });
+  expect([begun, over]).toEqual([4, 3]);
+  expect(errors.map(String)).toEqual(['Error: the second fails']);
 });
 
 test('what a pass throws because the loop is being stopped is no error', async () => {

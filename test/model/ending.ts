@@ -15,11 +15,11 @@ import { createLabelWriter } from '../../src/labels/label-writer.ts';
 import type { Turn } from '../../src/queue/run-queue.ts';
 import { createDeadClaims } from '../../src/repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../../src/repair/enqueued-reconciler.ts';
-import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { createStaleJobDetector } from '../../src/repair/stale-job-detector.ts';
 import { createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDecisionLog } from '../../src/runs/decision-log.ts';
 import { createRetentionRecords, RUN_LISTS } from '../../src/runs/retention.ts';
+import { openPlatformPass } from '../repair/platform-passes.ts';
 import { repairs, termOf } from '../repair/terms.ts';
 import { silentLog } from '../support/house.ts';
 import { keyOf, PAPER_PROJECT } from './paper-platform.ts';
@@ -87,8 +87,8 @@ function openRepair(world: World): { pass(): Promise<void> } {
     PATIENCE,
   );
   const reconciler = createEnqueuedReconciler(deps, PATIENCE);
-  const deadClaims = createDeadClaims({ ...deps, onHomeless: async () => {} }, PATIENCE);
-  const orphanedLabels = createOrphanedLabels({ ...deps, recoveringMs: () => 0, mayAdopt: () => true }, PATIENCE);
+  const deadClaims = createDeadClaims({ ...deps, credentialOf: () => 'bot', onHomeless: async () => {} }, PATIENCE);
+  const platformPass = openPlatformPass({ ...deps, recoveringMs: () => 0, mayAdopt: () => true }, PATIENCE);
   const retention = createRetentionRecords(redis, TIMING);
 
   const work = async ({ run: id, turn }: Turn): Promise<void> => {
@@ -105,7 +105,7 @@ function openRepair(world: World): { pass(): Promise<void> } {
   return {
     async pass() {
       // Dead is what was seen dead twice.
-      for (const pass of [staleJobs, staleJobs, reconciler, deadClaims, orphanedLabels]) await pass(term);
+      for (const pass of [staleJobs, staleJobs, reconciler, deadClaims, platformPass]) await pass(term);
       for (const list of RUN_LISTS) await retention.tidy(list, { next: undefined }, 1_000);
       for (const ticketId of TICKETS) {
         await claims.claim({ project: PAPER_PROJECT.name, ticketId, trigger: 'poll' }, term.signal);

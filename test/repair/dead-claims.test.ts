@@ -16,7 +16,13 @@ beforeEach(async () => {
   house = await openHouse({ redisUrl: redis.url });
 });
 
-function deadClaims(options: { readonly projects?: readonly Project[]; readonly claims?: House['claims'] } = {}) {
+interface DeadClaimOptions {
+  readonly projects?: readonly Project[];
+  readonly claims?: House['claims'];
+  readonly credentialOf?: (run: Run) => string;
+}
+
+function deadClaims(options: DeadClaimOptions = {}) {
   const { told, onRepair } = repairs();
   const asked: string[] = [];
   const homeless: string[][] = [];
@@ -25,6 +31,7 @@ function deadClaims(options: { readonly projects?: readonly Project[]; readonly 
     {
       ...house,
       catalog: () => ({ ...house.catalog, projects: options.projects ?? house.catalog.projects }),
+      credentialOf: options.credentialOf ?? (() => 'bot'),
       claims: {
         claim: (request, signal) => {
           asked.push(request.ticketId);
@@ -109,6 +116,34 @@ test('claims on a platform that hangs do not hold up the claim of another ticket
   release();
   await passing;
   expect(await runOf(house, hanging)).toMatchObject({ state: 'queued' });
+});
+
+test('more claims on a platform that hangs than may go side by side hold up no claim with another credential, in this pass or the next', async () => {
+  const hanging: string[] = [];
+  for (let n = 0; n < 10; n += 1) hanging.push(await deadClaim(false));
+  const others = [await deadClaim(false)];
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { pass, told, asked } = deadClaims({
+    credentialOf: ({ id }) => (hanging.includes(id) ? 'slow' : 'quick'),
+    claims: {
+      async claim(request, signal) {
+        if (Number(request.ticketId) <= hanging.length) await released;
+        return await house.claims.claim(request, signal);
+      },
+    },
+  });
+  const taken = (): string[] => told.map(({ run = '' }) => run);
+  const first = pass(termOf());
+  await until('the other is taken over', () => taken().length === 1);
+  others.push(await deadClaim(false));
+  const second = pass(termOf());
+  await until('the next one is taken over', () => taken().length === 2);
+  expect(taken()).toEqual(others);
+  release();
+  await Promise.all([first, second]);
+  expect(taken().toSorted()).toEqual([...hanging, ...others].toSorted());
+  // Those that were at work or in line were not asked for twice.
+  expect(new Set(asked).size).toBe(asked.length);
 });
 
 test.each([

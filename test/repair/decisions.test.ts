@@ -57,8 +57,9 @@ test.each<Look>([
   { shown: ['pending', 'failed'], run: undefined, look: true },
   // That it waits is the ingress' business, unless only deliveries tell of it and its own has been told.
   { shown: ['pending'], run: undefined, look: false, webhookOnly: true },
-  { shown: ['pending'], run: 'completed', look: false },
-  { shown: ['pending'], run: 'cancelled', look: false },
+  { shown: ['pending'], run: 'completed', look: false, webhookOnly: true },
+  { shown: ['pending'], run: 'failed', look: false, webhookOnly: true },
+  { shown: ['pending'], run: 'cancelled', look: false, webhookOnly: true },
   // Ended, and contradicted.
   { shown: ['enqueued'], run: 'completed', look: true },
   { shown: ['in-progress'], run: 'failed', look: true },
@@ -74,8 +75,10 @@ test.each<Look>([
 );
 
 test("a closed ticket that only waits is nobody's business here", () => {
+  const closed = { labels: [lifecycleLabel('pending')], open: false };
   for (const webhookOnly of [true, false])
-    expect(isWorthALook({ labels: [lifecycleLabel('pending')], open: false }, undefined, webhookOnly)).toBe(false);
+    for (const run of [undefined, { state: 'completed' }] as const)
+      expect(isWorthALook(closed, run, webhookOnly)).toBe(false);
 });
 
 const anyLabels = fc.uniqueArray(

@@ -1,10 +1,10 @@
 /** The platform pass and the API budget: it gives way to work on tickets, and is not lost. */
 import { expect, test } from 'vitest';
 import { createRateLimits } from '../../src/platforms/rate-limits.ts';
-import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { FAST, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
 import { movableClock } from '../support/movable-clock.ts';
 import { useRedis } from '../support/redis.ts';
+import { openPlatformPass } from './platform-passes.ts';
 import { termOf } from './terms.ts';
 
 const redis = useRedis();
@@ -17,7 +17,7 @@ test('a pass that is held back at the reserve goes on from there when the window
     { length: 120 },
     () => hub.openIssue(REPOSITORY, { labels: ['agent-smith', 'agent-smith:in-progress'] }).ticket,
   );
-  const pass = createOrphanedLabels(
+  const pass = openPlatformPass(
     {
       ...house,
       catalog: () => house.catalog,
@@ -29,6 +29,7 @@ test('a pass that is held back at the reserve goes on from there when the window
     },
     { ...FAST, listingDeadlineMs: 20_000, claimCallMs: 8_000, secondReadMs: 1 },
   );
+  const term = termOf();
   const claimed = (): number =>
     tickets.filter((ticket) => hub.issue(ticket).labels.includes('agent-smith:enqueued')).length;
   const pages = (): string[] =>
@@ -38,19 +39,19 @@ test('a pass that is held back at the reserve goes on from there when the window
 
   // Enough for the other label and for the first of two pages.
   hub.rateLimits.set('bot', { limit: 10_000, remaining: 1_002, resetAtMs: Date.now() + 600_000 });
-  await pass(termOf());
+  await pass(term);
   expect(pages()).toEqual(['1']);
   const spent = hub.ledger.requests().length;
-  await pass(termOf());
+  await pass(term);
   expect(hub.ledger.requests()).toHaveLength(spent);
 
   // Its end is told in whole seconds, rounded up.
   time.pass(602_000);
   hub.rateLimits.set('bot', { limit: 10_000, remaining: 10_000, resetAtMs: Date.now() + 3_600_000 });
   // What was still to be listed, then what was listed and could not be looked at.
-  await pass(termOf());
+  await pass(term);
   expect(pages()).toEqual(['1', '2']);
   expect(claimed()).toBe(20);
-  await pass(termOf());
+  await pass(term);
   expect(claimed()).toBe(120);
 });

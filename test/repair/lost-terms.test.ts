@@ -5,12 +5,12 @@
 import { expect, test } from 'vitest';
 import { type Term, TermLost } from '../../src/coordination/leader.ts';
 import { createHousekeeping } from '../../src/repair/housekeeping.ts';
-import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { createProjection } from '../../src/repair/projection.ts';
 import { type House, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { runningRun } from '../worker/worker-room.ts';
+import { openPlatformPass } from './platform-passes.ts';
 
 const redis = useRedis();
 
@@ -41,16 +41,12 @@ test('no pass is begun', async () => {
       enqueued: pass('enqueued'),
       deadClaims: pass('dead claims'),
       projection: pass('projection'),
-      orphanedLabels: async () => {
-        passes.push('orphaned labels');
-        return new Set();
-      },
+      platformPass: pass('platform pass'),
       retention: pass('retention'),
       recoveringMs: () => 0,
-      incarnation: () => 'first',
       log: silentLog,
     },
-    { staleScanMs: 5, reconcileScanMs: 5, projectionScanMs: 5, platformPassMs: 5, retentionScanMs: 5 },
+    { staleScanMs: 5, reconcileScanMs: 5, projectionScanMs: 5, retentionScanMs: 5 },
   );
   const { term, asked, end } = lostTerm();
   const over = housekeeping(term);
@@ -64,7 +60,7 @@ test('no label without a record is adopted or reset', async () => {
   const house = await openHouse({ redisUrl: redis.url });
   for (const label of ['enqueued', 'in-progress'])
     house.hub.openIssue(REPOSITORY, { labels: ['agent-smith', `agent-smith:${label}`] });
-  const pass = createOrphanedLabels(
+  const pass = openPlatformPass(
     {
       ...house,
       catalog: () => house.catalog,

@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
 import { scaleTiming } from '../../src/domain/timing.ts';
 import { PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';
-import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { FAST, type House, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { runningRun, runOf } from '../worker/worker-room.ts';
+import { openPlatformPass } from './platform-passes.ts';
 import { type TestTerm, termOf } from './terms.ts';
 
 const redis = useRedis();
@@ -24,17 +24,19 @@ interface PassOptions {
   readonly mayAdopt?: (source: string) => boolean;
   readonly platform?: TicketPlatform;
   readonly listingDeadlineMs?: number;
+  readonly incarnation?: () => string;
 }
 
 function orphanedLabels(options: PassOptions = {}) {
   const told: string[] = [];
-  const pass = createOrphanedLabels(
+  const pass = openPlatformPass(
     {
       ...house,
       catalog: () => house.catalog,
       platformOf: () => options.platform ?? house.platform,
       recoveringMs: options.recoveringMs ?? (() => 0),
       mayAdopt: options.mayAdopt ?? (() => true),
+      incarnation: options.incarnation ?? (() => 'first'),
       log: silentLog,
       onRepair: async ({ kind, ticket, outcome }) => {
         told.push(`${ticket.split('~').at(-1)} ${kind} ${outcome}`);
@@ -237,10 +239,11 @@ test('a page that fails does not hide those before it, and the next pass goes on
     if (page === 1 && broken) throw new PlatformError('invalid-response', 'a bad page');
   });
   const { pass } = orphanedLabels({ platform });
-  expect((await pass()).size).toBe(1);
+  const term = termOf();
+  await pass(term);
   expect(await queuedTickets()).toEqual(['1']);
   broken = false;
-  expect((await pass()).size).toBe(0);
+  await pass(term);
   expect(pages).toEqual([0, 1, 1, 2]);
   expect(await queuedTickets()).toEqual(['1', '2', '3']);
 });
@@ -264,4 +267,57 @@ test('a listing that broke off says nothing of the live runs that it did not sho
   });
   await orphanedLabels({ platform }).pass();
   expect(reads(1)).toBe(before);
+});
+
+test('a live run that a listing of two looks does not show gets its label back after the second', async () => {
+  const run = await runningRun(house);
+  await showLabel(run.id);
+  house.hub.setLabels(`${REPOSITORY}#1`, ['agent-smith:done']);
+  for (let i = 0; i < 2; i += 1) open('agent-smith', 'agent-smith:done');
+  let isHeldBack = true;
+  const { platform, pages } = pageByPage(async (page) => {
+    if (page === 1 && isHeldBack) throw new PlatformError('rate-limited', 'wait');
+  });
+  const { pass, told } = orphanedLabels({ platform });
+  const term = termOf();
+  await pass(term);
+  expect(told).toEqual([]);
+  isHeldBack = false;
+  await pass(term);
+  expect(pages).toEqual([0, 1, 1]);
+  expect(told).toEqual(['1 label-repair write']);
+});
+
+test('a term that is lost in the middle of a listing leaves nothing to the next: that one begins with the first page, live runs included', async () => {
+  const run = await runningRun(house);
+  await showLabel(run.id);
+  // Somebody has taken its labels, so no listing shows it.
+  house.hub.setLabels(`${REPOSITORY}#1`, ['agent-smith:done']);
+  for (let i = 0; i < 2; i += 1) open('agent-smith', 'agent-smith:enqueued');
+  const { platform, pages } = pageByPage(async () => await delay(2));
+  const { pass, told } = orphanedLabels({ platform, listingDeadlineMs: 1 });
+  const first = termOf();
+  const passing = pass(first);
+  await until('the first page was listed and looked at', () => reads(2) === 1);
+  first.lose();
+  await passing;
+  expect([pages, told]).toEqual([[0], []]);
+  await pass(termOf(2));
+  expect(pages).toEqual([0, 0, 1]);
+  expect(told.toSorted()).toEqual(['1 label-repair write', '2 orphaned-label claim', '3 orphaned-label claim']);
+});
+
+test('after a loss of data in the midst of a term a listing that had broken off begins with its first page', async () => {
+  for (let i = 0; i < 2; i += 1) open('agent-smith', 'agent-smith:enqueued');
+  let [isHeldBack, incarnation] = [true, 'first'];
+  const { platform, pages } = pageByPage(async (page) => {
+    if (page === 1 && isHeldBack) throw new PlatformError('rate-limited', 'wait');
+  });
+  const { pass } = orphanedLabels({ platform, incarnation: () => incarnation });
+  const term = termOf();
+  await pass(term);
+  [isHeldBack, incarnation] = [false, 'second'];
+  await pass(term);
+  expect(pages).toEqual([0, 1, 0, 1]);
+  expect(await queuedTickets()).toEqual(['1', '2']);
 });

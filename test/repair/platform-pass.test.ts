@@ -5,10 +5,11 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { Project } from '../../src/domain/project.ts';
 import { PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';
-import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { FAST, type House, openHouse, REPOSITORY, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 import { attemptOf, runningRun, runOf } from '../worker/worker-room.ts';
+import { openPlatformPass } from './platform-passes.ts';
 import { repairs, termOf } from './terms.ts';
 
 const redis = useRedis();
@@ -22,16 +23,22 @@ interface Scene {
   readonly platform?: Partial<TicketPlatform>;
   readonly project?: (plain: Project) => Project;
   readonly mayAdopt?: () => boolean;
+  /** Runs that are read in one round. */
+  readonly mostRuns?: number;
 }
 
-function platformPass({ platform, project = (plain) => plain, mayAdopt = () => true }: Scene = {}) {
+function platformPass({ platform, project = (plain) => plain, mayAdopt = () => true, mostRuns }: Scene = {}) {
   const { told, onRepair } = repairs();
   const warnings: string[] = [];
-  const pass = createOrphanedLabels(
+  const pass = openPlatformPass(
     {
       ...house,
       catalog: () => ({ ...house.catalog, projects: [project(house.project)] }),
       platformOf: () => ({ ...house.platform, ...platform }),
+      runs: {
+        ofTicket: house.runs.ofTicket,
+        inState: (state, round) => house.runs.inState(state, { ...round, most: mostRuns ?? round.most }),
+      },
       recoveringMs: () => 0,
       mayAdopt,
       log: Object.assign(Object.create(silentLog) as typeof silentLog, {
@@ -78,6 +85,18 @@ test.each([404, 410])('a live run whose ticket is gone (%i) is neither repaired 
   expect(readsOf(1)).toBeGreaterThan(0);
   expect([told, warnings]).toEqual([[], []]);
   expect(await runOf(house, run.id)).toMatchObject({ state: 'running', labelState: 'confirmed' });
+});
+
+test('live runs that no listing shows get their label back, however many rounds it takes to read them', async () => {
+  const tickets = [open('agent-smith'), open('agent-smith'), open('agent-smith')];
+  for (const ticketId of ['1', '2', '3'])
+    await house.claims.claim({ project: 'api', ticketId, trigger: 'poll' }, new AbortController().signal);
+  for (const run of await house.runs.inState('queued', { most: 3 })) await confirm(run.id);
+  for (const ticket of tickets) house.hub.setLabels(ticket, ['agent-smith']);
+  const { pass, told } = platformPass({ mostRuns: 1 });
+  await pass();
+  for (const ticket of tickets) expect(house.hub.issue(ticket).labels).toContain('agent-smith:enqueued');
+  expect(told.map(({ kind }) => kind)).toEqual(['label-repair', 'label-repair', 'label-repair']);
 });
 
 test('a ticket that was moved to another project of the tracker is not ours to write on', async () => {
@@ -149,6 +168,19 @@ test('where only deliveries tell of tickets, one that repair set back and could 
   await platformPass({ project: webhookOnly }).pass();
   expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'agent-smith:enqueued']);
   expect(await runOfTicket(1)).toMatchObject({ state: 'queued', trigger: 'reconcile' });
+});
+
+test('where only deliveries tell of tickets, one that asks again after its run has ended is claimed', async () => {
+  const run = await runningRun(house);
+  await house.attemptRecords.finish(attemptOf(run), { state: 'completed', reason: '', output: '', onlyIfDead: false });
+  await confirm(run.id);
+  house.hub.setLabels(`${REPOSITORY}#1`, ['agent-smith', 'agent-smith:pending']);
+  await until('its claim is granted', async () => {
+    await platformPass({ project: webhookOnly }).pass();
+    return (await runOfTicket(1))?.id !== run.id;
+  });
+  expect(await runOfTicket(1)).toMatchObject({ state: 'queued', trigger: 'reconcile' });
+  expect(house.labelsOf(1)).toEqual(['agent-smith', 'agent-smith:enqueued']);
 });
 
 test('a ticket that waits on a source that is polled costs the platform pass no request', async () => {

@@ -1,9 +1,9 @@
 /** Between the two reads of a ticket without a record its worker reports: from then on the record has the word. */
 import { expect, test } from 'vitest';
-import { createOrphanedLabels } from '../../src/repair/orphaned-labels.ts';
 import { openHouse, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { runningRun, runOf } from '../worker/worker-room.ts';
+import { openPlatformPass } from './platform-passes.ts';
 import { repairs, termOf } from './terms.ts';
 
 const redis = useRedis();
@@ -24,7 +24,7 @@ test('a label that contradicts the record which has come back is left to its wor
     },
   };
   const { told, onRepair } = repairs();
-  const pass = createOrphanedLabels(
+  const pass = openPlatformPass(
     {
       ...house,
       catalog: () => house.catalog,
