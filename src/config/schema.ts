@@ -179,7 +179,7 @@ export const fileSchema = z.strictObject({
         .default('agentsmith'),
       durability: z
         .enum(['local', 'replicated'])
-        .describe('replicated: claims, starts and deliveries wait for one replica.')
+        .describe('replicated: claims, starts, ends and deliveries wait for one replica.')
         .default('local'),
     })
     .optional(),

@@ -12,7 +12,7 @@ export interface AgentSettings {
 
 export interface RedisSettings {
   readonly namespace: string;
-  /** `replicated`: claims, attempt starts and deliveries wait for one replica. */
+  /** `replicated`: claims, attempt starts, ends of runs and deliveries wait for one replica. */
   readonly durability: 'local' | 'replicated';
 }
 

@@ -15,11 +15,17 @@ import type { Reply } from './scripts.ts';
 const REPLICAS = 1;
 const WAIT_MS = 100;
 
-/** The scripts after which somebody acts on what was written, and the answers that say that something was. */
+/**
+ * The scripts after which somebody acts on what was written, and the answers that say that something was. Of an end the label
+ * tells, and the process that knows it may leave: lost, it would be run once more. Hand-backs and commits are not among
+ * them: the start that follows has its own wait, and repair puts right what is lost before.
+ */
 const PROMISES: Readonly<Record<string, readonly string[]>> = {
   'begin-claim': ['begun', 'taken-over'],
   'start-attempt': ['started'],
   'accept-delivery': ['accepted'],
+  finish: ['finished'],
+  'end-queued': ['finished'],
 };
 
 export function isPromise(script: string, reply: Reply): boolean {
@@ -67,7 +73,7 @@ export function createReplicationWait(client: Redis, options: ReplicationOptions
 const NOT_REPLICATED: Finding = {
   code: 'not-replicated',
   severity: 'warning',
-  text: 'No replica of Redis confirmed the last claim, start or delivery in time: look at the replicas, or set redis.durability to local.',
+  text: 'No replica of Redis confirmed the last claim, start, end or delivery in time: look at the replicas, or set redis.durability to local.',
 };
 
 /** Shows what became of the last one. */

@@ -4,6 +4,7 @@
  */
 import type { Run } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
+import { OperationError } from '../foundation/errors.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { flatten, hashOf, runOf } from './run-record.ts';
 
@@ -64,7 +65,7 @@ export interface AttemptRecords {
   beat(name: AttemptName): Promise<BeatReply>;
   /** Writes the attempt again from the worker's memory after Redis lost it. False when a newer fence is there, or its end. */
   restore(run: Run): Promise<boolean>;
-  /** Safe to say twice: an answer may be lost. */
+  /** Safe to say twice: an answer may be lost. Throws also when Redis lost data before the answer was here. */
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
   /** Ends a run that waits in the queue. False when its turn has passed, or nobody can tell while Redis recovers. */
@@ -166,6 +167,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       return kind === 'restored';
     },
     async finish(name, end) {
+      const incarnation = redis.incarnation();
       const [kind] = await redis.script(
         'finish',
         [
@@ -191,6 +193,9 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           end.interrupted === true ? 'interrupted' : end.state,
         ],
       );
+      // Lost while the answer waited for a replica: whoever remembers this end must not take it for part of the new data.
+      if (redis.incarnation() !== incarnation)
+        throw new OperationError('finish', new Error('redis lost data meanwhile'));
       return kind as 'finished' | 'superseded' | 'alive';
     },
     async handBack(name, how) {

@@ -179,7 +179,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
   });
   const replicaWaits = new Counter({
     name: 'agentsmith_redis_replica_waits_total',
-    help: 'Waits for a replica to have a claim, start or delivery (durability: replicated) by result',
+    help: 'Waits for a replica to have a claim, start, end or delivery (durability: replicated) by result',
     labelNames: ['result'],
     registers,
   });

@@ -4,9 +4,14 @@
  */
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Run } from '../../src/domain/run.ts';
 import { createFindings } from '../../src/foundation/findings.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
-import { createRedisConnection, type RedisConnectionOptions } from '../../src/redis/connection.ts';
+import {
+  createRedisConnection,
+  type RedisConnection,
+  type RedisConnectionOptions,
+} from '../../src/redis/connection.ts';
 import { reportReplication } from '../../src/redis/replication.ts';
 import { createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { createClaimRecords } from '../../src/runs/claim-records.ts';
@@ -17,9 +22,12 @@ import { startTestRedis, type TestRedisOptions } from '../support/redis.ts';
 import { openSite } from '../support/replica.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
+import { attemptOf } from '../worker/worker-room.ts';
 
 /** There and back stays within the 100 ms of the wait. */
 const LINE_MS = 20;
+
+const DONE = { state: 'completed', reason: 'exit code 0', output: '', onlyIfDead: false } as const;
 
 async function startServer(options: TestRedisOptions = {}) {
   const server = await startTestRedis(options);
@@ -166,6 +174,61 @@ test('a replica that hangs holds nobody up for long: the work goes on, a finding
     return records.answers.at(-1);
   });
   expect(records.codes()).toEqual([]);
+});
+
+test('the end of a run is on the replica when its worker is told of it; a replica that hangs makes no end fail, also said twice', async () => {
+  const { master, replica } = await startPair();
+  const records = await openRecords(master.server.url, { durability: 'replicated' });
+  const started = async (ticket: string): Promise<Run> => {
+    const reply = await records.attempts.start(await records.commit(ticket), 'worker');
+    if (reply.kind !== 'started') throw new Error(reply.kind);
+    return reply.run;
+  };
+  const stateThere = (id: string) => replica.client.hget(records.redis.keys.run(id), 'state');
+  const told: string[] = [];
+  for (let i = 1; i <= 20 && told.length < 2; i += 1) {
+    const run = await started(`ended-${i}`);
+    expect(await records.attempts.finish(attemptOf(run), DONE)).toBe('finished');
+    const there = await stateThere(run.id);
+    if (records.answers.at(-1) !== true) continue;
+    expect(there).toBe('completed');
+    told.push(run.id);
+    const queued = await records.commit(`cancelled-${i}`);
+    expect(await records.attempts.endQueued(queued, 'cancelled', 'asked to')).toBe(true);
+    const queuedThere = await stateThere(queued.id);
+    if (records.answers.at(-1) !== true) continue;
+    expect(queuedThere).toBe('cancelled');
+    told.push(queued.id);
+  }
+  expect(told.length).toBeGreaterThanOrEqual(2);
+
+  const last = await started('last');
+  await replica.server.kill('SIGSTOP');
+  expect(await records.attempts.finish(attemptOf(last), DONE)).toBe('finished');
+  expect(records.answers.at(-1)).toBe(false);
+  expect(await records.attempts.finish(attemptOf(last), DONE)).toBe('finished');
+  expect(await records.runs.get(last.id)).toMatchObject({ state: 'completed' });
+  await replica.server.kill('SIGCONT');
+});
+
+test('an end that is lost while it waits for a replica is not told as taken: its worker says it again', async () => {
+  const { server, client } = await startServer();
+  const records = await openRecords(server.url, { durability: 'replicated' });
+  const reply = await records.attempts.start(await records.commit('lost'), 'worker');
+  if (reply.kind !== 'started') throw new Error(reply.kind);
+  const before = records.redis.incarnation();
+  const slow: RedisConnection = {
+    ...records.redis,
+    async script(...call) {
+      const answer = await records.redis.script(...call);
+      await client.flushall();
+      await until('the loss is noticed', () => records.redis.incarnation() !== before);
+      return answer;
+    },
+  };
+  const ending = createAttemptRecords(slow, FAST).finish(attemptOf(reply.run), DONE);
+  await expect(ending).rejects.toThrow('redis lost data meanwhile');
+  expect(await records.attempts.finish(attemptOf(reply.run), DONE)).toBe('superseded');
 });
 
 test('a user that may not WAIT: nothing is confirmed, and the work goes on', async () => {
