@@ -12,18 +12,19 @@ const h = (ms: number): string => `${ms / 3_600_000} h`;
 
 /** What the leader's ways of looking make of it. */
 const handedBackMs = T.heartbeatTtlMs + T.staleScanMs + T.staleConfirmMs;
+const nextLeaderMs = T.leaseTtlMs + T.leaseRenewMs / 50;
 const shutdownMs = T.stopGraceMs + T.redisSocketMs + T.redisCommandMs;
 
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
-  'another leader after a leader was killed': [s(T.leaseTtlMs + T.leaseRenewMs / 50)],
+  'another leader after a leader was killed': [s(nextLeaderMs)],
   "a dead worker's run is queued again": [s(handedBackMs)],
   'a command is stopped after the last accepted heartbeat': [s(T.trustTermMs), s(T.trustKillMs)],
   'pause before the third, and each later turn of an interrupted run': [s(pauseBefore(3, T)), s(pauseBefore(4, T))],
-  'a run on record without a job has one': [s(T.reconcileGraceMs + T.reconcileScanMs)],
+  'a run on record without a job has one': [s(T.reconcileGraceMs + T.reconcileScanMs), s(nextLeaderMs)],
   'a claim that died half-way goes on': [s(T.claimLockTtlMs + T.reconcileScanMs)],
   'a label that a worker could not write is written': [s(T.projectionGraceMs + T.projectionScanMs)],
   'a label without a record is adopted or put back': [s(T.platformPassMs + T.staleScanMs + T.secondReadMs)],
-  'the same after a loss of data': [s(T.recoveryRepairMs + T.staleScanMs + T.secondReadMs)],
+  'the same after a loss of data': [s(T.redisProbeMs + T.recoveryRepairMs + T.staleScanMs + T.secondReadMs)],
   'after a loss of data: claims, starts, repair': [s(T.recoveryClaimsMs), s(T.recoveryStartsMs), s(T.recoveryRepairMs)],
   'a hung Redis is noticed': [s(T.redisProbeMs + T.redisCommandMs)],
   'a ticket that cannot be read is tried again': [s(T.attemptRetryMaxMs)],
@@ -40,7 +41,7 @@ test('every row of the table of times is computed, and says what was computed', 
 
 test('the second turn of a run comes at once, and no leader that died with the worker makes it later', () => {
   expect(pauseBefore(2, T)).toBe(0);
-  const byNextLeaderMs = T.leaseTtlMs + T.leaseRenewMs / 50 + T.staleScanMs + T.staleConfirmMs;
+  const byNextLeaderMs = nextLeaderMs + T.staleScanMs + T.staleConfirmMs;
   expect(byNextLeaderMs).toBeLessThanOrEqual(handedBackMs);
 });
 
@@ -76,6 +77,8 @@ test('the windows that are not covered are as long as the timing makes them', ()
     s(passMs),
   ]);
   expect(row('is suspended')).toEqual([s(passMs)]);
+  expect(windows).toContain(`from ${T.runTtlMs / 86_400_000} days after the end`);
+  expect(windows).toContain(`that label (${h(T.labelGiveUpMs)} at most)`);
   expect(row('lag behind')).toEqual([s(T.confirmedDoubtMs), s(T.secondReadMs)]);
   expect(row('one by one')).toEqual([s(T.heartbeatMs)]);
   expect(row('appendfsync').slice(1)).toEqual([s(T.recoveryClaimsMs), s(T.recoveryStartsMs), s(T.recoveryRepairMs)]);
