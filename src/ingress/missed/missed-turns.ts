@@ -40,5 +40,7 @@ function comesSoon({ heard, isFirstOfTerm }: Turn): boolean {
     case 'silence':
     case 'over':
       return true;
+    default:
+      return heard satisfies never;
   }
 }
