@@ -94,7 +94,7 @@ const projectFields = z.strictObject({
     .optional(),
   sync_policy: syncPolicy
     .describe(
-      'Narrows how tickets of this project come in. poll_only: no webhooks. webhook_only: no listings, so what a webhook loses stays lost.',
+      'Narrows how tickets of this project come in. poll_only: no webhooks. webhook_only: no listings but one after Redis lost its data, so what a webhook loses comes back only where the platform sends it again.',
     )
     .optional(),
   max_parallel_jobs: parallelJobs.describe('Cap of this project across all replicas.').optional(),

@@ -107,9 +107,9 @@ export function explainReason(reason: NotEligibleReason): string {
     case 'in-progress':
       return 'it is labelled agent-smith:in-progress: a run is at work, or repair will bring it back';
     case 'done':
-      return 'it is labelled agent-smith:done; remove that label or add agent-smith:pending to run it again';
+      return 'it is labelled agent-smith:done; remove that label to run it again';
     case 'failed':
-      return 'it is labelled agent-smith:failed; remove that label or add agent-smith:pending to run it again';
+      return 'it is labelled agent-smith:failed; remove that label to run it again';
     case 'no-trigger-label':
       return 'it carries neither a key of pipeline_from_label nor agent-smith:pending';
     case 'seen-once':

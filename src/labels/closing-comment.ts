@@ -16,7 +16,7 @@ export function closingComment(run: Run): MarkedComment | undefined {
 }
 
 function closingText(run: Run): string | undefined {
-  const again = 'To run it again, remove the label or add `agent-smith:pending`.';
+  const again = 'To run it again, remove the label.';
   const facts = `Run \`${run.id}\`, attempt ${run.attempt}${duration(run)}.`;
   switch (run.state) {
     case 'completed':
