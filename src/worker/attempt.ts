@@ -42,6 +42,8 @@ export interface RedisWitness {
 export interface AttemptOptions {
   readonly heartbeatMs: number;
   readonly redisProbeMs: number;
+  /** A runner that is told of no beat for so long has been ended by its leash. */
+  readonly trustKillMs: number;
   readonly maxAttempts: number;
 }
 
@@ -52,7 +54,7 @@ export type AttemptEnd =
   | { readonly kind: 'handed-back'; readonly turn: number; readonly reason: string }
   /** Another attempt owns the run: nothing was written. */
   | { readonly kind: 'superseded' }
-  /** Redis took nothing until the process had to end. */
+  /** Nothing could be recorded before the process had to end. */
   | { readonly kind: 'unrecorded' };
 
 export interface Attempt {
@@ -215,13 +217,31 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     }
   };
 
+  /**
+   * A runner that fails to say how it ended may have left something at work. It is told of no further beat, so its leash ends
+   * that; undefined if this process has to end before.
+   */
+  const runnerGone = async (): Promise<RunnerEnd | undefined> => {
+    try {
+      return await handle.ended;
+    } catch (error) {
+      over.abort();
+      const reason = `the runner failed: ${messageOf(error)}`;
+      log.error({ err: error }, 'runner failed; its run gets another turn when nothing of it can be at work any more');
+      return (await sleep(options.trustKillMs, deps.giveUp)) ? { kind: 'lost', reason, outputTail: '' } : undefined;
+    }
+  };
+
   const ended = (async (): Promise<AttemptEnd> => {
-    const runnerEnd = await handle.ended;
-    const end = await record(runnerEnd);
-    over.abort();
-    await beating;
-    log.info({ outcome: end.kind, ...('reason' in end ? { reason: end.reason } : {}) }, 'attempt ended');
-    return end;
+    try {
+      const runnerEnd = await runnerGone();
+      const end: AttemptEnd = runnerEnd === undefined ? { kind: 'unrecorded' } : await record(runnerEnd);
+      log.info({ outcome: end.kind, ...('reason' in end ? { reason: end.reason } : {}) }, 'attempt ended');
+      return end;
+    } finally {
+      over.abort();
+      await beating;
+    }
   })();
 
   return { ended, drain: () => stop({ kind: 'drained' }) };

@@ -56,6 +56,7 @@ export interface TurnProcessorOptions {
   readonly interruptedBackoffMaxMs: number;
   readonly heartbeatMs: number;
   readonly trustTermMs: number;
+  readonly trustKillMs: number;
   readonly redisProbeMs: number;
 }
 

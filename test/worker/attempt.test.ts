@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { MOST_INTERRUPTED, type Run } from '../../src/domain/run.ts';
 import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
-import { now } from '../../src/foundation/clock.ts';
+import { elapsedMs, now } from '../../src/foundation/clock.ts';
 import { OperationError } from '../../src/foundation/errors.ts';
 import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
 import { superviseAttempt } from '../../src/worker/attempt.ts';
@@ -318,6 +318,32 @@ test('a process that must end does not wait for Redis for ever: the record is le
   runner.end(EXITED_0);
   giveUp.abort();
   expect(await attempt.ended).toEqual({ kind: 'unrecorded' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'running' });
+});
+
+test('a runner that fails to say how it ended: no beat from then on, and another turn when its leash must have ended it', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run);
+  await until('a beat was accepted', () => runner.beats() > 0);
+  const failedAt = now();
+  runner.fail(new Error('spawn EMFILE'));
+  expect(await attempt.ended).toEqual({ kind: 'handed-back', turn: 2, reason: 'the runner failed: spawn EMFILE' });
+  expect(elapsedMs(failedAt)).toBeGreaterThanOrEqual(site.timing.trustKillMs);
+  // One may have been on its way.
+  expect(runner.beats()).toBeLessThanOrEqual(2);
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 2, interrupted: 1 });
+});
+
+test('a runner that fails while its process must end: the record is left to repair, and nothing beats on', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  const { runner, attempt, giveUp } = supervise(site, run);
+  runner.fail(new Error('spawn EMFILE'));
+  attempt.drain();
+  giveUp.abort();
+  expect(await attempt.ended).toEqual({ kind: 'unrecorded' });
+  await until('the heartbeat expires', async () => !(await site.attemptRecords.beating([run.ticket])).includes(true));
   expect(await runOf(site, run.id)).toMatchObject({ state: 'running' });
 });
 

@@ -16,6 +16,8 @@ export interface ScriptedRunner {
   /** Accepted heartbeats so far. */
   readonly beats: () => number;
   end(end: RunnerEnd): void;
+  /** Breaks its word: it never says how it ended. */
+  fail(error: Error): void;
   stubborn: boolean;
 }
 
@@ -25,7 +27,7 @@ export const QUIET_REDIS: RedisWitness = { refused: () => false, recovering: () 
 export const EXITED_0: RunnerEnd = { kind: 'exited', code: 0, outputTail: 'all well' };
 
 export function scriptedRunner(): ScriptedRunner {
-  const { promise: ended, resolve } = Promise.withResolvers<RunnerEnd>();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<RunnerEnd>();
   const stops: string[] = [];
   let beats = 0;
   let spares = 0;
@@ -34,6 +36,7 @@ export function scriptedRunner(): ScriptedRunner {
     beats: () => beats,
     spares: () => spares,
     end: resolve,
+    fail: reject,
     stubborn: false,
     handle: {
       ended,

@@ -2,14 +2,15 @@
  * One guard process as its worker sees it: messages there and back, and the duty to clean up after it.
  *
  * If the guard process dies, nobody watches its groups any more. So this side kills them at once, waits until they are
- * gone, and reports their attempts as `guard-lost`. A guard that does not answer a stop within the grace stands still
- * and is treated as dead.
+ * gone, and reports their attempts as `guard-lost`. A guard that does not answer a stop within the grace, or that cannot be
+ * reached, is treated as dead.
+ *
+ * Who cannot look at the processes of this machine (no file left to open) does not know what is gone: the attempt then goes
+ * on, as far as anybody is told, until that was seen. Nobody else gets its run before its command is gone.
  */
-import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Moment } from '../../foundation/clock.ts';
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -23,9 +24,6 @@ import {
   type ToGuard,
 } from './guarded-process.ts';
 import { GROUP_POLL_MS, groupsWithEnvironment, killGroup, signalGroup, startTimeOf } from './process-group.ts';
-
-/** Compiled or not, the program of the guard process lies beside this file and has the same extension. */
-const GUARD_PROGRAM = fileURLToPath(new URL(`guard-process${path.extname(import.meta.url)}`, import.meta.url));
 
 export interface GuardLink {
   start(spec: GuardedSpec): { readonly started: Promise<GuardedStart>; readonly ended: Promise<GuardedEnd> };
@@ -50,21 +48,16 @@ interface Attempt {
   stopConfirmed: boolean;
 }
 
-export function openGuardLink({ log, timing }: { log: Log; timing: GuardTiming }): GuardLink {
+/** `child` is a guard process that was just started. */
+export function openGuardLink(child: ChildProcess, { log, timing }: { log: Log; timing: GuardTiming }): GuardLink {
   const attempts = new Map<string, Attempt>();
   let lost = false;
   let closing = false;
-  const child = fork(GUARD_PROGRAM, [JSON.stringify(timing)], {
-    detached: true,
-    // The guard needs nothing of our environment, and must not pass anything of it on.
-    env: {},
-    execArgv: [],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
   child.stderr?.setEncoding('utf8').on('data', (text: string) => log.error({ text }, 'guard process wrote to stderr'));
   child.on('message', (message: FromGuard) => receive(message));
   child.once('exit', (code, signal) => abandon({ code, signal }));
-  child.once('error', (error) => abandon({ error: messageOf(error) }));
+  // It was started, so this is about one signal or message; whether it lives is told by `exit`.
+  child.on('error', (error) => log.error({ error: messageOf(error) }, 'guard process not reached'));
 
   const receive = (message: FromGuard): void => {
     const attempt = attempts.get(message.attemptId);
@@ -106,18 +99,39 @@ export function openGuardLink({ log, timing }: { log: Log; timing: GuardTiming }
     if (lost) return;
     lost = true;
     if (!closing) log.error({ ...why, attempts: attempts.size }, 'guard process died; killing what it held');
-    for (const attempt of attempts.values()) {
-      void killAbandoned(attempt).then(() => settle(attempt, { kind: 'guard-lost', outputTail: '' }));
+    for (const attempt of attempts.values()) void bury(attempt);
+  };
+
+  /** Ends an attempt whose guard has died, as soon as it is certain that nothing of it lives. Never rejects. */
+  const bury = async (attempt: Attempt): Promise<void> => {
+    if (attempt.group !== undefined && isStill(attempt.group)) signalGroup(attempt.group.pid, 'SIGKILL');
+    let told = false;
+    for (;;) {
+      try {
+        await killAbandoned(attempt);
+        settle(attempt, { kind: 'guard-lost', outputTail: '' });
+        return;
+      } catch (error) {
+        if (!told) {
+          log.error(
+            { attempt: attempt.id, error: messageOf(error) },
+            'cannot look for what a dead guard held; its attempt goes on until that is possible',
+          );
+        }
+        told = true;
+      }
     }
   };
 
   const send = (message: ToGuard): void => {
-    // A pipe that is closed already means that the process is gone, and `exit` deals with that.
-    child.send(message, () => undefined);
+    // A guard that cannot be told anything has lost its worker and ends. Should it not: `exit` comes after this.
+    child.send(message, (error) => {
+      if (error !== null) child.kill('SIGKILL');
+    });
   };
 
   const killIfSilent = (attempt: Attempt): void => {
-    if (attempt.stopConfirmed || !attempts.has(attempt.id)) return;
+    if (lost || attempt.stopConfirmed || !attempts.has(attempt.id)) return;
     log.error({ attempt: attempt.id }, 'guard process does not answer; killing it');
     child.kill('SIGKILL');
   };
@@ -146,7 +160,7 @@ export function openGuardLink({ log, timing }: { log: Log; timing: GuardTiming }
     lost: () => lost,
     async close() {
       closing = true;
-      if (lost || child.pid === undefined) return;
+      if (lost) return;
       const exited = once(child, 'exit');
       // It holds nothing any more, so it may be killed: that works whatever state it is in.
       child.kill('SIGKILL');
@@ -155,9 +169,8 @@ export function openGuardLink({ log, timing }: { log: Log; timing: GuardTiming }
   };
 }
 
-/** Kills what a dead guard process held for an attempt, and resolves when it is gone. */
+/** Kills what a dead guard process held for an attempt, and resolves when it is gone. Throws when nobody can look now. */
 async function killAbandoned(attempt: Attempt): Promise<void> {
-  if (attempt.group !== undefined && isStill(attempt.group)) signalGroup(attempt.group.pid, 'SIGKILL');
   // Time to read what the guard said before it died, and for a fork that was under way to become a program.
   await delay(GROUP_POLL_MS);
   // The guard may have died between a spawn and its report: then only the mark in the environment leads to the group.

@@ -1,6 +1,6 @@
 /**
  * The guard process: one per worker, owner of the groups of its commands (PROTOCOL 4). It outlives its worker by the
- * moment it takes to kill them.
+ * moment it takes to kill them and to remove their temporary folders.
  *
  * Why a process of its own: a command survives SIGKILL and SIGSTOP of whoever started it. This process notices both:
  * the pipe closes when the worker dies, and the beats stop when the worker stands still or has lost Redis. A command that
@@ -9,12 +9,15 @@
  * not end its guard first. Not covered: worker and guard killed in the same moment outside a container, and what leaves
  * its group by setsid.
  */
+import { rm } from 'node:fs/promises';
 import type { FromGuard, GuardTiming, ToGuard } from './guarded-process.ts';
 import { startTimeOf } from './process-group.ts';
 import { type SupervisedCommand, superviseCommand } from './supervised-command.ts';
 
 const timing = JSON.parse(process.argv[2] ?? '') as GuardTiming;
 const commands = new Map<string, SupervisedCommand>();
+/** Of the commands that have one. */
+const temporaryFolders = new Map<string, string>();
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
@@ -46,6 +49,7 @@ function start({ spec }: Extract<ToGuard, { type: 'start' }>): void {
     onFreeze: (frozen) => send({ type: frozen ? 'frozen' : 'thawed', attemptId }),
   });
   commands.set(attemptId, command);
+  if (spec.temporaryFolder !== undefined) temporaryFolders.set(attemptId, spec.temporaryFolder);
   void report(attemptId, command);
 }
 
@@ -56,6 +60,7 @@ async function report(attemptId: string, command: SupervisedCommand): Promise<vo
   }
   const end = await command.ended;
   commands.delete(attemptId);
+  temporaryFolders.delete(attemptId);
   send({ type: 'ended', attemptId, end });
 }
 
@@ -66,5 +71,11 @@ function send(message: FromGuard): void {
 
 function endWithWorker(): void {
   for (const command of commands.values()) command.kill();
-  process.exit(0);
+  void Promise.all([...temporaryFolders].map(removeWhenOver)).then(() => process.exit(0));
+}
+
+/** Nobody is left who would be told that a folder cannot be removed. */
+async function removeWhenOver([attemptId, folder]: readonly [string, string]): Promise<void> {
+  await commands.get(attemptId)?.ended;
+  await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }

@@ -2,10 +2,11 @@
  * The guard of a worker's commands (PROTOCOL 4): a command dies when its worker dies, when the worker stands still, and
  * when no heartbeat is accepted any more; and an attempt counts as ended only when its whole process group is gone.
  * The groups are owned by a separate process (guard-process.ts), which is started when it is first needed and replaced
- * when it died. What leaves its group by setsid is not covered.
+ * when it died; if it cannot be started, the attempt ends as `no-guard`, and the next one tries again. What leaves its group by setsid is not covered.
  */
 import type { Moment } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';
+import { forkGuard } from './fork-guard.ts';
 import { type GuardLink, openGuardLink } from './guard-link.ts';
 import type { GuardedEnd, GuardedSpec, GuardedStart, GuardTiming } from './guarded-process.ts';
 
@@ -34,13 +35,21 @@ export function createGuard(options: { readonly log: Log; readonly timing: Guard
   let current: GuardLink | undefined;
   let closed = false;
 
+  const startUnderGuard = (spec: GuardedSpec): GuardedProcess => {
+    if (current === undefined || current.lost()) {
+      const forked = forkGuard(options.timing);
+      if (!forked.ok) return withoutGuard(forked.problem, options.log);
+      current = openGuardLink(forked.child, options);
+    }
+    return current.start(spec);
+  };
+
   return {
     start(spec) {
       const { attemptId } = spec;
       if (running.has(attemptId)) throw new Error(`start attempt ${attemptId}: it is running already`);
       if (closed) return neverStarted();
-      if (current === undefined || current.lost()) current = openGuardLink(options);
-      const guarded = current.start(spec);
+      const guarded = startUnderGuard(spec);
       running.set(attemptId, guarded.ended);
       void guarded.ended.finally(() => running.delete(attemptId));
       return guarded;
@@ -69,5 +78,13 @@ function neverStarted(): GuardedProcess {
   return {
     started: Promise.resolve({ kind: 'not-started', reason: CLOSING }),
     ended: Promise.resolve({ kind: 'stopped', reason: CLOSING, outputTail: '' }),
+  };
+}
+
+function withoutGuard(problem: Promise<string>, log: Log): GuardedProcess {
+  void problem.then((reason) => log.error({ reason }, 'no guard process, so no command is started'));
+  return {
+    started: problem.then((reason) => ({ kind: 'not-started', reason })),
+    ended: problem.then((reason) => ({ kind: 'no-guard', reason, outputTail: '' })),
   };
 }

@@ -20,6 +20,8 @@ export interface GuardedSpec {
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string;
+  /** A folder of this attempt alone. The guard removes it if the worker dies: then nobody else does. */
+  readonly temporaryFolder?: string;
   /** The whole environment, except for `AGENTSMITH_GUARD`, which the guard adds. */
   readonly env: Readonly<Record<string, string>>;
   /** Written to standard input, which is then closed. */
@@ -45,7 +47,9 @@ export type Ending =
   /** No beat was accepted for `trustTermMs`. */
   | { readonly kind: 'trust-lost' }
   /** The guard process itself died; the output it held went with it. */
-  | { readonly kind: 'guard-lost' };
+  | { readonly kind: 'guard-lost' }
+  /** There was no guard to start it under; `reason` is a sentence for people. Says nothing about the command. */
+  | { readonly kind: 'no-guard'; readonly reason: string };
 
 /** Whatever the ending: nothing of the group is alive any more. */
 export type GuardedEnd = Ending & { readonly outputTail: string };

@@ -16,14 +16,19 @@ export function signalGroup(group: number, signal: NodeJS.Signals): void {
   probe(group, signal);
 }
 
-/** True once no member of the group is alive; zombies do not count. */
+/** True once it is certain that no member of the group is alive; zombies do not count. */
 export function groupIsGone(group: number): boolean {
   if (!probe(group, 0)) return true;
   if (process.platform !== 'linux') return false;
-  return !processes().some((pid) => {
-    const stat = readStat(pid);
-    return stat !== undefined && stat.group === group && stat.alive;
-  });
+  try {
+    return !processes().some((pid) => {
+      const stat = readStat(pid);
+      return stat !== undefined && stat.group === group && stat.alive;
+    });
+  } catch {
+    // Nobody can look now. Whoever asks will ask again.
+    return false;
+  }
 }
 
 /** Kills the group and resolves when it is gone, however long the kernel takes. */
@@ -36,10 +41,18 @@ export async function killGroup(group: number): Promise<void> {
 
 /** When a process was started, in ticks since boot; undefined if there is no such process or the system does not say. */
 export function startTimeOf(pid: number): string | undefined {
-  return process.platform === 'linux' ? readStat(pid)?.startTime : undefined;
+  if (process.platform !== 'linux') return undefined;
+  try {
+    return readStat(pid)?.startTime;
+  } catch {
+    return undefined;
+  }
 }
 
-/** The groups of all living processes that have `entry` ("NAME=value") in the environment they were started with. */
+/**
+ * The groups of all living processes that have `entry` ("NAME=value") in the environment they were started with. Throws when
+ * nobody can look now.
+ */
 export function groupsWithEnvironment(entry: string): number[] {
   if (process.platform !== 'linux') return [];
   const groups = processes().flatMap((pid) => {
@@ -91,11 +104,15 @@ function readStat(pid: number): Stat | undefined {
   return { alive: !ended || threads > 1, group: Number(fields[2]), startTime: fields[19] };
 }
 
+/** What the system answers when it has no file or no memory left: this says nothing about the process. */
+const EXHAUSTED: readonly (string | undefined)[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
+
 /** A file of a process; undefined when the process is gone or not ours to read. */
 function readProc(pid: number, file: 'stat' | 'environ'): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'latin1');
-  } catch {
+  } catch (error) {
+    if (EXHAUSTED.includes((error as NodeJS.ErrnoException).code)) throw error;
     return undefined;
   }
 }

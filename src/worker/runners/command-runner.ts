@@ -2,8 +2,8 @@
  * Runs a command of this machine for one attempt: spawned without a shell in its own process group, under the guard.
  * The ticket comes as JSON on standard input and in AGENTSMITH_* variables; exit code 0 means done.
  *
- * If the worker dies, the guard kills the group; the temporary folder of that attempt then stays behind. Output is a
- * socket, as Node makes them: a script can write to it with `>&2`, but not open it as /dev/stderr.
+ * If the worker dies, the guard kills the group and removes the temporary folder of that attempt. Output is a socket, as
+ * Node makes them: a script can write to it with `>&2`, but not open it as /dev/stderr.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -66,18 +66,19 @@ export function createCommandRunner(
       if (environment.kind === 'refused') return notStarted(environment.reason);
       // A stop may have come before the guard knew the attempt.
       if (stopReason !== undefined) return { kind: 'stopped', reason: stopReason, outputTail: '' };
-      const timer = setTimeout(stop, Math.min(timeoutMs, LONGEST_TIMER_MS), TIMED_OUT);
       const passed = command.passEnv.map((name) => hostEnv[name] ?? '');
       const { ended } = guard.start({
         attemptId,
         program: command.program,
         args: command.args,
         cwd,
+        ...(command.cwd === undefined && { temporaryFolder: cwd }),
         env: environment.env,
         stdin: describeForStdin(request),
         secrets: [...redactor.secrets(), ...passed],
         trustedSince,
       });
+      const timer = setTimeout(stop, Math.min(timeoutMs, LONGEST_TIMER_MS), TIMED_OUT);
       const end = await ended;
       clearTimeout(timer);
       return endOf(end, timeoutMs);
@@ -128,6 +129,8 @@ function endOf(end: GuardedEnd, timeoutMs: number): RunnerEnd {
     case 'trust-lost':
     case 'guard-lost':
       return { kind: 'lost', reason: end.kind, outputTail };
+    case 'no-guard':
+      return { kind: 'lost', reason: end.reason, outputTail };
     default:
       return unreachable(end);
   }

@@ -52,6 +52,6 @@ export type RunnerEnd = { readonly outputTail: string } & (
   | { readonly kind: 'stopped'; readonly reason: string }
   /** It can not start like this; `reason` is a sentence for people. */
   | { readonly kind: 'not-started'; readonly reason: string }
-  /** Ended for our own reasons, not for its own: says nothing about the pipeline. */
-  | { readonly kind: 'lost'; readonly reason: 'trust-lost' | 'guard-lost' }
+  /** Ended for our own reasons, not for its own: says nothing about the pipeline. `reason` is for people. */
+  | { readonly kind: 'lost'; readonly reason: string }
 );

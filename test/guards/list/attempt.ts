@@ -334,25 +334,35 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     keeps: 'a run is handed back only after its runner is gone',
     swap: {
       file: 'worker/attempt.ts',
-      find: 'const runnerEnd = await handle.ended;',
+      find: 'return await handle.ended;',
       put: [
         'const askedToStop = async (): Promise<RunnerEnd> => {',
         '      while (cause === undefined && (await sleep(5, over.signal)));',
         "      return { kind: 'stopped', reason: 'not waited for', outputTail: '' };",
         '    };',
-        '    const runnerEnd = await Promise.race([handle.ended, askedToStop()]);',
+        '    return await Promise.race([handle.ended, askedToStop()]);',
       ].join('\n'),
     },
     killedBy: ['worker/late-answers'],
     seenFromOutside: true,
   },
   {
+    name: 'attempt:failed-runner-gone-first',
+    keeps: 'a run whose runner failed without a word is handed back only when its leash must have ended it',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: '(await sleep(options.trustKillMs, deps.giveUp))',
+      put: 'over.signal.aborted',
+    },
+    killedBy: ['worker/attempt'],
+  },
+  {
     name: 'attempt:beats-to-the-end',
     keeps: 'beats go on until the record has taken the end, so that an outage then costs nothing',
     swap: {
       file: 'worker/attempt.ts',
-      find: '    const end = await record(runnerEnd);\n    over.abort();',
-      put: '    over.abort();\n    const end = await record(runnerEnd);',
+      find: 'await record(runnerEnd);',
+      put: '(over.abort(), await record(runnerEnd));',
     },
     killedBy: ['worker/attempt'],
   },
@@ -385,5 +395,25 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
       put: 'return false',
     },
     killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'ended:further-run',
+    keeps: 'an end that is said again after a loss does not take the place of a further run of its ticket',
+    swap: {
+      file: 'worker/ended-attempts.ts',
+      find: 'if (seen === entry.saidIn && (await hasFurtherRun(entry.run))) ended.delete(id);',
+      put: 'await hasFurtherRun(entry.run);',
+    },
+    killedBy: ['worker/ended-attempts'],
+  },
+  {
+    name: 'ended:said-after-a-loss',
+    keeps: 'an end that Redis has lost is said again',
+    swap: {
+      file: 'worker/ended-attempts.ts',
+      find: 'if (labelState === undefined && (await sayAgain(entry))) ended.set',
+      put: 'if (labelState === undefined) ended.set',
+    },
+    killedBy: ['worker/ended-attempts'],
   },
 ];

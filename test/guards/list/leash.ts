@@ -146,10 +146,30 @@ export const LEASH_GUARDS: readonly Guard[] = [
     keeps: 'a worker whose guard died kills what it held, and does not wait for it',
     swap: {
       file: 'worker/guard/guard-link.ts',
-      find: 'void killAbandoned(attempt).then(() => settle',
-      put: 'void Promise.resolve().then(() => settle',
+      find: 'void bury(attempt);',
+      put: "settle(attempt, { kind: 'guard-lost', outputTail: '' });",
     },
     killedBy: ['worker/guard/guard-faults'],
+  },
+  {
+    name: 'leash:seen-gone',
+    keeps: 'what a dead guard held has not ended while nobody can look for it',
+    swap: {
+      file: 'worker/guard/guard-link.ts',
+      find: '        told = true;\n',
+      put: "        settle(attempt, { kind: 'guard-lost', outputTail: '' });\n        return;\n",
+    },
+    killedBy: ['worker/guard/starved-worker'],
+  },
+  {
+    name: 'leash:gone-is-certain',
+    keeps: 'a process group is not taken for gone while nobody can look at it',
+    swap: {
+      file: 'worker/guard/process-group.ts',
+      find: 'Whoever asks will ask again.\n    return false;',
+      put: '\n    return true;',
+    },
+    killedBy: ['worker/guard/starved-worker'],
   },
   {
     name: 'leash:unreported-group',

@@ -195,10 +195,20 @@ export const REPAIR_GUARDS: readonly Guard[] = [
     keeps: 'where a second deployment writes labels, tickets without a record are left alone',
     swap: {
       file: 'repair/orphaned-labels.ts',
-      find: 'if (orphans.length > 0 && !deps.mayAdopt(source)) {',
+      find: 'if (orphans.length > 0 && !deps.mayAdopt(source.key)) {',
       put: 'if (false) {',
     },
     killedBy: ['repair/platform-pass'],
+  },
+  {
+    name: 'orphans:anew-after-a-loss',
+    keeps: 'what was listed before a loss of data counts for nothing: the listing begins with its first page',
+    swap: {
+      file: 'repair/source-turns.ts',
+      find: 'fromStart === undefined || fromStart.incarnation !== present.incarnation',
+      put: 'fromStart === undefined',
+    },
+    killedBy: ['repair/orphaned-labels'],
   },
   {
     name: 'orphans:moved',

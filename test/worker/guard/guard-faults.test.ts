@@ -1,7 +1,7 @@
 /** Whatever dies or stands still, worker or guard: no process of the attempt stays behind. The ledger says who was there. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -18,8 +18,13 @@ function freshLedger(): string {
 const alive = (ledger: string): number[] => pidsIn(ledger).filter(isAlive);
 
 /** A worker in a process of its own that runs the tree under its guard. */
-async function startWorker(ledger: string, timing: GuardTiming): Promise<{ worker: ChildProcess; guardPid: number }> {
-  const worker = fork(program('guarded-worker.ts'), [program('stubborn-tree.sh'), ledger, JSON.stringify(timing)], {
+async function startWorker(
+  ledger: string,
+  timing: GuardTiming,
+  ...temporaryFolder: string[]
+): Promise<{ worker: ChildProcess; guardPid: number }> {
+  const args = [program('stubborn-tree.sh'), ledger, JSON.stringify(timing), ...temporaryFolder];
+  const worker = fork(program('guarded-worker.ts'), args, {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
@@ -43,6 +48,21 @@ test('a worker killed: its whole group is gone, and so is its guard', async () =
   const pids = pidsIn(ledger);
   expect(pids).toHaveLength(3);
   expect(pids.filter(isAlive)).toEqual([]);
+});
+
+test('a worker killed: the temporary folder of its attempt goes with its guard, and nothing else', async () => {
+  const ledger = freshLedger();
+  const folder = path.join(path.dirname(ledger), 'agent-smith-0');
+  mkdirSync(path.join(folder, 'a/b'), { recursive: true });
+  writeFileSync(path.join(folder, 'a/b/c'), 'left behind');
+  const { worker, guardPid } = await startWorker(ledger, PATIENT, folder);
+
+  worker.kill('SIGKILL');
+
+  await until('the guard is gone', () => !isAlive(guardPid));
+  expect(existsSync(folder)).toBe(false);
+  expect(pidsIn(ledger)).toHaveLength(3);
+  expect(alive(ledger)).toEqual([]);
 });
 
 test('a worker that stands still longer than its trust: the group is gone while it still stands', async () => {

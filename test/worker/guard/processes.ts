@@ -56,15 +56,20 @@ export function stateOf(pid: number): string | undefined {
   return statOf(pid)?.[0];
 }
 
+/** The states of processes that execute nothing. */
+const STOPPED = 'TDZX';
+
 /**
  * Whether nothing of a process group executes, because it was stopped. A process whose child was stopped between vfork and
  * exec waits for it, uninterruptible (D), and shows that it is stopped (T) only later.
  */
 export function isFrozen(group: number): boolean {
+  // Most questions are asked while it works: its leader tells that without a look at every process of the machine.
+  if (!STOPPED.includes(stateOf(group) ?? 'X')) return false;
   const states = readdirSync('/proc')
     .filter((name) => Number(statOf(Number(name))?.[2]) === group)
     .map((name) => stateOf(Number(name)) ?? 'X');
-  return states.includes('T') && states.every((state) => 'TDZX'.includes(state));
+  return states.includes('T') && states.every((state) => STOPPED.includes(state));
 }
 
 export function parentOf(pid: number): number {

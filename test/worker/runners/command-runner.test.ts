@@ -3,17 +3,21 @@ import os from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { now } from '../../../src/foundation/clock.ts';
 import { createRedactor } from '../../../src/foundation/redactor.ts';
+import { createGuard, type Guard } from '../../../src/worker/guard/guard.ts';
 import { type CommandRequest, createCommandRunner } from '../../../src/worker/runners/command-runner.ts';
 import type { RunnerHandle } from '../../../src/worker/runners/runner.ts';
 import { until } from '../../support/until.ts';
-import { guardOf, isAlive, openGuard, pidsIn, program } from '../guard/processes.ts';
+import { guardOf, isAlive, openGuard, PATIENT, pidsIn, program } from '../guard/processes.ts';
 import { requestFor } from './requests.ts';
 
 const HOST = { PATH: process.env.PATH, API_KEY: 'key-of-the-server', GIT_TOKEN: 'token-for-the-command' };
 
-async function openRunner(): Promise<{ start: (request: CommandRequest) => RunnerHandle; tempFolder: string }> {
-  const guard = await openGuard();
+async function openRunner(
+  own?: Guard,
+): Promise<{ start: (request: CommandRequest) => RunnerHandle; tempFolder: string }> {
+  const guard = own ?? (await openGuard());
   const tempFolder = mkdtempSync(path.join(os.tmpdir(), 'runner-test-'));
   onTestFinished(() => rmSync(tempFolder, { recursive: true, force: true }));
   const runner = createCommandRunner(
@@ -141,6 +145,34 @@ test('an attempt whose guard died is lost, which says nothing about the pipeline
   process.kill(guardOf(ledger), 'SIGKILL');
   expect(await ended).toMatchObject({ kind: 'lost', reason: 'guard-lost' });
 });
+
+test.for([
+  ['at once', '/dev/null/node', 'spawn ENOTDIR'],
+  ['a moment later', '/no/such/node', 'spawn /no/such/node ENOENT'],
+] as const)(
+  'a guard that cannot be started, which Node says %s: the attempt is lost, the next one tries again',
+  async ([, node, problem]) => {
+    const guard = createGuard({ log: pino({ level: 'silent' }), timing: PATIENT });
+    onTestFinished(() => guard.close());
+    const { start, tempFolder } = await openRunner(guard);
+    const { execPath } = process;
+    onTestFinished(() => {
+      process.execPath = execPath;
+    });
+    process.execPath = node;
+    const first = start(requestFor());
+    first.beat(now());
+    expect(await first.ended).toEqual({
+      kind: 'lost',
+      reason: `The guard process could not be started: ${problem}`,
+      outputTail: '',
+    });
+    expect(readdirSync(tempFolder)).toEqual([]);
+    first.stop('drained');
+    process.execPath = execPath;
+    expect(await start(requestFor()).ended).toMatchObject({ kind: 'exited', code: 0 });
+  },
+);
 
 test.for([
   ['a missing program', { program: '/no/such/program' }, /program \/no\/such\/program does not exist/],
