@@ -1,9 +1,11 @@
 /** `agent-smith claim`: one claim by hand, its answer in words or as JSON. */
 import { expect, test } from 'vitest';
+import { claim } from '../../src/cli/claim.ts';
+import { UsageError } from '../../src/cli/process.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { markFresh, REPOSITORY, startHub, TOKEN } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
-import { oneProject, openDir, runCli } from './run-cli.ts';
+import { captured, oneProject, openDir, runCli } from './run-cli.ts';
 
 const redis = useRedis();
 
@@ -12,52 +14,63 @@ async function open() {
   const hub = await startHub();
   const dir = await openDir(oneProject(hub.pageUrl(REPOSITORY)));
   const env = { GITHUB_TOKEN: TOKEN, REDIS_URL: redis.url };
-  return { hub, dir, env, claim: (...args: string[]) => runCli(['claim', ...args], { dir, env }) };
+  return {
+    hub,
+    dir,
+    env,
+    /** As a process. */
+    cli: (...args: string[]) => runCli(['claim', ...args], { dir, env }),
+    /** In this process. */
+    ask: (ticket: string, { project = 'api', json = false } = {}) =>
+      captured(() => claim({ project, ticket, json, env, cwd: dir })),
+  };
 }
 
 test('a labelled ticket is claimed, by number or by URL; once more it is claimed already', async () => {
-  const { hub, claim } = await open();
+  const { hub, cli, ask } = await open();
   const [one, two] = [1, 2].map(() => hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }));
-  const first = await claim('api', String(one?.number));
+  const first = await cli('api', String(one?.number));
   expect(first.stdout).toMatch(/^claimed.* \(run [0-9A-Z]{26}\)/);
   expect(first).toMatchObject({ code: 0, stderr: '' });
   expect(hub.issue(one?.ticket ?? '').labels).toEqual(['agent-smith', 'agent-smith:enqueued']);
 
-  const second = await claim('api', `${hub.pageUrl(REPOSITORY)}/issues/${two?.number}`, '--json');
+  const second = await cli('api', `${hub.pageUrl(REPOSITORY)}/issues/${two?.number}`, '--json');
   expect(second.code).toBe(0);
   expect(JSON.parse(second.stdout)).toMatchObject({ outcome: 'claimed', project: 'api', pipeline: 'fix-bug' });
 
-  const again = await claim('api', String(one?.number));
+  const again = await ask(String(one?.number));
   expect(again.code).toBe(0);
   expect(again.stdout).toContain('already-claimed');
 });
 
 test('a ticket that is not eligible: exit 1 and the reason as a sentence', async () => {
-  const { hub, claim } = await open();
+  const { hub, ask } = await open();
   const plain = hub.openIssue(REPOSITORY, { labels: ['bug'] });
-  const answer = await claim('api', String(plain.number));
+  const answer = await ask(String(plain.number));
   expect(answer.code).toBe(1);
   expect(answer.stdout).toMatch(/^not-eligible.*: .{10,}/);
-  const json = await claim('api', String(plain.number), '--json');
+  const json = await ask(String(plain.number), { json: true });
   expect(json.code).toBe(1);
   expect(JSON.parse(json.stdout)).toMatchObject({ outcome: 'not-eligible', reason: expect.any(String) });
   expect(hub.issue(plain.ticket).labels).toEqual(['bug']);
 });
 
 test('a ticket that is not there: exit 1; something that is no ticket, an unknown project: exit 2', async () => {
-  const { claim } = await open();
-  expect((await claim('api', '4711')).code).toBe(1);
-  const noTicket = await claim('api', 'seven');
+  const { cli, ask } = await open();
+  expect((await ask('4711')).code).toBe(1);
+  const noTicket = await cli('api', 'seven');
   expect(noTicket).toMatchObject({ code: 2, stderr: expect.stringContaining('seven is no ticket of project api') });
-  const noProject = await claim('apj', '7');
-  expect(noProject).toMatchObject({ code: 2, stderr: expect.stringContaining('no project apj') });
-  expect(noProject.stderr).toContain('api');
+  // Exit 2 of the process, as above.
+  const noProject = ask('7', { project: 'apj' });
+  await expect(noProject).rejects.toBeInstanceOf(UsageError);
+  await expect(noProject).rejects.toThrow(/no project apj.*\bapi\b/);
 });
 
 test('without REDIS_URL: exit 2 and why it is needed; a Redis that cannot be reached: exit 1 and the reason', async () => {
   const { dir } = await open();
-  const unset = await runCli(['claim', 'api', '7'], { dir, env: { GITHUB_TOKEN: TOKEN } });
-  expect(unset).toMatchObject({ code: 2, stderr: expect.stringContaining('REDIS_URL is not set') });
+  const unset = claim({ project: 'api', ticket: '7', json: false, env: { GITHUB_TOKEN: TOKEN }, cwd: dir });
+  await expect(unset).rejects.toBeInstanceOf(UsageError);
+  await expect(unset).rejects.toThrow('REDIS_URL is not set');
   const env = { GITHUB_TOKEN: TOKEN, REDIS_URL: `redis://:hunter-2-secret@127.0.0.1:${await freePort()}` };
   const away = await runCli(['claim', 'api', '7'], { dir, env });
   expect(away).toMatchObject({ code: 1, stderr: expect.stringMatching(/redis cannot be reached: .*ECONNREFUSED/) });
@@ -65,10 +78,10 @@ test('without REDIS_URL: exit 2 and why it is needed; a Redis that cannot be rea
 });
 
 test('a platform that refuses: exit 1 and its kind, without the token', async () => {
-  const { hub, claim } = await open();
+  const { hub, cli } = await open();
   const { number } = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   hub.faults.inject({ path: /issues/ }, { kind: 'answer', status: 401, body: { message: `Bad ${TOKEN}` } });
-  const answer = await claim('api', String(number), '--json');
+  const answer = await cli('api', String(number), '--json');
   expect(answer.code).toBe(1);
   expect(JSON.parse(answer.stdout)).toMatchObject({ outcome: 'failed', failure: 'auth' });
   expect(answer.stdout + answer.stderr).not.toContain(TOKEN);

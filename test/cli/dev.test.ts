@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { REPOSITORY, startHub, TOKEN } from '../support/house.ts';
 import { until } from '../support/until.ts';
-import { oneProject, openDir, runCli } from './run-cli.ts';
+import { oneProject, openDir, passedOn, runCli } from './run-cli.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -17,7 +17,7 @@ test('dev works a ticket off without any Redis to set up, and leaves nothing run
   const child = spawn(process.execPath, [MAIN, 'dev', '--port', String(port)], {
     cwd: dir,
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], GITHUB_TOKEN: TOKEN, REDIS_URL: 'redis://not.used:1' },
+    env: { ...passedOn(), GITHUB_TOKEN: TOKEN, REDIS_URL: 'redis://not.used:1' },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let said = '';

@@ -10,7 +10,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { until } from '../support/until.ts';
-import { openDir, runCli } from './run-cli.ts';
+import { openDir, passedOn, runCli } from './run-cli.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -33,10 +33,9 @@ const attempts = z.array(z.object({ status: z.number().nullable() }));
 type Environment = Readonly<Record<string, string>>;
 
 function start(args: readonly string[], cwd: string, env: Environment = {}) {
-  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
-    env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
+    env: { ...passedOn(), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

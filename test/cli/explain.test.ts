@@ -1,5 +1,6 @@
 /** `agent-smith explain`: a process that only asks. What it says is compared with what the claim then does. */
 import { expect, test } from 'vitest';
+import { claim } from '../../src/cli/claim.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { ago, explanationLines } from '../../src/cli/explain-text.ts';
 import { UsageError } from '../../src/cli/process.ts';
@@ -19,14 +20,20 @@ async function open() {
   const env = { GITHUB_TOKEN: TOKEN, REDIS_URL: redis.url };
   const ask = (asked: readonly [string] | readonly [string, string], other: Record<string, string> = env) =>
     captured(() => explain({ asked, env: other, cwd: dir, json: false }));
-  return { hub, ask, cli: (...args: string[]) => runCli(args, { dir, env }) };
+  return {
+    hub,
+    ask,
+    dir,
+    env,
+    claimOne: () => captured(() => claim({ project: 'api', ticket: '1', json: false, env, cwd: dir })),
+  };
 }
 
 test('a ticket that would be claimed, then one that is: every gate in order, and nothing is written', async () => {
-  const { hub, cli } = await open();
+  const { hub, dir, env, claimOne } = await open();
   const { ticket, url } = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   const before = await dumpOf(redis.client);
-  const first = await cli('explain', url);
+  const first = await runCli(['explain', url], { dir, env });
   expect(first).toMatchObject({ code: 0, stderr: '' });
   expect(first.stdout).toContain(`${ticket}  ${url}`);
   expect(first.stdout).toMatch(/ok +label +agent-smith asks for pipeline fix-bug of project api/);
@@ -40,9 +47,9 @@ test('a ticket that would be claimed, then one that is: every gate in order, and
   expect(await dumpOf(redis.client)).toEqual(before);
   expect(hub.ledger.requests().map(({ method }) => method)).toEqual(['GET']);
 
-  expect((await cli('claim', 'api', '1')).code).toBe(0);
+  expect((await claimOne()).code).toBe(0);
   const after = await dumpOf(redis.client);
-  const json = await cli('explain', 'api', '1', '--json');
+  const json = await captured(() => explain({ asked: ['api', '1'], json: true, env, cwd: dir }));
   expect(json.code).toBe(0);
   expect(JSON.parse(json.stdout)).toMatchObject({
     project: 'api',
@@ -58,9 +65,9 @@ test('a ticket that would be claimed, then one that is: every gate in order, and
 });
 
 test('a ticket that stays as it is: which gate stops it, why, what was decided before and when', async () => {
-  const { hub, ask, cli } = await open();
+  const { hub, ask, claimOne } = await open();
   hub.openIssue(REPOSITORY, { labels: ['agent-smith', 'agent-smith:done'], title: 'a \u001b[2Jtitle' });
-  expect((await cli('claim', 'api', '1')).code).toBe(1);
+  expect((await claimOne()).code).toBe(1);
   const { code, stdout } = await ask(['api', '#1']);
   expect(code).toBe(0);
   expect(stdout).toMatch(

@@ -48,7 +48,8 @@ export async function captured(command: () => Promise<number>): Promise<Pick<Cli
   }
 }
 
-function passedOn(): Record<string, string | undefined> {
+/** What a process of the house needs of the environment of the tests; the cache spares it to translate everything anew. */
+export function passedOn(): Record<string, string | undefined> {
   const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
   return { PATH, HOME, NODE_COMPILE_CACHE };
 }

@@ -63,7 +63,13 @@ test('a worker that holds a ticket at each step of the attempt table is killed, 
   const steps = Object.fromEntries(ROWS.map(({ ticket, holdAt }) => [ticket, holdAt]));
   const worker = spawn(process.execPath, [HELD_WORKER, site.config, redis.url, JSON.stringify(steps)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, GITHUB_TOKEN: TOKEN },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      // A worker that is killed leaves the folders of its commands behind.
+      TMPDIR: site.dir,
+      GITHUB_TOKEN: TOKEN,
+    },
   });
   onTestFinished(() => void worker.kill('SIGKILL'));
   let said = '';

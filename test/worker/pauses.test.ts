@@ -68,7 +68,13 @@ function startHeldWorker(site: Site, token: string): ChildProcessByStdio<Writabl
   const steps = Object.fromEntries(ROWS.map(({ ticket, holdAt }) => [ticket, holdAt]));
   const worker = spawn(process.execPath, [HELD_WORKER, site.config, redis.url, JSON.stringify(steps), String(SCALE)], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, GITHUB_TOKEN: token },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      // A worker that is killed leaves the folders of its commands behind.
+      TMPDIR: site.dir,
+      GITHUB_TOKEN: token,
+    },
   });
   onTestFinished(() => void worker.kill('SIGKILL'));
   return worker;
