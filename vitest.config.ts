@@ -5,9 +5,9 @@ import { SlowFirstSequencer } from './test/support/slow-first-sequencer.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Processes, because tests send signals. Four on the two cores of CI, because half of the time is waiting.
+    // Processes, because tests send signals. Five on the two cores of CI, because most of the time is waiting.
     pool: 'forks',
-    maxWorkers: 4,
+    maxWorkers: 5,
     // One process works off file after file: loading everything anew for each file cost a third of the whole CPU time.
     // No module of src keeps state, and what a file changes in the process fails it (leak-check).
     isolate: false,
