@@ -63,8 +63,11 @@ export interface AttemptRecords {
   postpone(run: Run): Promise<number | undefined>;
   start(run: Run, worker: string): Promise<StartReply>;
   beat(name: AttemptName): Promise<BeatReply>;
-  /** Writes the attempt again from the worker's memory after Redis lost it. False when a newer fence is there, or its end. */
-  restore(run: Run): Promise<boolean>;
+  /**
+   * Writes the attempt again from the worker's memory after Redis lost it: as one at work, or with its end. False when a newer
+   * fence is there, or the end of its run.
+   */
+  restore(run: Run, end?: Pick<Finish, 'state' | 'reason'>): Promise<boolean>;
   /** Safe to say twice: an answer may be lost. Throws also when Redis lost data before the answer was here. */
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
@@ -142,7 +145,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           throw new Error(`heartbeat answered ${String(kind)}`);
       }
     },
-    async restore(run) {
+    async restore(run, end) {
       const [kind] = await redis.script(
         'restore-attempt',
         [
@@ -153,6 +156,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs('running'),
           keys.unconfirmed,
           keys.runs('received'),
+          keys.runs(end?.state ?? 'running'),
         ],
         [
           run.id,
@@ -161,6 +165,9 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           options.heartbeatTtlMs,
           options.projectionGraceMs,
           options.ticketTtlMs,
+          end?.state ?? '',
+          end?.reason ?? '',
+          options.runTtlMs,
           ...flatten({ ...run, labelState: 'unconfirmed' }),
         ],
       );

@@ -56,13 +56,12 @@ export function createEndedAttempts(deps: EndedAttemptsDeps, options: EndedAttem
   /** False when the run is not this attempt's any more. */
   const sayAgain = async ({ run, end }: Ended): Promise<boolean> => {
     const name: AttemptName = { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
-    const finish = () => records.finish(name, { ...end, output: '', onlyIfDead: false });
-    if ((await finish()) !== 'superseded') return true;
-    // Refused: another attempt has the run, or nothing is known of this one, and then it has to be written first.
-    if ((await records.beat(name)).kind !== 'unknown' || !(await records.restore(run))) return false;
+    if ((await records.finish(name, { ...end, output: '', onlyIfDead: false })) !== 'superseded') return true;
+    // Refused: another attempt has the run, or nothing is known of this one, and then it is written as one that has ended.
+    if ((await records.beat(name)).kind !== 'unknown') return false;
     const facts = { ticket: run.ticket, run: run.id, outcome: end.state };
     log.warn(facts, 'redis forgot the end of this attempt, writing it again');
-    return (await finish()) !== 'superseded';
+    return await records.restore(run, end);
   };
 
   /** A ticket of which nothing is known has been lost together with its end, and nobody has noticed yet. */

@@ -75,17 +75,36 @@ export function beat(model: Model, attempt: Attempt): Answer {
 
 /** `remembered`: what the worker knows of the run since the attempt started. */
 export function restore(model: Model, attempt: Attempt, remembered: Partial<RunEntry>, told: Told): Answer {
-  if ((model.tickets[attempt.ticket]?.fence ?? 0) > attempt.fence) return refused('superseded');
+  if (!takesBack(model, attempt, remembered)) return refused('superseded');
+  enter(model, attempt.run, 'running', told);
+  beats(model, attempt.ticket, attempt);
+  return done('restored');
+}
+
+/** The same of an attempt that has ended, in one step. */
+export function restoreEnded(
+  model: Model,
+  attempt: Attempt,
+  remembered: Partial<RunEntry>,
+  state: TerminalState,
+  told: Told,
+): Answer {
+  if (!takesBack(model, attempt, remembered)) return refused('superseded');
+  stopsBeating(model, attempt);
+  end(model, attempt.run, state, told);
+  return done('restored');
+}
+
+function takesBack(model: Model, attempt: Attempt, remembered: Partial<RunEntry>): boolean {
+  if ((model.tickets[attempt.ticket]?.fence ?? 0) > attempt.fence) return false;
   const older = model.runs[attempt.run] ?? newRun(attempt.ticket, 0, 0);
-  if (isTerminal(older.state)) return refused('superseded');
+  if (isTerminal(older.state)) return false;
   const ticket = ticketOf(model, attempt.ticket);
   model.runs[attempt.run] = { ...older, ...remembered };
   ticket.run = attempt.run;
   ticket.fence = attempt.fence;
   ticket.expires = true;
-  enter(model, attempt.run, 'running', told);
-  beats(model, attempt.ticket, attempt);
-  return done('restored');
+  return true;
 }
 
 export function finish(model: Model, attempt: Attempt, state: TerminalState, onlyIfDead: boolean, told: Told): Answer {

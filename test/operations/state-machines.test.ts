@@ -100,9 +100,12 @@ describe('scripts', () => {
   const labels = HEADINGS.flatMap(arrows).map(({ label }) => label);
 
   test('every script that writes the state of a run is at an arrow of the run', () => {
-    const writes = /'state', (?:'(?:received|queued|running)'|ARGV\[3\])/;
+    const writes = /'state', (?:'(?:received|queued|running)'|ARGV\[3\])|end_run\(/;
     // A delivery has a state too, and no `sinceMs`.
-    const writing = scripts.filter(({ text }) => writes.test(text) && text.includes('sinceMs')).map(({ name }) => name);
+    const acts = scripts.filter(({ name }) => name !== 'prelude');
+    const writing = acts
+      .filter(({ text }) => writes.test(text) && /sinceMs|end_run/.test(text))
+      .map(({ name }) => name);
     expect(writing.length).toBeGreaterThan(5);
     const shown = arrows('A run').map(({ label }) => label);
     expect([...writing, 'restore-attempt'].filter((name) => !shown.some((label) => label.startsWith(name)))).toEqual(

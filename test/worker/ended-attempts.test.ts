@@ -26,15 +26,29 @@ interface Room {
   readonly asked: readonly string[];
 }
 
-/** @param isBlind it never sees that a ticket has been given a further run */
-function openRoom({ confirmedDoubtMs = 60_000, isBlind = false } = {}): Room {
+interface RoomOptions {
+  readonly confirmedDoubtMs?: number;
+  /** It never sees that a ticket has been given a further run. */
+  readonly isBlind?: boolean;
+  /** It comes to nothing more once Redis has taken an attempt back. */
+  readonly diesRestoring?: boolean;
+}
+
+function openRoom({ confirmedDoubtMs = 60_000, isBlind = false, diesRestoring = false }: RoomOptions = {}): Room {
   const { attemptRecords, runs, redis: connection } = house;
+  const over = new AbortController();
   const refusals: string[] = [];
   const [looks, asked]: [string[], string[]] = [[], []];
   const ended = createEndedAttempts(
     {
       records: {
         ...attemptRecords,
+        async restore(...what) {
+          const isRestored = await attemptRecords.restore(...what);
+          if (diesRestoring) over.abort();
+          over.signal.throwIfAborted();
+          return isRestored;
+        },
         async beat(name) {
           const reply = await attemptRecords.beat(name);
           refusals.push(reply.kind);
@@ -57,7 +71,6 @@ function openRoom({ confirmedDoubtMs = 60_000, isBlind = false } = {}): Room {
     },
     { heartbeatMs: 10, confirmedDoubtMs },
   );
-  const over = new AbortController();
   const keeping = ended.keep(over.signal);
   onTestFinished(async () => {
     over.abort();
@@ -85,6 +98,22 @@ test('Redis forgets everything after an attempt has ended: its end is written ag
   });
   expect(run).toMatchObject({ ...DONE, attempt: 1, labelState: 'unconfirmed' });
   expect(await redis.client.zscore(house.redis.keys.unconfirmed, id)).not.toBeNull();
+});
+
+test('a worker that dies while it writes an end again leaves no run at work that had ended', async () => {
+  const room = openRoom({ diesRestoring: true });
+  const { id, ticket } = await endedRun(room);
+  await redis.client.flushall();
+  const run = await until('it is on record again', () => house.runs.get(id));
+  expect(run).toMatchObject({ ...DONE, state: 'completed', labelState: 'unconfirmed' });
+  const { keys } = house.redis;
+  expect(await redis.client.exists(keys.heartbeat(ticket))).toBe(0);
+  expect(await redis.client.zscore(keys.runs('running'), id)).toBeNull();
+  expect(await redis.client.zscore(keys.runs('completed'), id)).not.toBeNull();
+  expect(await redis.client.pttl(keys.run(id))).toBeGreaterThan(0);
+  expect(await house.runs.attempts(id)).toMatchObject([
+    { number: 1, end: { how: 'completed', reason: 'exit code 0' } },
+  ]);
 });
 
 test('a failover loses the end alone, or the start as well: both are made good', async () => {

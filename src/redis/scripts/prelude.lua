@@ -55,6 +55,13 @@ local function close_attempt(run_key, now, how, reason)
   redis.call('HDEL', run_key, 'attempt:' .. int(tonumber(live[1]) - 25))
 end
 
+-- Ends a run and the attempt that was at work on it. Its lists are its script's.
+local function end_run(run_key, now, state, how, reason)
+  close_attempt(run_key, now, how, reason)
+  redis.call('HSET', run_key, 'state', state, 'reason', reason, 'endedAtMs', int(now), 'sinceMs', int(now),
+    'labelState', 'unconfirmed')
+end
+
 -- Remembers why something happened to a ticket, unless that is what was decided before. `fields` is the flat entry.
 -- Returns 1 when written.
 local function remember(ticket_key, decisions_key, decision, most, fields)

@@ -407,6 +407,16 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['worker/ended-attempts'],
   },
   {
+    name: 'ended:in-one-step',
+    keeps: 'a worker that dies while it says an end again leaves no run at work that had ended',
+    swap: {
+      file: 'worker/ended-attempts.ts',
+      find: 'return await records.restore(run, end);',
+      put: 'return (await records.restore(run)) && (await records.finish(name, { ...end, output: "", onlyIfDead: false })) !== "superseded";',
+    },
+    killedBy: ['worker/ended-attempts'],
+  },
+  {
     name: 'ended:said-after-a-loss',
     keeps: 'an end that Redis has lost is said again',
     swap: {

@@ -25,8 +25,8 @@ export interface EndedAttempt {
   readonly state: TerminalState;
   /** Number of losses when it was said last. */
   saidAfter: number;
-  /** Redis does not know of the attempt; or does again, and its end is to follow. */
-  stage: 'told' | 'forgotten' | 'restored';
+  /** Redis does not know of the attempt: it is to be written again with its end. */
+  stage: 'told' | 'forgotten';
 }
 
 /** How an attempt ends by an act of its worker. */
@@ -133,19 +133,28 @@ function restore(world: World, attempt: LiveAttempt, who: number): Promise<strin
   );
 }
 
+function restoreEnded(world: World, { attempt, state }: EndedAttempt, who: number): Promise<string> {
+  return world.act(
+    `worker ${who} restores the end of attempt ${attempt.name.attempt} of ${attempt.name.run}`,
+    async () =>
+      (await world.attemptRecords.restore(attempt.run, { state, reason: 'exit code' })) ? 'restored' : 'superseded',
+    (told) => protocol.restoreEnded(world.model, attempt.name, remembered(attempt.run), state, told),
+  );
+}
+
 /** As `ended-attempts.ts`: what has ended is told again after each loss, until Redis knows it. */
 export async function saysAgain(world: World, worker: Worker, who: number): Promise<boolean> {
-  const ended = worker.ended.find(({ saidAfter, stage }) => stage !== 'told' || saidAfter < world.losses);
+  const ended = worker.ended.find(({ saidAfter, stage }) => stage === 'forgotten' || saidAfter < world.losses);
   if (ended === undefined || world.model.recovery === 'unnoticed') return false;
   const { attempt, state, stage } = ended;
   ended.saidAfter = world.losses;
   ended.stage = 'told';
   if (stage === 'forgotten') {
-    if ((await restore(world, attempt, who)) === 'restored') ended.stage = 'restored';
+    await restoreEnded(world, ended, who);
     return true;
   }
   const reply = await finish(world, attempt, state, who);
-  if (reply !== 'superseded' || stage === 'restored') return true;
+  if (reply !== 'superseded') return true;
   if ((await beat(world, attempt, who)) === 'unknown') ended.stage = 'forgotten';
   return true;
 }
