@@ -120,3 +120,13 @@ test('what is due is listed oldest first, and what is not due yet is not', async
   await house.labelRecords.forget('older');
   expect(await house.labelRecords.due(9)).toEqual([run.id]);
 });
+
+test("a run that is its ticket's and whose label is due is not forgotten, whoever has seen it otherwise before", async () => {
+  const { house, run } = await queuedRun();
+  await house.labelRecords.settle(run, { kind: 'doubt' });
+  await house.labelRecords.forget(run.id);
+  expect(await isDue(house, run)).toBe(true);
+  await redis.client.hset(house.redis.keys.ticket(run.ticket), 'run', 'another');
+  await house.labelRecords.forget(run.id);
+  expect(await isDue(house, run)).toBe(false);
+});
