@@ -123,7 +123,7 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
     ticket.endedAtMs = ended ? (ticket.endedAtMs ?? nowMs) : undefined;
     if (ticket.endedAtMs === undefined) {
       insist(ticket, nowMs);
-      if (ticket.nudges > 0 && isLive(labelsOf(ticket)) && chance.happens(0.1)) {
+      if (ticket.nudges > 0 && chance.happens(impatience(labelsOf(ticket)))) {
         ticket.nudges -= 1;
         ask(ticket, false);
       }
@@ -218,9 +218,11 @@ function endedSinceAsked(entries: readonly Entry[]): boolean {
   return entries.findLastIndex(({ kind }) => kind === 'ended') > asked;
 }
 
-function isLive(labels: readonly string[]): boolean {
+/** How likely somebody asks once more at a look: above all while a command is at work, where two would meet. */
+function impatience(labels: readonly string[]): number {
   const shown = lifecyclesOf(labels);
-  return shown.includes('enqueued') || shown.includes('in-progress');
+  if (shown.includes('in-progress')) return 0.15;
+  return shown.includes('enqueued') ? 0.01 : 0;
 }
 
 /** The labels of a ticket that belong to its people. */
