@@ -90,6 +90,7 @@ function settingsOf(seed: number): ChaosSettings {
     scale: chance.pick([0.05, 0.05, 0.1]),
     pace: chance.pick([20, 30, 40]),
     calm: chance.pick([0.5, 1, 1, 2]),
+    long: 0.08,
     without: [],
     report: () => undefined,
   };

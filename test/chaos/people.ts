@@ -69,8 +69,9 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
   const labelsOf = ({ site, name }: Ticket): readonly string[] => site.project.ticket(name).labels;
 
   const work = (): Work => {
-    const long = 2 * timing.heartbeatTtlMs;
-    const ms = chance.happens(0.75) ? chance.between(5, 150) : chance.between(150, chance.happens(0.3) ? long : 800);
+    const isLong = chance.happens(settings.long);
+    const shortMs = chance.happens(0.8) ? chance.between(5, 150) : chance.between(150, 800);
+    const ms = isLong ? chance.between(150, 2 * timing.heartbeatTtlMs) : shortMs;
     return { ms: Math.round(ms), code: chance.happens(0.12) ? 1 : 0 };
   };
 

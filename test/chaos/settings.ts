@@ -19,6 +19,8 @@ export interface ChaosSettings {
   readonly pace: number;
   /** Factor on the quiet between two faults. */
   readonly calm: number;
+  /** Share of the commands that work for up to twice the life of a heartbeat: long enough for two to meet. */
+  readonly long: number;
   /** Names of guards to take out (test/support/sabotage.mjs): the harness is to notice. */
   readonly without: readonly string[];
   /** Told in words what happens. */
@@ -34,6 +36,7 @@ export const SHORT_FORM: Omit<ChaosSettings, 'report'> = {
   scale: 0.05,
   pace: 10,
   calm: 0.4,
+  long: 0.3,
   without: [],
 };
 
@@ -43,7 +46,7 @@ export function timingOf({ scale }: Pick<ChaosSettings, 'scale'>): Timing {
 
 /** How to see the same play again; what the machine makes of it differs from time to time. */
 export function replayCommand(settings: ChaosSettings): string {
-  const { tickets, replicas, seed, faults, scale, pace, calm, without } = settings;
+  const { tickets, replicas, seed, faults, scale, pace, calm, long, without } = settings;
   const options = {
     tickets,
     replicas,
@@ -52,6 +55,7 @@ export function replayCommand(settings: ChaosSettings): string {
     scale,
     pace,
     calm,
+    long,
     ...(without.length === 0 ? {} : { without: without.join(',') }),
   };
   const words = Object.entries(options).map(([name, value]) => `--${name} ${value}`);
