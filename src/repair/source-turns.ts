@@ -25,12 +25,12 @@ export interface Seen {
  */
 export type SourceTurn = 'anew' | 'rest' | 'wait';
 
-/** What was left comes again after this part of the interval. */
-const SOON = 10;
+/** Of the interval: what was left comes again then. */
+const SOON = 0.1;
 
 /** Whose turn it is: that of a source of which `seen` is known, at present. Pure. */
 export function turnOf({ fromStart, leftAt }: Seen, present: LookAt, intervalMs: number): SourceTurn {
   if (fromStart === undefined || fromStart.incarnation !== present.incarnation) return 'anew';
-  if (leftAt !== undefined) return elapsedMs(leftAt, present.at) >= intervalMs / SOON ? 'rest' : 'wait';
+  if (leftAt !== undefined) return elapsedMs(leftAt, present.at) >= intervalMs * SOON ? 'rest' : 'wait';
   return elapsedMs(fromStart.at, present.at) >= intervalMs ? 'anew' : 'wait';
 }

@@ -72,8 +72,11 @@ export function createEndedAttempts(deps: EndedAttemptsDeps, options: EndedAttem
     const { id } = entry.run;
     const seen = deps.incarnation();
     const isOld = elapsedMs(entry.at) >= options.confirmedDoubtMs;
-    if (seen === entry.saidIn && (await hasFurtherRun(entry.run))) ended.delete(id);
-    if (seen === entry.saidIn && !isOld) return;
+    if (seen === entry.saidIn) {
+      const isOver = await hasFurtherRun(entry.run);
+      if (isOver) ended.delete(id);
+      if (isOver || !isOld) return;
+    }
     const labelState = seen === entry.saidIn ? (await deps.runs.get(id))?.labelState : undefined;
     if (labelState === 'unconfirmed') return;
     // Gone without a loss that was noticed yet: a record outlives this memory by far.

@@ -13,7 +13,6 @@ import { findServer } from './redis-server.ts';
 import { describeResult, isGood } from './report.ts';
 import { runChaos } from './run.ts';
 import { type ChaosSettings, FAULT_KINDS, type FaultKind } from './settings.ts';
-
 import { describeStoppedWorkers, isGoodStoppedWorkers, stoppedWorkers } from './stopped-workers.ts';
 
 const whole = (text: string): number => {

@@ -1,5 +1,4 @@
 /** One chaos run: people and faults side by side, then peace, then the verdict. */
-
 import { once } from 'node:events';
 import { sleep } from '../../src/foundation/loop.ts';
 import type { RedisServer } from '../../src/redis/embedded/redis-server.ts';

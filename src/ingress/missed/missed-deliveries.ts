@@ -25,7 +25,10 @@ import { isDue, SOON, type Turn } from './missed-turns.ts';
 import type { RedeliveryOptions } from './redelivery.ts';
 
 export interface MissedRecovery {
-  /** Asks for every source that is due, but for those of credentials that an earlier pass still asks with. Throws when Redis is away. */
+  /**
+   * Asks for every source that is due, but for those of credentials that an earlier pass still asks with. Throws when Redis is
+   * away.
+   */
   pass(term: Term): Promise<void>;
   /** Asks now and again, until the term ends. */
   lead(term: Term): Promise<void>;
@@ -66,22 +69,26 @@ export function createMissedRecovery(deps: MissedRecoveryDeps, options: Redelive
     if (waitMs > 0) await sleep(waitMs, signal);
   };
 
-  /** The sources of one credential, a few at a time, as long as its platform answers; who has more waits for its next turn. */
+  /**
+   * The sources of one credential, a few at a time, as long as its platform answers. Who has more is asked again when the
+   * others have had their turn.
+   */
   const askAll = async (groups: readonly SourceGroup[], facts: PassFacts): Promise<void> => {
     const { term } = facts;
     const queue = [...groups];
     let silent = 0;
     const work = async (): Promise<void> => {
-      for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
-        const asking = group;
-        await untilAffordable(asking.projects[0], term.signal);
+      for (;;) {
+        const group = queue.shift();
+        if (group === undefined) return;
+        await untilAffordable(group.projects[0], term.signal);
         if (term.signal.aborted) return;
         count += 1;
         const number = count;
-        const heard = await slots.execute(() => askSource(asking, facts));
-        const isFirstOfTerm = turns.get(asking.key)?.term !== term;
-        turns.set(asking.key, { term, number, isFirstOfTerm, heard, at: now() });
-        if (heard === 'more') queue.push(asking);
+        const heard = await slots.execute(() => askSource(group, facts));
+        const isFirstOfTerm = turns.get(group.key)?.term !== term;
+        turns.set(group.key, { term, number, isFirstOfTerm, heard, at: now() });
+        if (heard === 'more') queue.push(group);
         silent = heard === 'silence' ? silent + 1 : 0;
         if (heard === 'over' || silent >= ENOUGH_SILENCE) return;
       }

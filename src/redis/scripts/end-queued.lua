@@ -10,8 +10,7 @@ local wait = recovering_ms(KEYS[6], tonumber(ARGV[8]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
 local seen = redis.call('HMGET', KEYS[1], 'state', 'turn')
 if seen[1] ~= 'queued' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: turn
-redis.call('HSET', KEYS[1], 'state', ARGV[3], 'reason', ARGV[4], 'endedAtMs', int(now), 'sinceMs', int(now),
-  'labelState', 'unconfirmed')
+end_run(KEYS[1], now, ARGV[3], ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 redis.call('ZREM', KEYS[3], ARGV[1])

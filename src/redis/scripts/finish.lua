@@ -11,7 +11,8 @@ if seen[1] == ARGV[3] and seen[2] == ARGV[2] then return {'finished'} end -- gua
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
 if ARGV[10] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
 local now = now_ms()
-end_run(KEYS[1], now, ARGV[3], ARGV[11], ARGV[4])
+close_attempt(KEYS[1], now, ARGV[11], ARGV[4])
+end_run(KEYS[1], now, ARGV[3], ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end
 stop_beating(KEYS[3], ARGV[1], seen[3], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])

@@ -55,9 +55,8 @@ local function close_attempt(run_key, now, how, reason)
   redis.call('HDEL', run_key, 'attempt:' .. int(tonumber(live[1]) - 25))
 end
 
--- Ends a run and the attempt that was at work on it. Its lists are its script's.
-local function end_run(run_key, now, state, how, reason)
-  close_attempt(run_key, now, how, reason)
+-- Writes the end of a run on its record. Its attempt, if it had one, and its lists are its script's.
+local function end_run(run_key, now, state, reason)
   redis.call('HSET', run_key, 'state', state, 'reason', reason, 'endedAtMs', int(now), 'sinceMs', int(now),
     'labelState', 'unconfirmed')
 end

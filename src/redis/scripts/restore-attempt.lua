@@ -26,7 +26,8 @@ if ARGV[7] == '' then
   redis.call('SET', KEYS[3], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
   redis.call('ZADD', KEYS[5], int(now), ARGV[1])
 else
-  end_run(KEYS[1], now, ARGV[7], ARGV[7], ARGV[8])
+  close_attempt(KEYS[1], now, ARGV[7], ARGV[8])
+  end_run(KEYS[1], now, ARGV[7], ARGV[8])
   redis.call('PEXPIRE', KEYS[1], ARGV[9])
   stop_beating(KEYS[3], ARGV[1], ARGV[2], ARGV[3])
   redis.call('ZREM', KEYS[5], ARGV[1])

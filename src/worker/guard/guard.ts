@@ -2,7 +2,8 @@
  * The guard of a worker's commands (PROTOCOL 4): a command dies when its worker dies, when the worker stands still, and
  * when no heartbeat is accepted any more; and an attempt counts as ended only when its whole process group is gone.
  * The groups are owned by a separate process (guard-process.ts), which is started when it is first needed and replaced
- * when it died; if it cannot be started, the attempt ends as `no-guard`, and the next one tries again. What leaves its group by setsid is not covered.
+ * when it died; if it cannot be started, the attempt ends as `no-guard`, and the next one tries again. What leaves its group
+ * by setsid is not covered.
  */
 import type { Moment } from '../../foundation/clock.ts';
 import type { Log } from '../../foundation/log.ts';

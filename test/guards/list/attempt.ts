@@ -401,8 +401,8 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     keeps: 'an end that is said again after a loss does not take the place of a further run of its ticket',
     swap: {
       file: 'worker/ended-attempts.ts',
-      find: 'if (seen === entry.saidIn && (await hasFurtherRun(entry.run))) ended.delete(id);',
-      put: 'await hasFurtherRun(entry.run);',
+      find: 'if (isOver) ended.delete(id);',
+      put: '',
     },
     killedBy: ['worker/ended-attempts'],
   },

@@ -78,7 +78,7 @@ test('what GitHub could not deliver while we were down comes in once we are up, 
 
 test('a hook that people have switched off is found, and found well again', async () => {
   const { hub, hook, recovery, findings } = await openSite();
-  const asking = recovery({ redeliveryWaitMs: 1, missedScanMs: 10 });
+  const asking = recovery({ redeliveryWaitMs: 1 });
   hub.switchWebhook(REPOSITORY, hook, false);
   await asking.pass(openTerm());
   expect(await findings()).toMatchObject([{ code: 'hook-disabled', text: expect.stringContaining('Active') }]);
