@@ -39,7 +39,7 @@ export async function followProject(
     const result = await poller.poll(choice, signal);
     if (signal.aborted) return;
     if (result.recovered > 0 && caughtUp && loss === undefined) watch.doubt(project);
-    if (result.result === 'ok' && !result.truncated) {
+    if (result.complete) {
       caughtUp = true;
       if (loss !== undefined) listings.settle(project.name, loss);
     }

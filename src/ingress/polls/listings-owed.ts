@@ -1,11 +1,11 @@
 /**
  * Redis may lose its data, and with it deliveries that were taken in: no listing that is due has to find what they told of.
- * So every project owes one listing after a loss. What is remembered here outlasts terms, not the process.
+ * So every project owes one complete listing after a loss. What is remembered here outlasts terms, not the process.
  */
 export interface ListingsOwed {
-  /** The loss after which the project has not been listed to its end; undefined when there is none. */
+  /** The loss after which no listing of the project was complete; undefined when there is none. */
   owed(project: string): string | undefined;
-  /** The project has been listed to its end after that loss. */
+  /** The project has been listed after that loss, and every ticket on the list decided about. */
   settle(project: string, loss: string): void;
 }
 

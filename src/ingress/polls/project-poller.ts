@@ -25,6 +25,8 @@ export interface PollResult extends Omit<PollSummary, 'by'> {
   readonly result: 'ok' | PlatformErrorKind | 'internal-error';
   /** In words; undefined when all went well. */
   readonly problem: string | undefined;
+  /** It was listed to its end, and every ticket decided about: no claim failed, none was left out. */
+  readonly complete: boolean;
 }
 
 export interface ProjectPollerDeps {
@@ -75,7 +77,7 @@ type CycleResult = Omit<
   | 'recovered'
 >;
 
-const NOTHING_DONE = { discovered: 0, pending: 0, claimed: 0, skipped: {}, truncated: false };
+const NOTHING_DONE = { discovered: 0, pending: 0, claimed: 0, skipped: {}, truncated: false, complete: false };
 
 export function createProjectPoller(
   project: Project,
@@ -161,6 +163,7 @@ export function createProjectPoller(
       { inSlot: deps.inListingSlot },
     );
     const outcomes = await claimAll(found.tickets, signal);
+    const decided = outcomes.filter(({ kind }) => kind !== 'failed').length;
     const skipped: Record<string, number> = {};
     for (const outcome of outcomes) {
       if (outcome.kind === 'claimed') continue;
@@ -174,6 +177,7 @@ export function createProjectPoller(
       claimed: outcomes.filter(({ kind }) => kind === 'claimed').length,
       skipped,
       truncated: found.truncated,
+      complete: found.problem === undefined && !found.truncated && decided === found.tickets.length,
     };
   };
 
@@ -198,8 +202,8 @@ export function createProjectPoller(
       requests = 0;
       pace = listingPace(project, engine) ?? TRY_AGAIN;
       const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
-      // Nobody else looks for what is missed until it has succeeded.
-      if (engine === 'streaming' && outcome.result !== 'ok' && pace.intervalMs > TRY_AGAIN.intervalMs) pace = TRY_AGAIN;
+      // Nobody else looks for what is missed until one is complete.
+      if (engine === 'streaming' && !outcome.complete && pace.intervalMs > TRY_AGAIN.intervalMs) pace = TRY_AGAIN;
       pacer.note(outcome);
       const result: PollResult = {
         project: project.name,

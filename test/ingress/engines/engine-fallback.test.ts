@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { failed } from '../../../src/claims/claim-outcome.ts';
 import type { Project } from '../../../src/domain/project.ts';
 import { createLog, type Log } from '../../../src/foundation/log.ts';
 import { type Sleep, sleep } from '../../../src/foundation/loop.ts';
@@ -291,6 +292,53 @@ test('after Redis lost its data a listing that fails is tried again', async () =
   await until('it pauses', () => pauses.pauses.length === 1);
   pauses.release();
   await polling.poll('api', ({ result }) => result === 'ok');
+});
+
+test.each([
+  { what: 'whose claims failed', trusted: () => true, outcome: 'failed: redis-unavailable' },
+  { what: 'whose claims were not begun, since the term was in doubt', trusted: () => false, outcome: undefined },
+])('after Redis lost its data a listing $what is made again', async ({ trusted, outcome }) => {
+  const house = await openHouse({ redisUrl: redis.url, projects: webhooksOnly });
+  openIssue(house);
+  const pauses = shortenedPauses();
+  let isWell = false;
+  const polling = startPolling(house, {
+    ...pauses,
+    lossOfData: () => 'second incarnation',
+    // The listing itself is allowed: what it found is not taken in.
+    trusted: () => isWell || polling?.looks() === 1 || trusted(),
+    claim: async (request) =>
+      isWell ? await house.claims.claim(request, polling.ending) : failed('redis-unavailable', 'it is down'),
+  });
+  const first = await polling.poll('api', ({ result }) => result === 'ok');
+  expect(first).toMatchObject({ discovered: 1, claimed: 0, skipped: outcome === undefined ? {} : { [outcome]: 1 } });
+  await until('it pauses', () => pauses.pauses.length === 1);
+  isWell = true;
+  pauses.release();
+  await polling.poll('api', ({ claimed }) => claimed === 1);
+  await until('it pauses again', () => pauses.pauses.length === 2);
+  pauses.release();
+  await until('it has nothing to do', () => pauses.pauses.length === 3);
+  expect(polling.polls).toHaveLength(2);
+});
+
+test('a listing of a streaming project whose claims failed is made again soon', async () => {
+  const house = await openHouse({ redisUrl: redis.url, projects: auto(HOURLY, HOURLY) });
+  openIssue(house);
+  const pauses = shortenedPauses();
+  let isWell = false;
+  const polling = startPolling(house, {
+    ...pauses,
+    claim: async (request) =>
+      isWell ? await house.claims.claim(request, polling.ending) : failed('contended', 'another claims it'),
+  });
+  await polling.poll('api', ({ result }) => result === 'ok');
+  await until('it pauses', () => pauses.pauses.length === 1);
+  expect(pauses.pauses[0]).toBeLessThan(120_000);
+  isWell = true;
+  pauses.release();
+  await polling.poll('api', ({ claimed }) => claimed === 1);
+  await until('it pauses for long', () => pauses.pauses.at(-1) === HOURLY.intervalMs);
 });
 
 test('after Redis lost its data a project that is listed rarely is listed at once', async () => {

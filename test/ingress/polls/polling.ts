@@ -26,6 +26,8 @@ export interface Polling {
   /** How often it was asked whether the term is trusted. */
   readonly looks: () => number;
   readonly ended: Promise<void>;
+  /** What ends a claim: the end of the process, here of the test. */
+  readonly ending: AbortSignal;
   /** Ends the term, as a lost lease does. */
   endTerm(): void;
   reload(catalog: Catalog): void;
@@ -103,6 +105,7 @@ export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, opti
     asked,
     looks: () => looks,
     ended,
+    ending: ending.signal,
     endTerm: () => over.abort(),
     reload: (next) => (catalog = next),
     poll: (project, predicate) =>
