@@ -1,4 +1,4 @@
-/** The worker of a replica: takes turns from the queue and runs their commands under the guard. */
+/** The worker of a replica: takes turns from the queue and has their runners do the work. */
 import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { sleep, within } from '../foundation/loop.ts';
@@ -6,9 +6,9 @@ import { createLabelWriter, type LabelWriter } from '../labels/label-writer.ts';
 import { createRunConsumer } from '../queue/run-queue.ts';
 import { createEndedAttempts } from '../worker/ended-attempts.ts';
 import { createGuard } from '../worker/guard/guard.ts';
-import { createCommandRunner } from '../worker/runners/command-runner.ts';
 import { createTurnProcessor, type OpenedRunner } from '../worker/turn-processor.ts';
 import type { AppOptions, Shared } from './options.ts';
+import { openRunners } from './runners.ts';
 import type { Stores } from './stores.ts';
 
 export interface WorkSite {
@@ -52,12 +52,12 @@ export function openWorkSite(
     timing,
   );
   const guard = createGuard({ timing, log });
-  const commandRunner = createCommandRunner({ guard, log, redactor: options.redactor }, { hostEnv: options.hostEnv });
+  const runners = openRunners({ guard, log, redactor: options.redactor, hostEnv: options.hostEnv });
   const openRunner = (policy: string): OpenedRunner => {
     const opened = config().openPipeline(policy);
     if (!opened.ok) return opened;
-    const { timeoutMs, maxAttempts, ...command } = opened.spec;
-    return { ok: true, timeoutMs, maxAttempts, start: (request) => commandRunner.start({ ...request, command }) };
+    const { timeoutMs, maxAttempts, work } = opened.spec;
+    return { ok: true, timeoutMs, maxAttempts, start: (request) => runners.start(request, work) };
   };
   const ended = createEndedAttempts(
     { records: stores.attemptRecords, runs: stores.runs, incarnation: stores.redis.incarnation, log },

@@ -1,6 +1,6 @@
 /**
  * From the `pipelines:` section to what a run keeps (its policy: JSON text from before `${}` expansion, so that Redis
- * holds no secret) and back to a command that can be started (with the environment and the folder of today).
+ * holds no secret) and back to what a runner can start (with the environment and the folder of today).
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
@@ -12,8 +12,9 @@ import { formatPath } from './problems.ts';
 import { type PipelineConfig, pipelineSchema } from './schema.ts';
 import { checkAgainst } from './schema-issues.ts';
 
-/** A command that can be started, as the command runner takes it, with the limits of its run. */
+/** A command that can be started, as the command runner takes it. */
 export interface OpenedCommand {
+  readonly runner: 'command';
   /** An absolute path when the file names a path, otherwise a name to be found on PATH. */
   readonly program: string;
   readonly args: readonly string[];
@@ -22,15 +23,23 @@ export interface OpenedCommand {
   readonly env: Readonly<Record<string, string>>;
   /** Names of variables of the server that are handed through. */
   readonly passEnv: readonly string[];
+}
+
+/** What a runner takes: the name of the runner says which. */
+export type OpenedWork = OpenedCommand;
+
+/** A pipeline that can be started, with the limits of its run. */
+export interface OpenedSpec {
   readonly timeoutMs: number;
   readonly maxAttempts: number;
+  readonly work: OpenedWork;
 }
 
 export type OpenedPipeline =
-  | { readonly ok: true; readonly spec: OpenedCommand }
+  | { readonly ok: true; readonly spec: OpenedSpec }
   | { readonly ok: false; readonly problem: string };
 
-/** The policy of a run back into a command. Refuses in words what cannot be started today. */
+/** The policy of a run back into what a runner starts. Refuses in words what cannot be started today. */
 export function openPipeline(policy: string, env: Environment, directory: string): OpenedPipeline {
   let kept: unknown;
   try {
@@ -53,13 +62,16 @@ export function openPipeline(policy: string, env: Environment, directory: string
   return {
     ok: true,
     spec: {
-      program: program.includes('/') ? path.resolve(directory, program) : program,
-      args,
-      ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
-      env: own,
-      passEnv,
       timeoutMs: checked.value.timeout_seconds * 1000,
       maxAttempts: checked.value.max_attempts,
+      work: {
+        runner: 'command',
+        program: program.includes('/') ? path.resolve(directory, program) : program,
+        args,
+        ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
+        env: own,
+        passEnv,
+      },
     },
   };
 }

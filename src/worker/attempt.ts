@@ -18,7 +18,7 @@ import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every, sleep } from '../foundation/loop.ts';
 import type { AttemptName, AttemptRecords, Finish, HandBack } from '../runs/attempt-records.ts';
-import type { RunnerEnd, RunnerHandle } from './runners/runner.ts';
+import type { RunnerEnd, RunnerHandle, StopReason } from './runners/runner.ts';
 import type { Trust } from './trust.ts';
 
 export interface AttemptDeps {
@@ -66,9 +66,7 @@ export interface Attempt {
 
 /** Why we stopped the runner ourselves; decides what is recorded. The first reason counts. */
 type StopCause =
-  | { readonly kind: 'superseded' }
-  | { readonly kind: 'drained' }
-  | { readonly kind: 'trust-lost' }
+  | { readonly kind: Exclude<StopReason, 'cancelled'> }
   | { readonly kind: 'cancelled'; readonly by: string };
 
 /** `run` is the record as `start` made it: this is the worker's memory of the attempt. */

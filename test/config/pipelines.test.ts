@@ -48,24 +48,33 @@ pipelines:
   expect(config.openPipeline(policyOf(config, 'p'))).toEqual({
     ok: true,
     spec: {
-      program: `${FOLDER}/bin/run`,
-      args: ['--fast', 'here'],
-      cwd: `${FOLDER}/work`,
-      env: { API_KEY: 'first-secret', LITERAL: '${KEY}' },
-      passEnv: ['GITHUB_TOKEN'],
       timeoutMs: 7000,
       maxAttempts: 2,
+      work: {
+        runner: 'command',
+        program: `${FOLDER}/bin/run`,
+        args: ['--fast', 'here'],
+        cwd: `${FOLDER}/work`,
+        env: { API_KEY: 'first-secret', LITERAL: '${KEY}' },
+        passEnv: ['GITHUB_TOKEN'],
+      },
     },
   });
   const tomorrow = openPipeline(policyOf(config, 'p'), { KEY: 'second-secret' }, '/elsewhere');
-  expect(tomorrow).toMatchObject({ spec: { program: '/elsewhere/bin/run', env: { API_KEY: 'second-secret' } } });
+  expect(tomorrow).toMatchObject({
+    spec: { work: { program: '/elsewhere/bin/run', env: { API_KEY: 'second-secret' } } },
+  });
 });
 
 test('a bare name is left for the PATH, and the rest has its defaults', async () => {
   const config = await load('projects: {}\npipelines: { p: { command: [make] } }');
   expect(config.openPipeline(policyOf(config, 'p'))).toEqual({
     ok: true,
-    spec: { program: 'make', args: [], env: {}, passEnv: [], timeoutMs: 1_800_000, maxAttempts: 3 },
+    spec: {
+      timeoutMs: 1_800_000,
+      maxAttempts: 3,
+      work: { runner: 'command', program: 'make', args: [], env: {}, passEnv: [] },
+    },
   });
 });
 
@@ -93,10 +102,10 @@ test('a pipeline without an entry runs the executable beside the file', async ()
   const config = await loadHere(map('go: scripted'));
   expect(config.findings).toEqual([]);
   expect(config.openPipeline(policyOf(config, 'ready'))).toMatchObject({
-    spec: { program: path.join(folder, 'pipelines/ready') },
+    spec: { work: { program: path.join(folder, 'pipelines/ready') } },
   });
   expect(config.openPipeline(policyOf(config, 'scripted'))).toMatchObject({
-    spec: { program: path.join(folder, 'pipelines/scripted.sh') },
+    spec: { work: { program: path.join(folder, 'pipelines/scripted.sh') } },
   });
 });
 

@@ -1,5 +1,6 @@
 /** What every kind of runner is to the worker: it starts one attempt, and says once how that ended. */
 import type { CodeSource } from '../../domain/project.ts';
+import type { RunResult } from '../../domain/run-result.ts';
 import type { PlatformSlug, Ticket } from '../../domain/ticket.ts';
 import type { Moment } from '../../foundation/clock.ts';
 
@@ -40,18 +41,32 @@ export interface RunnerHandle {
    * executes nothing until the next accepted one. Adoptable runners ignore it.
    */
   spare(at: Moment): void;
-  /** Ends the attempt; the first reason counts. `ended` says `stopped`, or whatever came first. */
-  stop(reason: string): void;
+  /**
+   * Ends the attempt; the first reason counts. `ended` says `stopped`, or whatever came first. An adoptable runner ends what
+   * it started only when it was cancelled: for any other reason it lets go of it, and the next attempt adopts it.
+   */
+  stop(reason: StopReason): void;
 }
 
-export type RunnerEnd = { readonly outputTail: string } & (
-  | { readonly kind: 'exited'; readonly code: number }
-  /** Killed by a signal that we did not send. */
-  | { readonly kind: 'signalled'; readonly signal: string }
-  | { readonly kind: 'timed-out'; readonly timeoutMs: number }
-  | { readonly kind: 'stopped'; readonly reason: string }
-  /** It can not start like this; `reason` is a sentence for people. */
-  | { readonly kind: 'not-started'; readonly reason: string }
-  /** Ended for our own reasons, not for its own: says nothing about the pipeline. `reason` is for people. */
-  | { readonly kind: 'lost'; readonly reason: string }
-);
+/** Another attempt owns the run; this worker leaves; it cannot prove any more that the run is its own; people want it to end. */
+export type StopReason = 'superseded' | 'drained' | 'trust-lost' | 'cancelled';
+
+/** What every end tells beside its kind. */
+interface Told {
+  readonly outputTail: string;
+  /** What the work itself says came of it; only where it ended by itself. */
+  readonly result?: RunResult;
+}
+
+export type RunnerEnd = Told &
+  (
+    | { readonly kind: 'exited'; readonly code: number }
+    /** Killed by a signal that we did not send. */
+    | { readonly kind: 'signalled'; readonly signal: string }
+    | { readonly kind: 'timed-out'; readonly timeoutMs: number }
+    | { readonly kind: 'stopped'; readonly reason: string }
+    /** It can not start like this; `reason` is a sentence for people. */
+    | { readonly kind: 'not-started'; readonly reason: string }
+    /** Ended for our own reasons, not for its own: says nothing about the pipeline. `reason` is for people. */
+    | { readonly kind: 'lost'; readonly reason: string }
+  );

@@ -156,7 +156,7 @@ const processor = createTurnProcessor(
     openRunner: (policy) => {
       const opened = config.openPipeline(policy);
       if (!opened.ok) return opened;
-      const { timeoutMs, maxAttempts, ...command } = opened.spec;
+      const { timeoutMs, maxAttempts, work: command } = opened.spec;
       return { ok: true, timeoutMs, maxAttempts, start: (request) => runner.start({ ...request, command }) };
     },
   },
