@@ -89,8 +89,8 @@ program
 
 program
   .command('prove')
-  .description('Takes one guard of the protocol out after the other: some seed of the short form has to notice each.')
-  .option('--guards <names>', 'these only; default: all whose loss can be seen from outside', (text) => text.split(','))
+  .description('Takes the guards of one promise after the other out: some seed of the short form has to notice each.')
+  .option('--guards <names>', 'only the promises that one of these keeps', (text) => text.split(','))
   .option('--seeds <n>', 'seeds that are tried for each', whole, 5)
   .option('--jobs <n>', 'runs side by side', whole, 2)
   .action(async (flags: { readonly guards?: readonly string[]; readonly seeds: number; readonly jobs: number }) => {

@@ -54,6 +54,13 @@ async function verdictOf({ events, labels, wanted, fault }: Scene): Promise<Verd
 
 const kindsOf = async (scene: Scene): Promise<string[]> => (await verdictOf(scene)).problems.map(({ kind }) => kind);
 
+test('a ticket that is shown as failed before any command has begun is lost, also when somebody asks again', async () => {
+  const failed: TicketEvent = { kind: 'labelled', lifecycle: 'failed' };
+  expect(await kindsOf({ events: [ASKED, failed, ...PLAIN] })).toEqual(['lost']);
+  const ended = { ...ENDED, code: 1 };
+  expect(await kindsOf({ events: [ASKED, STARTED, ended, failed, ...PLAIN.with(1, AGAIN).with(3, ENDED_AGAIN)] })).toEqual([]);
+});
+
 test('a ticket that was asked for, worked on and shown as done is fine', async () => {
   expect(await verdictOf({ events: PLAIN })).toMatchObject({ problems: [], ended: 1, gone: 0, repeated: 0 });
 });

@@ -17,11 +17,6 @@ export interface Guard {
   readonly killedBy: readonly string[];
   /** Another guard keeps the same promise, so that only the loss of both is noticed. Its own entry stands by itself. */
   readonly coveredBy?: string;
-  /**
-   * Without it alone, platforms and runners can show the harm: two runners of one ticket at once, a ticket that is lost or
-   * run twice, a person's label gone. The others have a second guard behind them, or only records and requests show it.
-   */
-  readonly seenFromOutside?: true;
 }
 
 export interface Swap {

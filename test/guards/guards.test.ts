@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { messageOf } from '../../src/foundation/errors.ts';
+import { SABOTAGES } from '../chaos/sabotages.ts';
 import { useRedis } from '../support/redis.ts';
 import { fileOf, markOf, withoutGuard } from './guard.ts';
 import { GUARDS, guardsNamed } from './guards.ts';
@@ -52,6 +53,17 @@ test('each guard keeps a promise, and names tests that are there', () => {
   expect(tests.filter(([, path]) => !existsSync(inRepository(`test/${path}.test.ts`)))).toEqual([]);
   expect(GUARDS.filter(({ keeps, killedBy }) => keeps === '' || killedBy.length === 0)).toEqual([]);
   for (const { coveredBy } of GUARDS) if (coveredBy !== undefined) expect(guardsNamed(coveredBy)).toHaveLength(1);
+});
+
+test('what is taken out together stands side by side: each guard of it can still be taken out after the others', () => {
+  for (const { without } of SABOTAGES) {
+    const texts = new Map<string, string>();
+    for (const guard of without.flatMap(guardsNamed)) {
+      const file = fileOf(guard);
+      texts.set(file, withoutGuard(guard, texts.get(file) ?? sourceOf(file)));
+    }
+    expect(texts.size).toBeGreaterThan(0);
+  }
 });
 
 test('a removal that would do nothing, or more than it says, is refused', () => {

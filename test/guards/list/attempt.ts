@@ -31,13 +31,11 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     name: 'start-attempt:recovering',
     keeps: 'while Redis recovers no attempt starts: the one that was forgotten may still be at work',
     killedBy: ['worker/turn-processor'],
-    seenFromOutside: true,
   },
   {
     name: 'start-attempt:turn',
     keeps: 'a run has one attempt at a time',
     killedBy: ['runs/attempt-records'],
-    seenFromOutside: true,
   },
   {
     name: 'start-attempt:ticket-run',
@@ -53,7 +51,6 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     name: 'finish:attempt-fence',
     keeps: 'only the attempt that the record names ends its run',
     killedBy: ['runs/attempt-records'],
-    seenFromOutside: true,
   },
   {
     name: 'finish:equal-fence',
@@ -79,7 +76,6 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     name: 'hand-back:attempt-fence',
     keeps: 'only the attempt that was judged is handed back',
     killedBy: ['runs/attempt-records'],
-    seenFromOutside: true,
   },
   {
     name: 'hand-back:equal-fence',
@@ -205,7 +201,6 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
       put: "return await end(run, 'cancelled', 'the ticket is gone');",
     },
     killedBy: ['worker/turn-processor'],
-    seenFromOutside: true,
   },
   {
     name: 'turn:most-takes',
@@ -344,7 +339,6 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
       ].join('\n'),
     },
     killedBy: ['worker/late-answers'],
-    seenFromOutside: true,
   },
   {
     name: 'attempt:failed-runner-gone-first',

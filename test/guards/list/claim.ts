@@ -11,7 +11,6 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     name: 'begin-claim:live-run',
     keeps: 'a ticket whose run waits or is at work gets no second one',
     killedBy: ['claims/claim-outcomes'],
-    seenFromOutside: true,
   },
   {
     name: 'begin-claim:unconfirmed',
@@ -57,7 +56,6 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     name: 'commit-claim:claim-fence',
     keeps: 'only the claim that holds the record makes a run of it, once',
     killedBy: ['claims/failing-claims'],
-    seenFromOutside: true,
   },
   {
     name: 'commit-claim:only-received',
@@ -154,7 +152,6 @@ export const CLAIM_GUARDS: readonly Guard[] = [
       put: '',
     },
     killedBy: ['domain/label-table'],
-    seenFromOutside: true,
   },
   {
     name: 'judge:resumed-only',

@@ -68,7 +68,6 @@ export const INTAKE_GUARDS: readonly Guard[] = [
       put: 'end',
     },
     killedBy: ['runs/delivery-records'],
-    seenFromOutside: true,
   },
   {
     name: 'accept-delivery:being-looked-at',
@@ -89,7 +88,6 @@ export const INTAKE_GUARDS: readonly Guard[] = [
       put: "redis.call('ZREM', KEYS[1], ticket)",
     },
     killedBy: ['runs/delivery-records'],
-    seenFromOutside: true,
   },
   {
     name: 'take-inbox:one-taker',
@@ -136,7 +134,6 @@ export const INTAKE_GUARDS: readonly Guard[] = [
       put: "return { kind: 'accepted', delivery: '' };",
     },
     killedBy: ['ingress/deliveries/delivery-receiver'],
-    seenFromOutside: true,
   },
   {
     name: 'receiver:no-proof',
@@ -217,7 +214,6 @@ export const INTAKE_GUARDS: readonly Guard[] = [
       put: '',
     },
     killedBy: ['ingress/deliveries/inbox-settlement'],
-    seenFromOutside: true,
   },
   {
     name: 'budget:wait-of-others',

@@ -24,7 +24,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: "return { kind: 'claim', trigger: 'poll' };",
     },
     killedBy: ['domain/label-table'],
-    seenFromOutside: true,
   },
   {
     name: 'table:orphan-in-progress',
@@ -35,7 +34,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: "return { kind: 'leave', why: '' };",
     },
     killedBy: ['domain/label-table'],
-    seenFromOutside: true,
   },
   {
     name: 'table:ended-without-record',
@@ -196,7 +194,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: 'return lifecycle !== to;',
     },
     killedBy: ['platforms/github/labels'],
-    seenFromOutside: true,
   },
   {
     name: 'gitlab:people',
@@ -207,7 +204,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: 'labels.filter((label) => label !== target);',
     },
     killedBy: ['platforms/gitlab/labels'],
-    seenFromOutside: true,
   },
   {
     name: 'azuredevops:people',
@@ -218,7 +214,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: 'hasLabel(target, tag)',
     },
     killedBy: ['platforms/azuredevops/labels'],
-    seenFromOutside: true,
   },
   {
     name: 'azuredevops:same-revision',
@@ -229,7 +224,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: '',
     },
     killedBy: ['platforms/azuredevops/labels'],
-    seenFromOutside: true,
   },
   {
     name: 'jira:people',
@@ -240,7 +234,6 @@ export const LABEL_GUARDS: readonly Guard[] = [
       put: 'label !== target;',
     },
     killedBy: ['platforms/jira/labels'],
-    seenFromOutside: true,
   },
   {
     name: 'github:comment-once',

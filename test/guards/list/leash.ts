@@ -7,7 +7,6 @@ export const LEASH_GUARDS: readonly Guard[] = [
     keeps: 'a command dies with its worker',
     swap: { file: 'worker/guard/guard-process.ts', find: "process.on('disconnect', endWithWorker);", put: '' },
     killedBy: ['worker/guard/guard-faults', 'worker/dead-worker'],
-    seenFromOutside: true,
   },
   {
     name: 'leash:kills-with-worker',
@@ -18,7 +17,6 @@ export const LEASH_GUARDS: readonly Guard[] = [
       put: '',
     },
     killedBy: ['worker/guard/guard-faults', 'worker/dead-worker'],
-    seenFromOutside: true,
   },
   {
     name: 'leash:outlives-signals',
@@ -55,7 +53,6 @@ export const LEASH_GUARDS: readonly Guard[] = [
       put: "return spared ? 'none' : 'term';",
     },
     killedBy: ['worker/guard/leash'],
-    seenFromOutside: true,
   },
   {
     name: 'leash:stays-frozen',
@@ -108,7 +105,6 @@ export const LEASH_GUARDS: readonly Guard[] = [
       put: 'if (ending !== undefined) {',
     },
     killedBy: ['worker/guard/guard'],
-    seenFromOutside: true,
   },
   {
     name: 'leash:late-start',
@@ -129,7 +125,6 @@ export const LEASH_GUARDS: readonly Guard[] = [
       put: '',
     },
     killedBy: ['worker/guard/guard'],
-    seenFromOutside: true,
   },
   {
     name: 'leash:beat-from-sending',
@@ -214,7 +209,6 @@ export const LEASH_GUARDS: readonly Guard[] = [
     keeps: 'after a loss no attempt starts before cut-off workers have ended theirs',
     swap: { file: 'domain/timing.ts', find: 'recoveryStartsMs: 35_000,', put: 'recoveryStartsMs: 1_000,' },
     killedBy: ['worker/timing'],
-    seenFromOutside: true,
   },
   {
     name: 'timing:repair-after-reports',

@@ -79,7 +79,6 @@ export const REPAIR_GUARDS: readonly Guard[] = [
       put: "    if (verdict === 'hand-back') return;\n    if (verdict === 'hand-back') {",
     },
     killedBy: ['repair/stale-job-detector'],
-    seenFromOutside: true,
   },
   {
     name: 'housekeeping:recovery-window',
@@ -90,7 +89,6 @@ export const REPAIR_GUARDS: readonly Guard[] = [
       put: 'await pass(term);',
     },
     killedBy: ['repair/housekeeping'],
-    seenFromOutside: true,
   },
   {
     name: 'enqueued:has-a-job',
@@ -117,7 +115,6 @@ export const REPAIR_GUARDS: readonly Guard[] = [
     keeps: 'a run without a job gets its job again',
     swap: { file: 'repair/enqueued-reconciler.ts', find: 'await deps.queue.repair(turn);', put: '' },
     killedBy: ['repair/enqueued-reconciler'],
-    seenFromOutside: true,
   },
   {
     name: 'dead-claims:at-work',
