@@ -9,6 +9,7 @@ import { PLATFORMS } from '../platforms/registry.ts';
 import { descriptorOf, mapping, mappingAt, type Tickets } from './check-schema.ts';
 import type { ConfigDocument } from './document.ts';
 import type { Expansion } from './expand.ts';
+import { defaultCallbackUrl, httpProblems } from './http-pipelines.ts';
 import { contradiction } from './ingress-policy.ts';
 import { runnersIn } from './pipelines.ts';
 import type { Path, Problem } from './problems.ts';
@@ -31,6 +32,7 @@ export function crossCheck(facts: Facts): Problem[] {
   return [
     ...projectsOfOneName(facts),
     ...runnersOfPipelines(facts),
+    ...servicesOfPipelines(facts),
     ...secretsForPipelines(facts),
     ...projectsAlone(facts),
     ...policiesAgainstEngine(facts),
@@ -55,6 +57,16 @@ function runnersOfPipelines({ tree }: Facts): Problem[] {
     const message = `must have exactly one of command, kubernetes_job, http${runners.length > 1 ? `, not ${runners.join(' and ')}` : ''}`;
     return [{ path: ['pipelines', name], message }];
   });
+}
+
+function servicesOfPipelines({ file }: Facts): Problem[] {
+  const callbackUrl = defaultCallbackUrl(file);
+  return Object.entries(file.pipelines).flatMap(([name, { http }]) =>
+    (http === undefined ? [] : httpProblems(http, callbackUrl)).map(({ key, message }) => ({
+      path: ['pipelines', name, 'http', key],
+      message,
+    })),
+  );
 }
 
 /** What only the house may know reaches a pipeline neither by `pass_env` nor by `${}`. */

@@ -4,6 +4,7 @@
  */
 import { type CredentialState, secretForms } from './credentials.ts';
 import type { Environment } from './expand.ts';
+import { secretsOf } from './http-pipelines.ts';
 import type { PipelineConfig } from './schema.ts';
 
 export interface ProjectSecrets {
@@ -54,6 +55,7 @@ export function createSecrets(
     for (const [name, value] of Object.entries({ ...own, ...http?.headers })) {
       if (isSecretName(name) || name.toLowerCase() === 'authorization') add(value);
     }
+    if (http !== undefined) secretsOf(http).forEach(add);
   }
   return {
     redisUrl: () => env.REDIS_URL || undefined,
