@@ -148,9 +148,7 @@ test.each([
   'a service that %s is asked again',
   async (_name, behaviour) => {
     const service = await startHttpService();
-    service.behave((exchanged, count) =>
-      count <= 2 ? behaviour(exchanged, count) : exchanged.json(200, { state: 'done' }),
-    );
+    service.behave((exchanged, count) => (count <= 2 ? behaviour(exchanged) : exchanged.json(200, { state: 'done' })));
     expect(await start(service).handle.ended).toMatchObject({ kind: 'reported', done: true });
     expect(service.requests).toHaveLength(3);
   },
