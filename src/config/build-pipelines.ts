@@ -74,7 +74,7 @@ function plainSecrets(name: string, raw: unknown, section: PipelineConfig): Conf
   const sent = mappingAt(raw, 'http');
   const headers = mappingAt(sent, 'headers');
   const named = Object.keys(env).filter(isSecretName);
-  const sentAlong = Object.keys(http?.headers ?? {}).filter((header) => isSecretName(header) || /^auth/i.test(header));
+  const sentAlong = Object.keys(http?.headers ?? {}).filter(isSecretName);
   const signing = [sent.secret, sent.secrets].flat().filter((secret) => secret !== undefined);
   const places: readonly (readonly [place: string, text: unknown])[] = [
     ...named.map((variable) => [`env.${variable}`, written[variable]] as const),

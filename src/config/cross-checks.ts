@@ -59,14 +59,16 @@ function runnersOfPipelines({ tree }: Facts): Problem[] {
   });
 }
 
+/** Of a pipeline that names several runners, that is the thing to say. */
 function servicesOfPipelines({ file }: Facts): Problem[] {
   const callbackUrl = defaultCallbackUrl(file);
-  return Object.entries(file.pipelines).flatMap(([name, { http }]) =>
-    (http === undefined ? [] : httpProblems(http, callbackUrl)).map(({ key, message }) => ({
+  return Object.entries(file.pipelines).flatMap(([name, section]) => {
+    if (section.http === undefined || runnersIn(section).length > 1) return [];
+    return httpProblems(section.http, callbackUrl).map(({ key, message }) => ({
       path: ['pipelines', name, 'http', key],
       message,
-    })),
-  );
+    }));
+  });
 }
 
 /** What only the house may know reaches a pipeline neither by `pass_env` nor by `${}`. */
