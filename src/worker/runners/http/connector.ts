@@ -3,7 +3,7 @@
  * very addresses that are connected to, so a name that leads elsewhere from one moment to the next changes nothing.
  *
  * Node's proxy variables are not followed: behind a proxy it is the proxy that looks the name up and connects, and no rule
- * of ours would be asked (docs/decisions/0022-http-runner.md).
+ * of ours would be asked (docs/runners/http.md).
  */
 import { lookup as lookUp } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
