@@ -94,8 +94,7 @@ function isBase64(secret: string): boolean {
 function headerProblem(name: string, value: string): string | undefined {
   if (OWN_HEADERS.has(name.toLowerCase())) return `${name} is set by Agent Smith`;
   try {
-    new Headers([[name, value]]);
-    return undefined;
+    return new Headers([[name, value]]).has(name) ? undefined : `${name} cannot be sent`;
   } catch (error) {
     return messageOf(error).includes('name') ? `${name} is no name of a header` : `the value of ${name} cannot be sent`;
   }

@@ -17,12 +17,17 @@ export interface ServiceRequest {
   readonly body: ServiceBody;
 }
 
-export interface ServiceBody extends Readonly<Record<string, unknown>> {
+export interface Callback {
+  readonly url: string;
+  readonly token: string;
+}
+
+interface ServiceBody extends Readonly<Record<string, unknown>> {
   readonly type: string;
   readonly run: string;
   readonly attempt: number;
   readonly title: string;
-  readonly callback?: { readonly url: string; readonly token: string };
+  readonly callback?: Callback;
 }
 
 export interface Exchanged extends ServiceRequest {
@@ -124,9 +129,16 @@ export async function startHttpService(options: HttpServiceOptions = {}): Promis
   };
 }
 
+/** Where a request asks for its result. */
+export function callbackIn(request: ServiceRequest | undefined): Callback {
+  const callback = request?.body.callback;
+  if (callback === undefined) throw new Error('no callback was offered');
+  return callback;
+}
+
 /** Tells a result as a service does. */
 export async function callBack(
-  { url, token }: { readonly url: string; readonly token: string },
+  { url, token }: Callback,
   result: unknown,
 ): Promise<{ readonly status: number; readonly json: Readonly<Record<string, unknown>>; readonly headers: Headers }> {
   const answer = await fetch(url, {

@@ -15,7 +15,7 @@ export type ReadTold =
   /** A sentence for whoever wrote the service; quotes nothing of what it said. */
   | { readonly ok: false; readonly problem: string };
 
-export const MOST_REASON = 500;
+const MOST_REASON = 500;
 
 /**
  * From `{"state": "done" | "failed", "reason": text, "summary": text, "links": [...]}`, all optional but the state; other
@@ -49,5 +49,5 @@ export function textOfTold({ state, reason, result }: Told): string {
 /** Without control characters, and cut at a character border. */
 export function oneLine(text: string, most: number = MOST_REASON): string {
   const clean = text.toWellFormed().replaceAll(/[\s\p{Cc}]+/gu, ' ');
-  return [...clean.trim()].slice(0, most).join('');
+  return Array.from(clean.trim()).slice(0, most).join('');
 }

@@ -220,17 +220,17 @@ test.each([
 
 test('a service that is not there yet is asked until it is', async () => {
   const port = await freePort();
-  const { handle } = start({ url: `http://127.0.0.1:${port}/runs` }, {}, { timeoutMs: 300 });
+  const { handle } = start({ url: `http://127.0.0.1:${port}/runs` }, {}, { timeoutMs: 1_000 });
   const end = await handle.ended;
-  expect(end).toMatchObject({ kind: 'timed-out', timeoutMs: 300 });
+  expect(end).toMatchObject({ kind: 'timed-out', timeoutMs: 1_000 });
   expect(end.outputTail).toMatch(/no result \(connect ECONNREFUSED .*\), asked again in 1 s/);
 });
 
 test('a silent service has the whole timeout, and is then told once that the run has ended', async () => {
   const service = await startHttpService();
   service.behave(() => undefined);
-  const { handle, request } = start(service, {}, { timeoutMs: 300 });
-  expect(await handle.ended).toMatchObject({ kind: 'timed-out', timeoutMs: 300 });
+  const { handle, request } = start(service, {}, { timeoutMs: 1_000 });
+  expect(await handle.ended).toMatchObject({ kind: 'timed-out', timeoutMs: 1_000 });
   expect(service.requests).toHaveLength(1);
   expect(service.cancellations.map(({ body }) => body)).toEqual([
     expect.objectContaining({ type: 'agentsmith.run.cancelled', reason: 'timed-out', run: request.run, id: '7' }),
