@@ -31,6 +31,7 @@ import { watchServerSettings } from './redis/server-settings.ts';
 import { watchWrites } from './redis/write-watch.ts';
 import { createForeignLabels } from './repair/foreign-labels.ts';
 import { type ApiDesk, apiRoutes } from './server/api.ts';
+import { callbackRoutes } from './server/callback-routes.ts';
 import type { HealthFacts } from './server/health.ts';
 import { createMetrics } from './server/metrics.ts';
 import { createServer } from './server/server.ts';
@@ -87,8 +88,14 @@ export function createApp(options: AppOptions): App {
     { receiver: () => side?.webhooks.receiver, leaving: () => draining, log },
     { path: ownListener?.path ?? '/webhook' },
   );
+  // Services come in where webhooks do, and those of the same network where everything does.
+  const callbacks = callbackRoutes({ records: () => stores?.callbackRecords, log });
+  const fromOutside: typeof webhooks = (app) => {
+    webhooks(app);
+    callbacks(app);
+  };
   const listener =
-    ownListener && createWebhookListener(webhooks, { ...ownListener, retryMs: timing.listenAgainMs }, log);
+    ownListener && createWebhookListener(fromOutside, { ...ownListener, retryMs: timing.listenAgainMs }, log);
   const state = createReplicaState({
     ...options,
     config: () => config,
@@ -104,7 +111,7 @@ export function createApp(options: AppOptions): App {
     freshen: async () => side?.view.freshen(),
     metrics,
     log,
-    mounts: listener === undefined ? [api, webhooks] : [api],
+    mounts: listener === undefined ? [api, fromOutside] : [api, callbacks],
   });
 
   const reload = (next: Config): void => {

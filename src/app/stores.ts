@@ -13,6 +13,7 @@ import type { RateLimits } from '../platforms/rate-limits.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
+import { createCallbackRecords } from '../runs/callback-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
 import { createDecisionLog } from '../runs/decision-log.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../runs/delivery-records.ts';
@@ -61,6 +62,7 @@ export function openStores(options: StoresOptions): Stores | undefined {
     ...withoutSecrets(
       {
         attemptRecords: createAttemptRecords(redis, timing),
+        callbackRecords: createCallbackRecords(redis, timing),
         labelRecords: createLabelRecords(redis, timing),
         decisions: createDecisionLog(redis, timing),
       },

@@ -4,18 +4,20 @@
  */
 import type { Redactor } from '../foundation/redactor.ts';
 import type { AttemptRecords } from '../runs/attempt-records.ts';
+import type { CallbackRecords } from '../runs/callback-records.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { LabelRecords } from '../runs/label-records.ts';
 
 export interface QuotingRecords {
   readonly attemptRecords: AttemptRecords;
+  readonly callbackRecords: CallbackRecords;
   readonly labelRecords: LabelRecords;
   readonly decisions: DecisionLog;
 }
 
 /** The same records, which keep no secret that the redactor knows when they are written. */
 export function withoutSecrets(records: QuotingRecords, { redact }: Pick<Redactor, 'redact'>): QuotingRecords {
-  const { attemptRecords: attempts, labelRecords: labels, decisions } = records;
+  const { attemptRecords: attempts, callbackRecords: callbacks, labelRecords: labels, decisions } = records;
   const clean = <T extends { readonly reason: string }>(quoting: T): T => ({
     ...quoting,
     reason: redact(quoting.reason),
@@ -27,6 +29,7 @@ export function withoutSecrets(records: QuotingRecords, { redact }: Pick<Redacto
       handBack: (name, how) => attempts.handBack(name, clean(how)),
       endQueued: (run, state, reason) => attempts.endQueued(run, state, redact(reason)),
     },
+    callbackRecords: { ...callbacks, keep: (run, told) => callbacks.keep(run, redact(told)) },
     labelRecords: {
       ...labels,
       settle: (run, settlement) => labels.settle(run, 'reason' in settlement ? clean(settlement) : settlement),

@@ -52,7 +52,8 @@ export function openWorkSite(
     timing,
   );
   const guard = createGuard({ timing, log });
-  const runners = openRunners({ guard, log, redactor: options.redactor, hostEnv: options.hostEnv });
+  const { redactor, hostEnv } = options;
+  const runners = openRunners({ guard, callbacks: stores.callbackRecords, log, redactor, hostEnv }, timing);
   const openRunner = (policy: string): OpenedRunner => {
     const opened = config().openPipeline(policy);
     if (!opened.ok) return opened;

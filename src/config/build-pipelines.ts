@@ -6,7 +6,7 @@ import { mappingAt } from './check-schema.ts';
 import { type ConfigFinding, warning } from './findings.ts';
 import { findScript, isExecutable, runnersIn, toPipeline } from './pipelines.ts';
 import { suggestion } from './problems.ts';
-import { type ConfigFile, type PipelineConfig, pipelineSchema } from './schema.ts';
+import { type ConfigFile, type HttpConfig, type PipelineConfig, pipelineSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
 
 export interface BuiltPipelines {
@@ -28,6 +28,11 @@ export async function buildPipelines(
   const sections = mappingAt(raw, 'pipelines');
 
   for (const [name, section] of Object.entries(file.pipelines)) {
+    if (section.http !== undefined) {
+      pipelines.set(name, toPipeline(name, sections[name], section));
+      findings.push(...plainSecrets(name, sections[name], section), ...plainTransport(name, section.http));
+      continue;
+    }
     if (section.command === undefined) {
       const runner = runnersIn(section).join();
       findings.push(warning('runner-missing', `pipeline ${name}: the runner ${runner} is not in this build`));
@@ -64,10 +69,28 @@ function namesIn(projects: readonly Project[]): Set<string> {
 
 /** A policy is kept with each run as it is written, so a secret in plain text would be kept with it. */
 function plainSecrets(name: string, raw: unknown, section: PipelineConfig): ConfigFinding[] {
+  const { env = {}, http } = section;
   const written = mappingAt(raw, 'env');
-  return Object.keys(section.env ?? {})
-    .filter((variable) => isSecretName(variable) && !String(written[variable]).includes('${'))
-    .map((variable) =>
-      warning('plain-secret', `pipeline ${name}: env.${variable} looks like a secret in plain text, use a variable`),
+  const sent = mappingAt(raw, 'http');
+  const headers = mappingAt(sent, 'headers');
+  const named = Object.keys(env).filter(isSecretName);
+  const sentAlong = Object.keys(http?.headers ?? {}).filter(isSecretName);
+  const signing = [sent.secret, sent.secrets].flat().filter((secret) => secret !== undefined);
+  const places: readonly (readonly [place: string, text: unknown])[] = [
+    ...named.map((variable) => [`env.${variable}`, written[variable]] as const),
+    ...sentAlong.map((header) => [`http.headers.${header}`, headers[header]] as const),
+    ...signing.map((secret) => ['http.secret', secret] as const),
+  ];
+  return places
+    .filter(([, text]) => !String(text).includes('${'))
+    .map(([place]) =>
+      warning('plain-secret', `pipeline ${name}: ${place} looks like a secret in plain text, use a variable`),
     );
+}
+
+/** Within a network of one's own, whoever runs it may know better. */
+function plainTransport(name: string, { url, allow_addresses: allowed = [] }: HttpConfig): ConfigFinding[] {
+  if (URL.parse(url)?.protocol !== 'http:' || allowed.length > 0) return [];
+  const text = `pipeline ${name}: http.url is not encrypted, so tickets and tokens go over the internet in plain text`;
+  return [warning('plain-transport', text)];
 }

@@ -9,6 +9,7 @@ import { PLATFORMS } from '../platforms/registry.ts';
 import { descriptorOf, mapping, mappingAt, type Tickets } from './check-schema.ts';
 import type { ConfigDocument } from './document.ts';
 import type { Expansion } from './expand.ts';
+import { defaultCallbackUrl, httpProblems } from './http-pipelines.ts';
 import { contradiction } from './ingress-policy.ts';
 import { runnersIn } from './pipelines.ts';
 import type { Path, Problem } from './problems.ts';
@@ -31,6 +32,7 @@ export function crossCheck(facts: Facts): Problem[] {
   return [
     ...projectsOfOneName(facts),
     ...runnersOfPipelines(facts),
+    ...servicesOfPipelines(facts),
     ...secretsForPipelines(facts),
     ...projectsAlone(facts),
     ...policiesAgainstEngine(facts),
@@ -54,6 +56,18 @@ function runnersOfPipelines({ tree }: Facts): Problem[] {
     if (runners.length === 1) return [];
     const message = `must have exactly one of command, kubernetes_job, http${runners.length > 1 ? `, not ${runners.join(' and ')}` : ''}`;
     return [{ path: ['pipelines', name], message }];
+  });
+}
+
+/** Of a pipeline that names several runners, that is the thing to say. */
+function servicesOfPipelines({ file }: Facts): Problem[] {
+  const callbackUrl = defaultCallbackUrl(file);
+  return Object.entries(file.pipelines).flatMap(([name, section]) => {
+    if (section.http === undefined || runnersIn(section).length > 1) return [];
+    return httpProblems(section.http, callbackUrl).map(({ key, message }) => ({
+      path: ['pipelines', name, 'http', key],
+      message,
+    }));
   });
 }
 

@@ -12,6 +12,7 @@ import type { Facts } from './cross-checks.ts';
 import { type ConfigDocument, readDocument } from './document.ts';
 import type { Environment } from './expand.ts';
 import { type ConfigFinding, warning } from './findings.ts';
+import { defaultCallbackUrl } from './http-pipelines.ts';
 import { openPipeline } from './pipelines.ts';
 import { byPosition, type Problem } from './problems.ts';
 import { createSecrets } from './secrets.ts';
@@ -62,7 +63,7 @@ export async function buildConfig(options: LoadOptions & { readonly text: string
     scripts,
     findings: [...agent.findings, ...fileFindings(facts, env), ...built.flatMap((one) => one.findings), ...findings],
     secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines)),
-    openPipeline: (policy) => openPipeline(policy, env, directory),
+    openPipeline: (policy) => openPipeline(policy, env, directory, defaultCallbackUrl(facts.file)),
   };
   return { ok: true, config };
 }

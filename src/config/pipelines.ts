@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { Pipeline } from '../domain/project.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { type Environment, expand } from './expand.ts';
+import { httpProblems, httpSpec, type OpenedHttp } from './http-pipelines.ts';
 import { formatPath } from './problems.ts';
 import { type PipelineConfig, pipelineSchema } from './schema.ts';
 import { checkAgainst } from './schema-issues.ts';
@@ -26,7 +27,7 @@ export interface OpenedCommand {
 }
 
 /** What a runner takes: the name of the runner says which. */
-export type OpenedWork = OpenedCommand;
+export type OpenedWork = OpenedCommand | OpenedHttp;
 
 /** A pipeline that can be started, with the limits of its run. */
 export interface OpenedSpec {
@@ -39,8 +40,16 @@ export type OpenedPipeline =
   | { readonly ok: true; readonly spec: OpenedSpec }
   | { readonly ok: false; readonly problem: string };
 
-/** The policy of a run back into what a runner starts. Refuses in words what cannot be started today. */
-export function openPipeline(policy: string, env: Environment, directory: string): OpenedPipeline {
+/**
+ * The policy of a run back into what a runner starts. Refuses in words what cannot be started today. `callbackUrl` is for
+ * pipelines that name none.
+ */
+export function openPipeline(
+  policy: string,
+  env: Environment,
+  directory: string,
+  callbackUrl?: string,
+): OpenedPipeline {
   let kept: unknown;
   try {
     kept = JSON.parse(policy);
@@ -54,7 +63,17 @@ export function openPipeline(policy: string, env: Environment, directory: string
     const where = wrong === undefined ? '' : formatPath(wrong.path);
     return { ok: false, problem: `the run's policy is not usable: ${where}: ${wrong?.message ?? ''}` };
   }
-  const { command = [], cwd, env: own = {}, pass_env: passEnv = [] } = checked.value;
+  const limits = {
+    timeoutMs: checked.value.timeout_seconds * 1000,
+    maxAttempts: checked.value.max_attempts,
+  };
+  const { http, command = [], cwd, env: own = {}, pass_env: passEnv = [] } = checked.value;
+  if (http !== undefined) {
+    const [unusable] = httpProblems(http, callbackUrl);
+    return unusable === undefined
+      ? { ok: true, spec: { ...limits, work: { runner: 'http', ...httpSpec(http, callbackUrl) } } }
+      : { ok: false, problem: `the run's policy is not usable: http.${unusable.key}: ${unusable.message}` };
+  }
   const [program, ...args] = command;
   if (program === undefined) {
     return { ok: false, problem: `the runner ${runnerOf(checked.value)} is not in this build` };
@@ -62,8 +81,7 @@ export function openPipeline(policy: string, env: Environment, directory: string
   return {
     ok: true,
     spec: {
-      timeoutMs: checked.value.timeout_seconds * 1000,
-      maxAttempts: checked.value.max_attempts,
+      ...limits,
       work: {
         runner: 'command',
         program: program.includes('/') ? path.resolve(directory, program) : program,

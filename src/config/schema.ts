@@ -136,9 +136,31 @@ export const pipelineSchema = z
       .optional(),
     http: z
       .strictObject({
-        url: text,
-        headers: z.record(text, z.string()).optional(),
-        result: z.enum(['answer', 'callback']).default('answer'),
+        url: text.describe('https://... Redirects are not followed, proxies are not used.'),
+        headers: z
+          .record(text, z.string())
+          .describe('Sent along, for example Authorization; values may hold ${VARIABLE}.')
+          .optional(),
+        secret: z
+          .string()
+          .describe(
+            'Signs each request by Standard Webhooks: whsec_ and 24 to 64 bytes in base64. Write it as ${VARIABLE}.',
+          )
+          .optional(),
+        secrets: z.array(z.string()).min(1).max(4).describe('While a secret is changed: [new, old].').optional(),
+        result: z
+          .enum(['answer', 'callback'])
+          .describe('Where the service tells what came of the run: in its answer, or later by a call of ours.')
+          .default('answer'),
+        callback_url: text
+          .describe('How the service reaches us; /callback/RUN/ATTEMPT is added. Default: webhooks.public_url.')
+          .optional(),
+        allow_addresses: z
+          .array(text)
+          .describe(
+            'Addresses and ranges, such as 10.20.0.0/16, that the service may have beside those of the public internet.',
+          )
+          .optional(),
       })
       .describe('POST the run to a service.')
       .optional(),
@@ -211,6 +233,7 @@ export const fileSchema = z.strictObject({
 export type ConfigFile = z.output<typeof fileSchema>;
 export type ProjectConfig = ConfigFile['projects'][string];
 export type PipelineConfig = ConfigFile['pipelines'][string];
+export type HttpConfig = NonNullable<PipelineConfig['http']>;
 export type QueueConfig = z.output<typeof queueSchema>;
 export type SyncPolicy = z.output<typeof syncPolicy>;
 export type EventEngine = NonNullable<ConfigFile['event_engine']>;

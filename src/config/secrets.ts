@@ -4,6 +4,7 @@
  */
 import { type CredentialState, secretForms } from './credentials.ts';
 import type { Environment } from './expand.ts';
+import { secretsOf } from './http-pipelines.ts';
 import type { PipelineConfig } from './schema.ts';
 
 export interface ProjectSecrets {
@@ -26,7 +27,8 @@ export interface Secrets {
   all(): readonly string[];
 }
 
-const SECRET_NAME = /TOKEN|SECRET|PASSWORD|PASSWD|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KEY|(?:^|_)PAT$/i;
+const SECRET_NAME =
+  /TOKEN|SECRET|PASSWORD|PASSWD|PRIVATE|CREDENTIAL|AUTHORIZATION|API[_-]?KEY|ACCESS[_-]?KEY|(?:^|[_-])PAT$/i;
 
 /** Whether a variable or header of this name holds a secret, as far as its name tells. */
 export function isSecretName(name: string): boolean {
@@ -50,10 +52,15 @@ export function createSecrets(
     if (credential.ok) secretForms(credential.credential).forEach(add);
     webhookSecrets.forEach(add);
   }
-  for (const { env: own, http } of pipelines) {
-    for (const [name, value] of Object.entries({ ...own, ...http?.headers })) {
-      if (isSecretName(name) || name.toLowerCase() === 'authorization') add(value);
+  for (const { env: own = {}, http } of pipelines) {
+    for (const [name, value] of Object.entries(own)) if (isSecretName(name)) add(value);
+    for (const [name, value] of Object.entries(http?.headers ?? {})) {
+      if (!isSecretName(name)) continue;
+      add(value);
+      // `Bearer abc`: whoever quotes it may leave out the first word.
+      add(value.trim().split(' ').at(-1));
     }
+    if (http !== undefined) secretsOf(http).forEach(add);
   }
   return {
     redisUrl: () => env.REDIS_URL || undefined,

@@ -58,6 +58,10 @@ export interface Timing {
   readonly trustKillMs: number;
   /** From SIGTERM to SIGKILL of a command that is stopped or timed out. */
   readonly stopGraceMs: number;
+  /** A service of the http runner: first and longest pause before it is asked again; how long it may take to be told of an end. */
+  readonly httpRetryMs: number;
+  readonly httpRetryMaxMs: number;
+  readonly httpNoticeMs: number;
   /** First and longest delay of a job whose ticket cannot be read. */
   readonly attemptRetryMs: number;
   readonly attemptRetryMaxMs: number;
@@ -148,6 +152,9 @@ export const DEFAULT_TIMING: Timing = {
   trustTermMs: 20_000,
   trustKillMs: 30_000,
   stopGraceMs: 10_000,
+  httpRetryMs: 1_000,
+  httpRetryMaxMs: 60_000,
+  httpNoticeMs: 5_000,
   attemptRetryMs: 5_000,
   attemptRetryMaxMs: 300_000,
   interruptedBackoffMs: 30_000,

@@ -12,6 +12,7 @@
  * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
+ * | callback:<id>                          | hash   | runs (worker)       | the timeout of its attempt and 7 d, or 7 d after a result |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
@@ -34,6 +35,7 @@
  * given out), starts (times of the runs of the last 24 h), failures and backoffUntil (definite claim failures),
  * decision (the last one written, so that only a change is written again).
  * run: the fields of `domain/run.ts`, and beside them `attempt:<n>`: each attempt that has ended, as JSON; the newest 25.
+ * callback: by a run's id, `token:<n>` of each attempt as SHA-256, and `told`: what a service said came of the run.
  * delivery: the fields of `domain/delivery.ts`, and beside them `open` (tickets not settled), `final` (what its state will
  * be), `reroutable` (ignored by this configuration only), `outcome:<ticket>`. inbox: by delivery name, when it was received,
  * the ticket's id, the projects that it reaches, the configuration that says so; `@lease` while somebody looks at the ticket.
@@ -61,6 +63,10 @@ export interface Keys {
   ticket(ticket: TicketKey): string;
   run(id: string): string;
   output(id: string): string;
+  /** Of the run with this id. */
+  callback(id: string): string;
+  /** Pub/sub channel on which a result that was kept is announced; no key. */
+  readonly callbackTold: string;
   runs(state: RunState): string;
   readonly unconfirmed: string;
   heartbeat(ticket: TicketKey): string;
@@ -103,6 +109,8 @@ export function createKeys(options: KeysOptions): Keys {
     ticket: (ticket) => key('ticket', ticket),
     run: (id) => key('run', id),
     output: (id) => key('output', id),
+    callback: (id) => key('callback', id),
+    callbackTold: key('callback-told'),
     runs: (state) => key('runs', state),
     unconfirmed: key('runs', 'unconfirmed'),
     heartbeat: (ticket) => key('heartbeat', ticket),

@@ -24,6 +24,7 @@ const PROMISES: Readonly<Record<string, readonly string[]>> = {
   'begin-claim': ['begun', 'taken-over'],
   'start-attempt': ['started'],
   'accept-delivery': ['accepted'],
+  'keep-told': ['kept'],
   finish: ['finished'],
   'end-queued': ['finished'],
 };

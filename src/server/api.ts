@@ -29,6 +29,7 @@ import {
   runsQuestion,
 } from './api/questions.ts';
 import { Refusal } from './api/refusal.ts';
+import { bearerOf } from './bearer.ts';
 
 export interface ApiDeps {
   /** Asked at each request, since a reload may change it. Undefined: there is no API. */
@@ -186,10 +187,9 @@ function pick(desk: ApiDesk, project: string, ticket: string): TicketChoice {
 }
 
 /** @throws Refusal unless the request carries the token. */
-function letIn({ headers }: FastifyRequest, token: string | undefined): void {
+function letIn(request: FastifyRequest, token: string | undefined): void {
   if (token === undefined) throw Refusal.notFound();
-  const given = /^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1];
-  if (given === undefined || !isSameSecret(given, token)) throw Refusal.unauthorized();
+  if (!isSameSecret(bearerOf(request), token)) throw Refusal.unauthorized();
 }
 
 /** Undefined for what nobody expected. */

@@ -193,6 +193,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
             ? { state: 'completed', reason: 'exit code 0', output }
             : { state: 'failed', reason: `exit code ${end.code}`, output },
         );
+      case 'reported':
+        return await finish({ state: end.done ? 'completed' : 'failed', reason: end.reason, output });
       case 'signalled':
         return await finish({ state: 'failed', reason: `killed by ${end.signal}`, output });
       case 'timed-out':

@@ -58,3 +58,12 @@ test('the reason of a run that ends in the queue keeps no secret either', async 
   expect(await attemptRecords.endQueued(run, 'failed', QUOTE)).toBe(true);
   expect(await runOf(house)).toMatchObject({ reason: REDACTED });
 });
+
+test('what a service told of a run keeps no secret', async () => {
+  const { house, run } = await queuedRun();
+  const { callbackRecords } = withoutSecrets(house, createRedactor([TOKEN]));
+  await callbackRecords.keep(run.id, JSON.stringify({ state: 'failed', reason: QUOTE }));
+  expect(await redis.client.hget(house.redis.keys.callback(run.id), 'told')).toBe(
+    JSON.stringify({ state: 'failed', reason: REDACTED }),
+  );
+});

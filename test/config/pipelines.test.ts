@@ -90,7 +90,12 @@ test.each([
     '{"command":["x"],"comand":1}',
     'comand: unknown key, did you mean "command"?',
   ],
-  ['a runner that is not there', '{"http":{"url":"x"}}', 'the runner http is not in this build'],
+  ['a runner that is not there', '{"kubernetes_job":{"image":"x"}}', 'the runner kubernetes_job is not in this build'],
+  [
+    'a service that nobody could prove a request to',
+    '{"http":{"url":"https://runner.example"}}',
+    'http.secret: must have either secret or secrets: each request is signed',
+  ],
 ])('a policy with %s is refused in words', (_name, policy, expected) => {
   const opened = openPipeline(policy, {}, FOLDER);
   expect(opened).toEqual({ ok: false, problem: expect.stringContaining(expected) });
@@ -130,14 +135,11 @@ test('runners that are not in this build leave their pipelines without a runner'
   const config = await load(`projects: {}
 pipelines:
   k: { kubernetes_job: { image: "example/agent:1", namespace: agents, env_from_secret: [keys], resources: { limits: { cpu: "2" } } } }
-  h: { http: { url: "https://runner.example", headers: { Authorization: "\${KEY:-none-at-all}" }, result: callback } }
 `);
   expect(config.catalog.pipelines.size).toBe(0);
   expect(config.findings.filter(({ code }) => code === 'runner-missing').map(({ text }) => text)).toEqual([
     'pipeline k: the runner kubernetes_job is not in this build',
-    'pipeline h: the runner http is not in this build',
   ]);
-  expect(config.secrets.all()).toContain('none-at-all');
 });
 
 test('a command that is no executable file and a secret in plain text are worth a warning', async () => {

@@ -29,12 +29,18 @@ test('what the example has commented out loads, too', async () => {
   const lines = example.split('\n');
   const uncommented = lines.map((line) => {
     const setting =
-      /^(\s*)# ((?:my-|tickets|\s+(?:tickets|type|url|open_states|\w+_trigger|polling)|webhook|sync_policy|max_|env|pass_env|runs|redis|event_engine|reconcile|default_sync|webhooks)[\w-]*:.*)$/.exec(
+      /^(\s*)# ((?:my-|by-service|tickets|\s+(?:tickets|type|url|open_states|http|secret|headers|result|callback_url|allow_addresses|\w+_trigger|polling)|webhook|sync_policy|max_|env|pass_env|runs|redis|event_engine|reconcile|default_sync|webhooks)[\w-]*:.*)$/.exec(
         line,
       );
     return setting === null ? line : `${setting[1]}${setting[2]}`;
   });
-  const config = await load(uncommented.join('\n'), { MY_SECRET: 'hidden-1', MY_API_KEY: 'hidden-2' });
+  const config = await load(uncommented.join('\n'), {
+    MY_SECRET: 'hidden-1',
+    MY_API_KEY: 'hidden-2',
+    RUNNER_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}`,
+    RUNNER_TOKEN: 'hidden-3',
+  });
+  expect(config.catalog.pipelines.has('by-service')).toBe(true);
   expect(config.catalog.projects.map(({ source }) => source.platform)).toEqual([
     'github',
     'gitlab',

@@ -128,7 +128,19 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   const { client } = await cluster.owner();
   await Promise.all([client.flushall(), client.script('FLUSH')]);
   const house = await openHouse({ redisUrl: cluster.url });
-  const { redis, claimRecords, attemptRecords, labelRecords, deliveries, runs, claims, hub, timing, project } = house;
+  const {
+    redis,
+    claimRecords,
+    attemptRecords,
+    callbackRecords,
+    labelRecords,
+    deliveries,
+    runs,
+    claims,
+    hub,
+    timing,
+    project,
+  } = house;
 
   const claim = async (): Promise<string> => {
     const { number } = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
@@ -158,6 +170,17 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   const how = { onlyIfDead: false, interrupted: true, reason: 'drained' };
   expect(await attemptRecords.handBack(begun.name, how)).toMatchObject({ kind: 'handed-back' });
   const again = await start(first);
+  const callback = { token: 'token', timeoutMs: 60_000 };
+  expect(await callbackRecords.open(again.name, callback)).toMatchObject({ kind: 'open' });
+  const listeningFor = new AbortController();
+  let heard = 0;
+  callbackRecords.onTold(() => (heard += 1), listeningFor.signal);
+  await until('a result is heard of', async () => {
+    await client.hdel(redis.keys.callback(first), 'told');
+    expect(await callbackRecords.keep(first, '{"state":"done"}')).toBe('kept');
+    return heard > 0;
+  });
+  listeningFor.abort();
   const end = { state: 'completed', reason: '', output: 'tail', onlyIfDead: false } as const;
   expect(await attemptRecords.finish(again.name, end)).toBe('finished');
   const ended = await runs.get(first);

@@ -49,6 +49,8 @@ test('no two kinds of key can meet, whatever a ticket or a run is called', () =>
     keys.unconfirmed,
     keys.polls,
     keys.output('01J'),
+    keys.callback('01J'),
+    keys.callbackTold,
     keys.leaderEpoch('poller'),
     keys.leaderReleased('poller'),
   ];

@@ -62,27 +62,42 @@ interface Step {
     | 'decide'
     | 'deliver'
     | 'settle'
-    | 'beat';
+    | 'beat'
+    | 'call-back';
   readonly ticket: number;
   readonly state: TerminalState;
 }
 
 const anyStep: fc.Arbitrary<Step> = fc.record({
-  act: fc.constantFrom('claim', 'start', 'hand-back', 'finish', 'end', 'refuse', 'decide', 'deliver', 'settle', 'beat'),
+  act: fc.constantFrom(
+    'claim',
+    'start',
+    'hand-back',
+    'finish',
+    'end',
+    'refuse',
+    'decide',
+    'deliver',
+    'settle',
+    'beat',
+    'call-back',
+  ),
   ticket: fc.nat(5),
   state: fc.constantFrom('completed', 'failed', 'cancelled'),
 });
 
 /** One of each, so that every kind of record is there whatever comes after it. */
-const WHOLE_LIFE: readonly Step[] = (['deliver', 'claim', 'start', 'finish', 'decide'] as const).map((act) => ({
-  act,
-  ticket: 0,
-  state: 'completed',
-}));
+const WHOLE_LIFE: readonly Step[] = (['deliver', 'claim', 'start', 'call-back', 'finish', 'decide'] as const).map(
+  (act) => ({
+    act,
+    ticket: 0,
+    state: 'completed',
+  }),
+);
 
 /** Steps on the real records. One that is not possible at its moment does nothing, as in life. */
 function stepper() {
-  const { claimRecords, attemptRecords, decisions, deliveries, runs } = house;
+  const { claimRecords, attemptRecords, callbackRecords, decisions, deliveries, runs } = house;
   let count = 0;
   const keyOf = (ticket: number): TicketKey => house.keyOf(ticket + 1);
   const begin = (ticket: number) =>
@@ -123,6 +138,12 @@ function stepper() {
         return;
       case 'beat':
         if (run?.state === 'running') await attemptRecords.beat(attemptOf(run));
+        return;
+      case 'call-back':
+        if (run?.state !== 'running') return;
+        await callbackRecords.open(attemptOf(run), { token: 'token', timeoutMs: 100 });
+        // Now and then nothing is ever told.
+        if (count % 3 > 0) await callbackRecords.keep(run.id, '{"state":"done"}');
         return;
       case 'hand-back':
         if (run?.state === 'running')

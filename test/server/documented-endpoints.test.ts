@@ -31,6 +31,8 @@ function endpointsIn(text: string): string[] {
 
 /** Of a replica that has a project of one platform and is asked with the token of the API, but proves no secret of a webhook. */
 function statusesFor(path: string): readonly number[] {
+  // The token of the API is none of an attempt.
+  if (path.startsWith('/callback')) return [401];
   if (path.startsWith('/webhook')) return path.startsWith('/webhook/github') ? [401] : [404];
   return path === '/health/ready' ? [200, 503] : [200, 202];
 }
@@ -96,6 +98,8 @@ test('every route of the API has its heading, and every heading its route', asyn
 });
 
 test('the answers in the tables are those that are given', () => {
+  const [, callback = ''] = textOf('docs/runners/http.md').split('## The callback');
+  expect(new Set(statusesIn(callback.split('\n## ')[0] ?? ''))).toEqual(statusesOf('src/server/callback-routes.ts'));
   const [, answers = ''] = textOf('docs/webhooks.md').split('## What an answer means');
   expect(new Set(statusesIn(answers.split('\n## ')[0] ?? ''))).toEqual(statusesOf('src/server/webhook-routes.ts'));
   expect(new Set(statusesIn(textOf('docs/api.md')))).toEqual(statusesOf('src/server/api/refusal.ts'));

@@ -20,6 +20,7 @@ import { createRunQueue, type RunQueue } from '../../src/queue/run-queue.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
+import { type CallbackRecords, createCallbackRecords } from '../../src/runs/callback-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDecisionLog, type DecisionLog } from '../../src/runs/decision-log.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../../src/runs/delivery-records.ts';
@@ -50,6 +51,7 @@ export interface Rooms {
   platformOf(project: Project): TicketPlatform;
   readonly claimRecords: ClaimRecords;
   readonly attemptRecords: AttemptRecords;
+  readonly callbackRecords: CallbackRecords;
   readonly labelRecords: LabelRecords;
   readonly decisions: DecisionLog;
   readonly runs: RunReader;
@@ -168,6 +170,7 @@ export async function openRooms(
     platformOf,
     claimRecords,
     attemptRecords,
+    callbackRecords: createCallbackRecords(redis, timing),
     labelRecords,
     decisions,
     runs,

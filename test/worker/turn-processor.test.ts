@@ -34,6 +34,11 @@ const ENDS: readonly { how: string; end: RunnerEnd; reason: string }[] = [
     end: { kind: 'signalled', signal: 'SIGSEGV', outputTail: '' },
     reason: 'killed by SIGSEGV',
   },
+  {
+    how: 'reports that it failed',
+    end: { kind: 'reported', done: false, reason: 'the service says failed', outputTail: '' },
+    reason: 'the service says failed',
+  },
   { how: 'times out', end: { kind: 'timed-out', timeoutMs: 1_500, outputTail: '' }, reason: 'timed out after 1.5 s' },
 ];
 test.each(ENDS)('a runner that $how is final: failed, with the reason', async ({ end, reason }) => {

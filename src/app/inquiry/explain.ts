@@ -163,9 +163,13 @@ function decided({ routed, actor, pipeline }: Foreseen): Pick<Explanation, 'deci
   };
 }
 
-/** What a policy starts: its command, as the configuration spells it. */
+/** What a policy starts: its command, or the address of its service, as the configuration spells it. */
 function runnerIn(policy: string): string {
-  const { command } = JSON.parse(policy) as { readonly command?: unknown };
+  const { command, http } = JSON.parse(policy) as {
+    readonly command?: unknown;
+    readonly http?: { readonly url: string };
+  };
+  if (http !== undefined) return `POST ${http.url}`;
   return Array.isArray(command) ? command.join(' ') : policy;
 }
 

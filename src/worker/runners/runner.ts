@@ -61,6 +61,8 @@ interface Told {
 export type RunnerEnd = Told &
   (
     | { readonly kind: 'exited'; readonly code: number }
+    /** What did the work says itself whether that is done; `reason` is for people. */
+    | { readonly kind: 'reported'; readonly done: boolean; readonly reason: string }
     /** Killed by a signal that we did not send. */
     | { readonly kind: 'signalled'; readonly signal: string }
     | { readonly kind: 'timed-out'; readonly timeoutMs: number }

@@ -420,4 +420,24 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     },
     killedBy: ['worker/ended-attempts'],
   },
+  {
+    name: 'open-callback:attempt-fence',
+    keeps: 'only the attempt that the record names makes a token of its own known',
+    killedBy: ['runs/callback-records'],
+  },
+  {
+    name: 'keep-told:said-twice',
+    keeps: 'a result whose answer was lost may be told again, also after the end of its run',
+    killedBy: ['runs/callback-records'],
+  },
+  {
+    name: 'keep-told:ended',
+    keeps: 'a run that has ended takes no result any more',
+    killedBy: ['runs/callback-records'],
+  },
+  {
+    name: 'keep-told:first-word',
+    keeps: 'of several results the first counts',
+    killedBy: ['runs/callback-records'],
+  },
 ];

@@ -1,0 +1,206 @@
+/**
+ * Has a service do the work of an attempt: one POST, again and again under the same key until the service says what came of it,
+ * in its answer or by a callback.
+ *
+ *   open mailbox (callback) --> post --> told ----------------------------> reported
+ *                                 |  --> refused -------------------------> reported, failed
+ *                                 |  --> broken, not now --> pause --> post
+ *                                 |  --> accepted --> wait for the callback --> reported
+ *
+ * It is adoptable: the work lives in the service. A worker that dies or lets go leaves it there, and the next attempt posts the
+ * same key: a service that keeps to the key does the work once (docs/runners/http.md). What a callback told meanwhile waits in
+ * Redis and is found before anything is posted.
+ *
+ * A crash at any step leaves behind what the next attempt asks about: nothing here is remembered but the lines for people.
+ */
+import { unreachable } from '../../../foundation/errors.ts';
+import type { Log } from '../../../foundation/log.ts';
+import { sleep } from '../../../foundation/loop.ts';
+import type { Redactor } from '../../../foundation/redactor.ts';
+import type { CallbackRecords } from '../../../runs/callback-records.ts';
+import type { Runner, RunnerEnd, RunnerHandle, StopReason } from '../runner.ts';
+import { createAddressRule } from './address-rule.ts';
+import { openConnector } from './connector.ts';
+import { exchange } from './exchange.ts';
+import { judgeAnswer, type Verdict } from './judge-answer.ts';
+import { type Mailbox, openMailbox } from './mailbox.ts';
+import {
+  type Callback,
+  cancelledMessage,
+  type EndedBecause,
+  type HttpRequest,
+  headersOf,
+  type Message,
+  requestedMessage,
+} from './message.ts';
+import { createNotes } from './notes.ts';
+import type { Told } from './told.ts';
+
+export interface HttpRunnerDeps {
+  readonly callbacks: Pick<CallbackRecords, 'open' | 'onTold'>;
+  readonly redactor: Pick<Redactor, 'redact'>;
+  readonly log: Log;
+}
+
+export interface HttpRunnerOptions {
+  /** How often a callback is looked for, apart from being told of it. */
+  readonly heartbeatMs: number;
+  readonly httpRetryMs: number;
+  readonly httpRetryMaxMs: number;
+  readonly httpNoticeMs: number;
+}
+
+type Reported = Extract<RunnerEnd, { kind: 'reported' }>;
+type Ending = Omit<Reported, 'outputTail'>;
+
+export function createHttpRunner(deps: HttpRunnerDeps, options: HttpRunnerOptions): Runner<HttpRequest> {
+  return { leashed: false, start: (request) => startAttempt(request, deps, options) };
+}
+
+function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpRunnerOptions): RunnerHandle {
+  const { http, timeoutMs } = request;
+  const stopping = new AbortController();
+  /** Of everything that is under way. */
+  const over = new AbortController();
+  const connector = openConnector(createAddressRule(http.allowAddresses));
+  const mailbox = http.result === 'callback' ? openMailboxOf(request, deps, options, over.signal) : undefined;
+  const notes = createNotes(deps.redactor, mailbox === undefined ? [] : [mailbox.token]);
+  let stopReason: StopReason | undefined;
+  let isAsked = request.attempt > 1;
+
+  const send = async (message: Message, signal: AbortSignal): Promise<Verdict> => {
+    const headers = headersOf(message, request, new Date());
+    const sent = await exchange({ url: http.url, headers, body: message.body }, connector, signal);
+    switch (sent.kind) {
+      case 'answered':
+        notes.add(`answered ${sent.answer.status}`);
+        return judgeAnswer(sent.answer, http.result, Date.now());
+      case 'broken':
+        return { kind: 'again', why: sent.why };
+      case 'refused':
+        return sent;
+      default:
+        return unreachable(sent);
+    }
+  };
+
+  /** Asks until the service has answered for good; undefined when it is over before. */
+  const converse = async (): Promise<Ending | undefined> => {
+    if (mailbox !== undefined && !(await mailbox.opened())) return undefined;
+    const message = requestedMessage(request, new Date(), callbackOf(request, mailbox));
+    let pauseMs = options.httpRetryMs;
+    while (!over.signal.aborted) {
+      isAsked = true;
+      notes.add(`POST to ${new URL(http.url).host}`);
+      const verdict = await send(message, over.signal);
+      if (over.signal.aborted) break;
+      switch (verdict.kind) {
+        case 'told':
+          return endingOf(verdict.told);
+        case 'refused':
+          return { kind: 'reported', done: false, reason: verdict.reason };
+        case 'accepted':
+          notes.add('accepted, waiting for the callback');
+          pauseMs = options.httpRetryMs;
+          await mailbox?.lost();
+          notes.add('Redis lost data, and perhaps the result: the service is asked again');
+          break;
+        case 'again': {
+          const waitMs = Math.max(pauseMs, verdict.waitMs ?? 0);
+          pauseMs = Math.min(pauseMs * 2, options.httpRetryMaxMs);
+          notes.add(`no result (${verdict.why}), asked again in ${Math.ceil(waitMs / 1000)} s`);
+          await sleep(waitMs, over.signal);
+          break;
+        }
+        default:
+          return unreachable(verdict);
+      }
+    }
+    return undefined;
+  };
+
+  const endingOf = ({ state, reason, result, problem }: Told): Ending => {
+    if (problem !== undefined) notes.add(problem);
+    const words = reason === undefined ? `the service says ${state}` : `the service says ${state}: ${reason}`;
+    return { kind: 'reported', done: state === 'done', reason: words, ...(result !== undefined && { result }) };
+  };
+
+  /** Resolves when it has been told by a callback; never where there is none. */
+  const calledBack = async (): Promise<Ending> => {
+    const told = await (mailbox?.told ?? new Promise<never>(() => undefined));
+    notes.add('called back');
+    return endingOf(told);
+  };
+
+  /** Once, as best as it goes: whoever does not hear it learns it when it calls back. */
+  const tellOfEnd = async (because: EndedBecause): Promise<void> => {
+    if (!isAsked) return;
+    notes.add(`tells the service that the run has ended: ${because}`);
+    const verdict = await send(
+      cancelledMessage(request, new Date(), because),
+      AbortSignal.timeout(options.httpNoticeMs),
+    );
+    if (verdict.kind === 'again') notes.add(`the service was perhaps not told: ${verdict.why}`);
+  };
+
+  /** A result that is there counts, though nobody has heard of it yet. */
+  const lastLook = async (): Promise<Ending | undefined> => {
+    const told = await mailbox?.look();
+    return told === undefined ? undefined : endingOf(told);
+  };
+
+  const stopped = async (reason: StopReason): Promise<RunnerEnd | Ending> => {
+    if (reason !== 'cancelled') return { kind: 'stopped', reason, outputTail: '' };
+    const ending = await lastLook();
+    if (ending !== undefined) return ending;
+    await tellOfEnd('cancelled');
+    return { kind: 'stopped', reason, outputTail: '' };
+  };
+
+  const timedOut = async (): Promise<RunnerEnd | Ending> => {
+    const ending = await lastLook();
+    if (ending !== undefined) return ending;
+    await tellOfEnd('timed-out');
+    return { kind: 'timed-out', timeoutMs, outputTail: '' };
+  };
+
+  const run = async (): Promise<RunnerEnd> => {
+    const until = sleep(timeoutMs, stopping.signal);
+    try {
+      const ending = await Promise.race([converse(), calledBack(), until.then(() => undefined)]);
+      over.abort();
+      const end = ending ?? (await (stopReason === undefined ? timedOut() : stopped(stopReason)));
+      return { ...end, outputTail: notes.text() };
+    } finally {
+      over.abort();
+      stopping.abort();
+      await connector.destroy();
+    }
+  };
+
+  return {
+    ended: run(),
+    beat: () => undefined,
+    spare: () => undefined,
+    stop(reason) {
+      stopReason ??= reason;
+      stopping.abort();
+    },
+  };
+}
+
+function openMailboxOf(
+  request: HttpRequest,
+  { callbacks, log }: HttpRunnerDeps,
+  { heartbeatMs }: HttpRunnerOptions,
+  signal: AbortSignal,
+): Mailbox {
+  const { run, attempt, fence, timeoutMs, ticket } = request;
+  const name = { run, ticket: ticket.key, attempt, fence };
+  return openMailbox({ records: callbacks, log }, { name, timeoutMs, lookMs: heartbeatMs, signal });
+}
+
+function callbackOf({ run, attempt, http }: HttpRequest, mailbox: Mailbox | undefined): Callback | undefined {
+  if (mailbox === undefined) return undefined;
+  return { url: `${http.callbackUrl ?? ''}/callback/${run}/${attempt}`, token: mailbox.token };
+}
