@@ -12,6 +12,7 @@
  * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
+ * | result:<id>                            | string | runs                | 30 d, as the run's end; what it says came of it, as JSON |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
@@ -61,6 +62,7 @@ export interface Keys {
   ticket(ticket: TicketKey): string;
   run(id: string): string;
   output(id: string): string;
+  result(id: string): string;
   runs(state: RunState): string;
   readonly unconfirmed: string;
   heartbeat(ticket: TicketKey): string;
@@ -103,6 +105,7 @@ export function createKeys(options: KeysOptions): Keys {
     ticket: (ticket) => key('ticket', ticket),
     run: (id) => key('run', id),
     output: (id) => key('output', id),
+    result: (id) => key('result', id),
     runs: (state) => key('runs', state),
     unconfirmed: key('runs', 'unconfirmed'),
     heartbeat: (ticket) => key('heartbeat', ticket),

@@ -49,6 +49,7 @@ test('no two kinds of key can meet, whatever a ticket or a run is called', () =>
     keys.unconfirmed,
     keys.polls,
     keys.output('01J'),
+    keys.result('01J'),
     keys.leaderEpoch('poller'),
     keys.leaderReleased('poller'),
   ];
