@@ -29,6 +29,8 @@ export interface IssueView {
   readonly labels: readonly string[];
   readonly open: boolean;
   readonly isPullRequest: boolean;
+  /** Of a pull request. */
+  readonly branches?: Branches | undefined;
   readonly comments: readonly { readonly login: string; readonly body: string }[];
 }
 
@@ -88,6 +90,7 @@ export function createPeople(state: State, webhooks: Webhooks, at: () => Address
     labels: labelNames(issue),
     open: issue.closed === undefined,
     isPullRequest: issue.isPullRequest,
+    ...(issue.branches === undefined ? {} : { branches: issue.branches }),
     comments: issue.comments.map((comment) => ({ login: comment.user.login, body: comment.body })),
   });
 
