@@ -6,6 +6,7 @@
 import type { Actor } from '../ledger.ts';
 import { type Addresses, issuePage } from './shapes.ts';
 import {
+  type Branches,
   type Issue,
   type Label,
   labelNames,

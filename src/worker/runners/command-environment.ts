@@ -44,7 +44,7 @@ export type CommandEnvironment =
 
 export function commandEnvironment(
   request: Omit<RunnerRequest, 'timeoutMs' | 'trustedSince'>,
-  settings: EnvironmentSettings & { readonly resultFile: string },
+  settings: EnvironmentSettings,
   host: HostEnvironment,
 ): CommandEnvironment {
   for (const [name, value] of Object.entries(settings.env)) {
@@ -58,8 +58,7 @@ export function commandEnvironment(
   const asked = [...inherited, ...Object.entries(settings.env)].filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith(RESERVED_PREFIX),
   );
-  const ours = { ...describe(request), AGENTSMITH_RESULT_FILE: settings.resultFile };
-  return { kind: 'environment', env: { ...Object.fromEntries(asked), ...ours } };
+  return { kind: 'environment', env: { ...Object.fromEntries(asked), ...describe(request) } };
 
   function refused(what: string): CommandEnvironment {
     return { kind: 'refused', reason: `The env of pipeline ${request.pipeline} ${what}.` };

@@ -72,7 +72,7 @@ export function createCommandRunner(
     const runIn = async (folder: string): Promise<RunnerEnd> => {
       const cwd = command.cwd ?? path.join(folder, 'work');
       const resultFile = path.join(folder, 'result.json');
-      const environment = commandEnvironment(request, { ...command, resultFile }, hostEnv);
+      const environment = commandEnvironment(request, command, hostEnv);
       if (environment.kind === 'refused') return notStarted(environment.reason);
       try {
         if (command.cwd === undefined) await mkdir(cwd);
@@ -89,7 +89,7 @@ export function createCommandRunner(
         args: command.args,
         cwd,
         temporaryFolder: folder,
-        env: environment.env,
+        env: { ...environment.env, AGENTSMITH_RESULT_FILE: resultFile },
         stdin: describeForStdin(request),
         secrets,
         trustedSince,

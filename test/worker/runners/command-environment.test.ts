@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { commandEnvironment } from '../../../src/worker/runners/command-environment.ts';
 import { requestFor } from './requests.ts';
 
-const NOTHING = { env: {}, passEnv: [], resultFile: '/tmp/result.json' };
+const NOTHING = { env: {}, passEnv: [] };
 
 function environment(...args: Parameters<typeof commandEnvironment>): Record<string, string> {
   const result = commandEnvironment(...args);
@@ -30,7 +30,7 @@ test('of the host only the allow-list is passed, and what the pipeline names', (
     AGENTSMITH_API_TOKEN: 'secret',
     NODE_OPTIONS: '--inspect',
   };
-  const env = environment(requestFor(), { ...NOTHING, passEnv: ['NAMED', 'NOT_SET', 'AGENTSMITH_API_TOKEN'] }, host);
+  const env = environment(requestFor(), { env: {}, passEnv: ['NAMED', 'NOT_SET', 'AGENTSMITH_API_TOKEN'] }, host);
   const theirs = Object.keys(env).filter((name) => !name.startsWith('AGENTSMITH_'));
   expect(theirs.sort().join(' ')).toBe(
     'HOME HTTPS_PROXY LANG LC_ALL NAMED NODE_EXTRA_CA_CERTS PATH SSL_CERT_FILE TMPDIR TZ https_proxy no_proxy',
@@ -42,7 +42,7 @@ test('the attempt is described, and the pipeline cannot say otherwise', () => {
   const request = requestFor({ ticket: { title: 'A title' } });
   const env = environment(
     request,
-    { ...NOTHING, env: { AGENTSMITH_FENCE: '1', AGENTSMITH_RESULT_FILE: '/x', MODE: 'careful', PATH: '/own' } },
+    { env: { AGENTSMITH_FENCE: '1', MODE: 'careful', PATH: '/own' }, passEnv: [] },
     { PATH: '/bin' },
   );
   expect(env).toEqual({
@@ -59,7 +59,6 @@ test('the attempt is described, and the pipeline cannot say otherwise', () => {
     AGENTSMITH_TICKET_TITLE: 'A title',
     AGENTSMITH_SOURCE_URL: 'https://github.com/org/my-api',
     AGENTSMITH_SOURCE_TYPE: 'GitHub',
-    AGENTSMITH_RESULT_FILE: '/tmp/result.json',
   });
 });
 
@@ -81,7 +80,7 @@ test.for([
   ['a name with an equals sign', { 'A=B': 'x' }, /impossible name "A=B"/],
   ['an empty name', { '': 'x' }, /impossible name ""/],
 ] as const)('%s in the env of a pipeline is refused without quoting the value', ([, env, sentence]) => {
-  const result = commandEnvironment(requestFor(), { ...NOTHING, env }, {});
+  const result = commandEnvironment(requestFor(), { env, passEnv: [] }, {});
   expect(result).toEqual({ kind: 'refused', reason: expect.stringMatching(sentence) });
   expect(JSON.stringify(result)).not.toContain('a-secret');
 });
