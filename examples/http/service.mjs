@@ -43,23 +43,17 @@ await mkdir(STATE_DIR, { recursive: true });
 /** Runs at work, by their keys. */
 const working = new Map();
 
-const server = createServer((request, response) => {
-  void answer(request).then(
-    ({ status, body, headers = {} }) => {
-      const text = JSON.stringify(body);
-      response.writeHead(status, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-        ...headers,
-      });
-      response.end(text);
-    },
-    (error) => {
-      console.error('request failed:', error);
-      // Nobody knows what became of it, so it is asked again.
-      response.writeHead(503, { 'retry-after': '5' }).end();
-    },
-  );
+const server = createServer(async (request, response) => {
+  try {
+    const { status, body, headers = {} } = await answer(request);
+    const text = JSON.stringify(body);
+    const own = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+    response.writeHead(status, { ...own, ...headers }).end(text);
+  } catch (error) {
+    console.error('request failed:', error);
+    // Nobody knows what became of it, so it is asked again.
+    response.writeHead(503, { 'retry-after': '5' }).end();
+  }
 });
 server.listen(Number(PORT), HOST, () => console.log(`listening on http://${HOST}:${server.address().port}/`));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, leave);
@@ -110,7 +104,7 @@ function begin(key, input) {
       if (outcome !== undefined) await keepAnswer(key, outcome);
       return outcome;
     })
-    .catch((error) => void console.error('answer not kept:', error))
+    .catch((error) => console.error('answer not kept:', error))
     .finally(() => working.delete(key));
   return { ended, stop: () => stopping.abort('cancelled'), leave: () => stopping.abort('leaving') };
 }

@@ -74,7 +74,7 @@ const CONTROLS = /(?![\n\t])\p{Cc}|[\u202A-\u202E\u2066-\u2069]/gu;
 
 /** Without control characters, and cut at a character border. */
 function clean(text: string, most: number): string {
-  return [...text.toWellFormed().replaceAll(CONTROLS, '')].slice(0, most).join('').trim();
+  return Array.from(text.toWellFormed().replaceAll(CONTROLS, '')).slice(0, most).join('').trim();
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

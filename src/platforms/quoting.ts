@@ -26,7 +26,7 @@ export function quotedWords(text: string): string {
     .replaceAll(/[\s\p{Cc}]+/gu, ' ')
     .replaceAll('`', "'")
     .trim();
-  const characters = [...line];
+  const characters = Array.from(line);
   const shown = characters.length > MOST_ON_A_LINE ? `${characters.slice(0, MOST_ON_A_LINE).join('')}…` : line;
   return `\`${shown === '' ? '(nothing)' : shown}\``;
 }

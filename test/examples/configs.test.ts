@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { runnersIn } from '../../src/config/pipelines.ts';
+import { load } from '../config/load-text.ts';
 
 const EXAMPLES = new URL('../../examples/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, EXAMPLES), 'utf8');
@@ -29,6 +30,11 @@ test('there is one for each kind of runner, and each names exactly one', () => {
   const kinds = shown().map(({ pipeline }) => runnersIn(pipeline));
   expect(kinds.every((kind) => kind.length === 1)).toBe(true);
   expect(kinds.flat().toSorted()).toEqual(['command', 'http', 'kubernetes_job']);
+});
+
+test('a whole file loads as it stands', async () => {
+  const config = await load(read('kubernetes-job/agentsmith.yml'), { GITHUB_TOKEN: 'a-token' });
+  expect(config.catalog.projects).toMatchObject([{ name: 'my-api' }]);
 });
 
 test('programs of the examples that a command names are there', () => {

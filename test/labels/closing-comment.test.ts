@@ -99,7 +99,7 @@ test('what was cancelled says by whom, and what never started names no attempt',
 
 test('the longest result there is stays below what every platform takes, and says what is not shown', () => {
   const link = { title: 'x'.repeat(200), url: `https://ci.corp/${'{'.repeat(600)}` };
-  const result = resultOf({ summary: '{'.repeat(9_000), links: Array(30).fill(link) });
+  const result = resultOf({ summary: '{'.repeat(9_000), links: Array.from({ length: 30 }, () => link) });
   const text = textOf({ state: 'failed', reason: 'y'.repeat(9_000) }, result);
   expect(text).toMatch(/\n- and \d+ more in its record$/);
   for (const written of [text, wikiOf(text, ''), JSON.stringify(adfOf(text, '')), commentHtml(text, '')])
