@@ -2,6 +2,7 @@
  * What platforms and runners answered is quoted in reasons and decisions, and may quote what they were sent: a token, for
  * one. Every text of that kind that goes to Redis, and from there to tickets and pages, passes here.
  */
+import type { RunResult } from '../domain/run-result.ts';
 import type { Redactor } from '../foundation/redactor.ts';
 import type { AttemptRecords } from '../runs/attempt-records.ts';
 import type { CallbackRecords } from '../runs/callback-records.ts';
@@ -22,10 +23,21 @@ export function withoutSecrets(records: QuotingRecords, { redact }: Pick<Redacto
     ...quoting,
     reason: redact(quoting.reason),
   });
+  const withoutSecretsIn = (result: RunResult | undefined): RunResult | undefined => {
+    if (result === undefined) return undefined;
+    const { summary, links } = result;
+    return {
+      ...(summary === undefined ? {} : { summary: redact(summary) }),
+      links: links.map(({ title, url }) => ({ title: redact(title), url: redact(url) })),
+    };
+  };
   return {
     attemptRecords: {
       ...attempts,
-      finish: (name, end) => attempts.finish(name, { ...clean(end), output: redact(end.output) }),
+      finish: (name, end) =>
+        attempts.finish(name, { ...clean(end), output: redact(end.output), result: withoutSecretsIn(end.result) }),
+      restore: (run, end) =>
+        attempts.restore(run, end === undefined ? end : { ...clean(end), result: withoutSecretsIn(end.result) }),
       handBack: (name, how) => attempts.handBack(name, clean(how)),
       endQueued: (run, state, reason) => attempts.endQueued(run, state, redact(reason)),
     },

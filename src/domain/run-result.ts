@@ -29,11 +29,12 @@ export type ParsedResult =
 /**
  * From the JSON text that a runner wrote: `{"summary": "...", "links": [{"title": "...", "url": "https://..."}]}`, both
  * optional, other fields ignored. What is too long is cut; what is no link that a browser may follow is refused.
+ * `redact` is given each text before it is cut or written in another way: afterwards a secret would not be known any more.
  */
-export function parseRunResult(text: string): ParsedResult {
+export function parseRunResult(text: string, redact: (text: string) => string = (same) => same): ParsedResult {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, (_, part: unknown) => (typeof part === 'string' ? redact(part) : part));
   } catch {
     return refused('is not JSON');
   }
@@ -59,18 +60,21 @@ export function readRunResult(value: unknown): ParsedResult {
 function readLink(link: unknown): ResultLink | undefined {
   if (!isRecord(link)) return undefined;
   const { title, url } = link;
-  if (typeof url !== 'string' || url.length > MOST_URL) return undefined;
+  if (typeof url !== 'string') return undefined;
   const parsed = URL.parse(url);
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return undefined;
+  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.href.length > MOST_URL) return undefined;
   // A link that carries a password would show it to everybody who reads the ticket.
   if (parsed.username !== '' || parsed.password !== '') return undefined;
-  const words = typeof title === 'string' ? clean(title.replaceAll(/\s+/g, ' '), MOST_TITLE) : '';
+  const words = typeof title === 'string' ? clean(title, MOST_TITLE).replaceAll(/\s+/g, ' ') : '';
   return { title: words === '' ? parsed.host : words, url: parsed.href };
 }
 
-/** Without control characters but line breaks and tabs, and cut at a character border. */
+/** What controls a terminal, and what makes text read in another order than it is written; line breaks and tabs stay. */
+const CONTROLS = /(?![\n\t])\p{Cc}|[\u202A-\u202E\u2066-\u2069]/gu;
+
+/** Without control characters, and cut at a character border. */
 function clean(text: string, most: number): string {
-  return [...text.replaceAll(/(?![\n\t])\p{Cc}/gu, '').toWellFormed()].slice(0, most).join('').trim();
+  return Array.from(text.toWellFormed().replaceAll(CONTROLS, '')).slice(0, most).join('').trim();
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

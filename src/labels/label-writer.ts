@@ -46,7 +46,7 @@ export interface WritePermission {
 export interface LabelWriterDeps {
   readonly catalog: () => Catalog;
   readonly platformOf: (project: Project) => TicketPlatform | undefined;
-  readonly runs: Pick<RunReader, 'get' | 'isCurrent'>;
+  readonly runs: Pick<RunReader, 'get' | 'isCurrent' | 'result'>;
   readonly records: Pick<LabelRecords, 'settle' | 'forget'>;
   readonly decisions: Pick<DecisionLog, 'record'>;
   readonly findings: Findings;
@@ -170,7 +170,7 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
     call: Call,
     permission: WritePermission,
   ): Promise<Settlement | undefined> => {
-    const comment = closingComment(run);
+    const comment = isTerminal(run.state) ? closingComment(run, await deps.runs.result(run.id)) : undefined;
     if (comment === undefined) return { kind: 'confirmed' };
     if (!permission.mayWrite()) return undefined;
     try {

@@ -13,6 +13,7 @@
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
  * | callback:<id>                          | hash   | runs (worker)       | the timeout of its attempt and 7 d, or 7 d after a result |
+ * | result:<id>                            | string | runs                | 30 d, as the run's end; what it says came of it, as JSON |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
@@ -67,6 +68,7 @@ export interface Keys {
   callback(id: string): string;
   /** Pub/sub channel on which a result that was kept is announced; no key. */
   readonly callbackTold: string;
+  result(id: string): string;
   runs(state: RunState): string;
   readonly unconfirmed: string;
   heartbeat(ticket: TicketKey): string;
@@ -111,6 +113,7 @@ export function createKeys(options: KeysOptions): Keys {
     output: (id) => key('output', id),
     callback: (id) => key('callback', id),
     callbackTold: key('callback-told'),
+    result: (id) => key('result', id),
     runs: (state) => key('runs', state),
     unconfirmed: key('runs', 'unconfirmed'),
     heartbeat: (ticket) => key('heartbeat', ticket),

@@ -3,6 +3,7 @@
  * accepted only from the attempt whose fence the record names. All throw `OperationError` when Redis is away.
  */
 import type { Run } from '../domain/run.ts';
+import type { RunResult } from '../domain/run-result.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import { OperationError } from '../foundation/errors.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -52,10 +53,15 @@ export interface Finish {
   readonly reason: string;
   /** Redacted tail of the runner's output; empty when there is none. */
   readonly output: string;
+  /** What the runner says came of it. */
+  readonly result?: RunResult | undefined;
   readonly onlyIfDead: boolean;
   /** The attempt did not come to its own end: its worker died, drained or lost trust. */
   readonly interrupted?: boolean;
 }
+
+/** What a worker keeps in mind of an end: all but the output. */
+export type RememberedEnd = Pick<Finish, 'state' | 'reason' | 'result'>;
 
 export interface AttemptRecords {
   take(run: string, turn: number): Promise<TakeReply>;
@@ -67,7 +73,7 @@ export interface AttemptRecords {
    * Writes the attempt again from the worker's memory after Redis lost it: as one at work, or with its end. False when a newer
    * fence is there, or the end of its run.
    */
-  restore(run: Run, end?: Pick<Finish, 'state' | 'reason'>): Promise<boolean>;
+  restore(run: Run, end?: RememberedEnd): Promise<boolean>;
   /** Safe to say twice: an answer may be lost. Throws also when Redis lost data before the answer was here. */
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
@@ -157,6 +163,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.unconfirmed,
           keys.runs('received'),
           keys.runs(end?.state ?? 'running'),
+          keys.result(run.id),
         ],
         [
           run.id,
@@ -168,6 +175,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           end?.state ?? '',
           end?.reason ?? '',
           options.runTtlMs,
+          textOf(end?.result),
           ...flatten({ ...run, labelState: 'unconfirmed' }),
         ],
       );
@@ -185,6 +193,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs('running'),
           keys.runs(end.state),
           keys.unconfirmed,
+          keys.result(name.run),
         ],
         [
           name.run,
@@ -198,6 +207,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           options.projectionGraceMs,
           flag(end.onlyIfDead),
           end.interrupted === true ? 'interrupted' : end.state,
+          textOf(end.result),
         ],
       );
       // Lost while the answer waited for a replica: whoever remembers this end must not take it for part of the new data.
@@ -252,4 +262,8 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           : (await client.mget(tickets.map((ticket) => keys.heartbeat(ticket)))).map((value) => value !== null),
       ),
   };
+}
+
+function textOf(result: RunResult | undefined): string {
+  return result === undefined ? '' : JSON.stringify(result);
 }

@@ -1,5 +1,6 @@
 /** Reads of runs. Throws `OperationError` when Redis is away. */
 import { type AttemptRecord, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
+import { parseRunResult, type RunResult } from '../domain/run-result.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Page, type PageQuestion, readPage } from './page.ts';
@@ -30,6 +31,8 @@ export interface RunReader {
   attempts(id: string): Promise<AttemptRecord[]>;
   counts(): Promise<Record<RunState, number>>;
   output(id: string): Promise<string | undefined>;
+  /** What the run says came of it; undefined when it said nothing. */
+  result(id: string): Promise<RunResult | undefined>;
 }
 
 export function createRunReader(redis: RedisConnection): RunReader {
@@ -66,5 +69,9 @@ export function createRunReader(redis: RedisConnection): RunReader {
         return Object.fromEntries(RUN_STATES.map((state, i) => [state, sizes[i] ?? 0])) as Record<RunState, number>;
       }),
     output: (id) => redis.read('read output', async (client) => (await client.get(keys.output(id))) ?? undefined),
+    async result(id) {
+      const parsed = parseRunResult((await redis.read('read result', (client) => client.get(keys.result(id)))) ?? '');
+      return parsed.ok ? parsed.result : undefined;
+    },
   };
 }

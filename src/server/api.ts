@@ -49,7 +49,7 @@ export interface TicketChoice {
 /** Who answers what the API is asked. Everything here throws `OperationError` when Redis is away. */
 export interface ApiDesk {
   readonly deliveries: Pick<DeliveryRecords, 'list' | 'get' | 'replay'>;
-  readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'output'>;
+  readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'result' | 'output'>;
   readonly decisions: Pick<DecisionLog, 'ofTicket'>;
   /** A project of the configuration and a number, key or URL of a ticket in it. */
   pickTicket(project: string, text: string): TicketChoice | 'no-project' | 'no-ticket';
@@ -141,15 +141,16 @@ function aboutRuns(api: FastifyInstance, desk: () => ApiDesk): void {
     const { runs, decisions, deliveries } = desk();
     const run = await runs.get(id);
     if (run === undefined) throw Refusal.notFound();
-    const [attempts, decided, delivery, output] = await Promise.all([
+    const [attempts, decided, delivery, result, output] = await Promise.all([
       runs.attempts(id),
       decisions.ofTicket(run.ticket, MOST_DECISIONS),
       run.delivery === undefined ? undefined : deliveries.get(run.delivery),
+      runs.result(id),
       wanted.output === '1' ? runs.output(id) : undefined,
     ]);
     // Those of the ticket's other runs are theirs to tell.
     const own = decided.filter((decision) => (decision.run ?? id) === id);
-    return wholeRunBody(run, { attempts, decisions: own, delivery, output });
+    return wholeRunBody(run, { attempts, decisions: own, delivery, result, output });
   });
 }
 

@@ -17,7 +17,7 @@ import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every, sleep } from '../foundation/loop.ts';
-import type { AttemptName, AttemptRecords, Finish, HandBack } from '../runs/attempt-records.ts';
+import type { AttemptName, AttemptRecords, Finish, HandBack, RememberedEnd } from '../runs/attempt-records.ts';
 import type { RunnerEnd, RunnerHandle, StopReason } from './runners/runner.ts';
 import type { Trust } from './trust.ts';
 
@@ -49,7 +49,7 @@ export interface AttemptOptions {
 
 /** How the attempt ended in the records. */
 export type AttemptEnd =
-  | { readonly kind: 'finished'; readonly state: Finish['state']; readonly reason: string }
+  | ({ readonly kind: 'finished' } & RememberedEnd)
   /** The run has another turn. */
   | { readonly kind: 'handed-back'; readonly turn: number; readonly reason: string }
   /** Another attempt owns the run: nothing was written. */
@@ -164,7 +164,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     endKnown = true;
     return persist(async () => {
       const reply = await records.finish(name, { ...end, onlyIfDead: false });
-      return reply === 'finished' ? { kind: reply, state: end.state, reason: end.reason } : undefined;
+      const { state, reason, result } = end;
+      return reply === 'finished' ? { kind: reply, state, reason, result } : undefined;
     });
   };
 
@@ -184,19 +185,19 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
 
   /** What the end of the runner, and our own reasons for stopping it, mean for the run. */
   const record = async (end: RunnerEnd): Promise<AttemptEnd> => {
-    const output = end.outputTail;
+    const { outputTail: output, result } = end;
     if (cause?.kind === 'superseded') return { kind: 'superseded' };
     switch (end.kind) {
       case 'exited':
         return await finish(
           end.code === 0
-            ? { state: 'completed', reason: 'exit code 0', output }
-            : { state: 'failed', reason: `exit code ${end.code}`, output },
+            ? { state: 'completed', reason: 'exit code 0', output, result }
+            : { state: 'failed', reason: `exit code ${end.code}`, output, result },
         );
       case 'reported':
-        return await finish({ state: end.done ? 'completed' : 'failed', reason: end.reason, output });
+        return await finish({ state: end.done ? 'completed' : 'failed', reason: end.reason, output, result });
       case 'signalled':
-        return await finish({ state: 'failed', reason: `killed by ${end.signal}`, output });
+        return await finish({ state: 'failed', reason: `killed by ${end.signal}`, output, result });
       case 'timed-out':
         return await finish({ state: 'failed', reason: `timed out after ${end.timeoutMs / 1000} s`, output });
       case 'not-started': {

@@ -14,7 +14,7 @@ import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every } from '../foundation/loop.ts';
-import type { AttemptName, AttemptRecords, Finish } from '../runs/attempt-records.ts';
+import type { AttemptName, AttemptRecords, RememberedEnd } from '../runs/attempt-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
 import type { AttemptEnd } from './attempt.ts';
 
@@ -43,7 +43,7 @@ const MOST_REMEMBERED = 1_000;
 
 interface Ended {
   readonly run: Run;
-  readonly end: Pick<Finish, 'state' | 'reason'>;
+  readonly end: RememberedEnd;
   readonly at: Moment;
   /** The data in which it is known to be. */
   readonly saidIn: string | undefined;
@@ -88,8 +88,8 @@ export function createEndedAttempts(deps: EndedAttemptsDeps, options: EndedAttem
     remember(run, end) {
       // One that ended while it waited in the queue had no attempt.
       if (run.state !== 'running' || end.kind !== 'finished') return;
-      const { state, reason } = end;
-      ended.set(run.id, { run, end: { state, reason }, at: now(), saidIn: deps.incarnation() });
+      const { state, reason, result } = end;
+      ended.set(run.id, { run, end: { state, reason, result }, at: now(), saidIn: deps.incarnation() });
     },
     keep: (signal) =>
       every(

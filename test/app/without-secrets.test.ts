@@ -10,6 +10,7 @@ const redis = useRedis();
 const never = new AbortController().signal;
 const QUOTE = `cannot clone https://x:${TOKEN}@host/`;
 const REDACTED = 'cannot clone https://x:[redacted]@host/';
+const SAYS = { summary: QUOTE, links: [{ title: QUOTE, url: `https://host/?key=${TOKEN}` }] };
 
 async function queuedRun(): Promise<{ house: House; run: Run }> {
   const house = await openHouse({ redisUrl: redis.url });
@@ -36,8 +37,15 @@ test('no reason and no decision keeps a secret in Redis', async () => {
     const { id, ticket, attempt, attemptFence: fence } = await runOf(house);
     const name = { run: id, ticket, attempt, fence };
     if (end === 'finish') {
-      await attemptRecords.finish(name, { state: 'failed', reason: QUOTE, output: QUOTE, onlyIfDead: false });
+      await attemptRecords.finish(name, {
+        state: 'failed',
+        reason: QUOTE,
+        output: QUOTE,
+        result: SAYS,
+        onlyIfDead: false,
+      });
       expect(await house.runs.output(id)).toBe(REDACTED);
+      expect(JSON.stringify(await house.runs.result(id))).not.toContain(TOKEN);
     } else {
       await attemptRecords.handBack(name, { reason: QUOTE, interrupted: false, onlyIfDead: false });
     }
@@ -50,6 +58,17 @@ test('no reason and no decision keeps a secret in Redis', async () => {
   for (const key of await redis.client.keys('agentsmith:run:*')) {
     expect(JSON.stringify(await redis.client.hgetall(key))).not.toContain(TOKEN);
   }
+});
+
+test('nor does an end that is written again from memory', async () => {
+  const { house, run } = await queuedRun();
+  const { attemptRecords } = withoutSecrets(house, createRedactor([TOKEN]));
+  await attemptRecords.start(run, 'worker');
+  const running = await runOf(house);
+  await redis.client.flushall();
+  expect(await attemptRecords.restore(running, { state: 'failed', reason: QUOTE, result: SAYS })).toBe(true);
+  expect(await runOf(house)).toMatchObject({ reason: REDACTED });
+  expect(await house.runs.result(run.id)).toMatchObject({ summary: REDACTED });
 });
 
 test('the reason of a run that ends in the queue keeps no secret either', async () => {

@@ -44,7 +44,7 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
     }
     for (const list of LISTS) pipeline.zrange(keysOfList(redis, list), 0, '-1', 'WITHSCORES');
     pipeline.hgetall(keys.incarnation).xlen(keys.decisions);
-    for (const run of runs) pipeline.get(keys.output(run));
+    for (const run of runs) pipeline.get(keys.output(run)).get(keys.result(run));
     return (await pipeline.exec()) ?? [];
   });
   const values = reply.map(([error, value]) => {

@@ -130,7 +130,7 @@ export async function openWorld(base: RedisConnection, namespace: string): Promi
       const ofTicket = (key: string) => [keys.ticket(key), keys.claimLock('github', key), keys.heartbeat(key)];
       return [
         ...[...named.tickets.values()].flatMap(ofTicket),
-        ...named.runs.flatMap((run) => [keys.run(run), keys.output(run)]),
+        ...named.runs.flatMap((run) => [keys.run(run), keys.output(run), keys.result(run)]),
         ...LISTS.map((list) => keysOfList(redis, list)),
         keys.incarnation,
         keys.decisions,

@@ -51,6 +51,7 @@ test('no two kinds of key can meet, whatever a ticket or a run is called', () =>
     keys.output('01J'),
     keys.callback('01J'),
     keys.callbackTold,
+    keys.result('01J'),
     keys.leaderEpoch('poller'),
     keys.leaderReleased('poller'),
   ];

@@ -15,6 +15,11 @@ const recordOf = (run: Run): Promise<Record<string, string>> => redis.client.hge
 const heartbeatOf = (run: Run): string => house.redis.keys.heartbeat(run.ticket);
 const HAND_BACK = { onlyIfDead: false, interrupted: true, reason: 'drained' };
 const DONE = { state: 'completed', reason: 'exit code 0', output: 'tail', onlyIfDead: false } as const;
+const RESULT = {
+  summary: 'Fixed "it".\n✓',
+  links: [{ title: 'Pull request 12', url: 'https://github.com/org/api/pull/12' }],
+};
+const OTHER = { summary: 'Something else.', links: [] };
 
 test('start: attempt, a fence of its own, heartbeat and state change in one step', async () => {
   const queued = await queuedRun(house);
@@ -65,6 +70,38 @@ test('finish: terminal, output kept, heartbeat gone; said once more it changes n
   expect(await house.attemptRecords.finish(attemptOf(run), { ...DONE, state: 'failed' })).toBe('superseded');
   expect(await house.attemptRecords.handBack(attemptOf(run), HAND_BACK)).toEqual({ kind: 'superseded' });
   expect(await recordOf(run)).toEqual(ended);
+});
+
+test('a result is written with the end and lives as long; an end that is said twice, or refused, brings no other', async () => {
+  const run = await runningRun(house);
+  expect(await house.attemptRecords.finish({ ...attemptOf(run), fence: 1 }, { ...DONE, result: OTHER })).toBe(
+    'superseded',
+  );
+  expect(await house.runs.result(run.id)).toBeUndefined();
+  expect(await house.attemptRecords.finish(attemptOf(run), { ...DONE, result: RESULT })).toBe('finished');
+  expect(await house.runs.result(run.id)).toEqual(RESULT);
+  expect(await house.attemptRecords.finish(attemptOf(run), { ...DONE, result: OTHER })).toBe('finished');
+  expect(await house.runs.result(run.id)).toEqual(RESULT);
+  const { keys } = house.redis;
+  const lives = await Promise.all([keys.run(run.id), keys.result(run.id)].map((key) => redis.client.pexpiretime(key)));
+  expect(lives[0]).toBe(lives[1]);
+
+  const silent = await runningRun(house);
+  await house.attemptRecords.finish(attemptOf(silent), DONE);
+  expect(await house.runs.result(silent.id)).toBeUndefined();
+  expect(await redis.client.exists(keys.result(silent.id))).toBe(0);
+});
+
+test('an end that is written from memory brings its result, in the same step', async () => {
+  const run = await runningRun(house);
+  await redis.client.flushall();
+  const end = { state: 'failed', reason: 'exit code 1', result: RESULT } as const;
+  expect(await house.attemptRecords.restore(run, end)).toBe(true);
+  expect(await house.runs.result(run.id)).toEqual(RESULT);
+  expect(await redis.client.pttl(house.redis.keys.result(run.id))).toBeGreaterThan(0);
+  // It has ended: nothing replaces what it said.
+  expect(await house.attemptRecords.restore(run, { ...end, result: OTHER })).toBe(false);
+  expect(await house.runs.result(run.id)).toEqual(RESULT);
 });
 
 test('hand-back: the next turn, a new fence, and the old attempt is superseded', async () => {

@@ -151,7 +151,13 @@ function stepper() {
         return;
       case 'finish':
         if (run?.state === 'running')
-          await attemptRecords.finish(attemptOf(run), { state, reason: '', output: 'the end', onlyIfDead: false });
+          await attemptRecords.finish(attemptOf(run), {
+            state,
+            reason: '',
+            output: 'the end',
+            result: { links: [] },
+            onlyIfDead: false,
+          });
         return;
       case 'end':
         if (run?.state === 'queued') await attemptRecords.endQueued(run, state, 'closed');
@@ -237,7 +243,7 @@ test('whatever was done in whatever order: every key is in the table, and when t
     { numRuns: 3, endOnFailure: true },
   );
   expect([...seen].filter((key) => !isIn(all, key))).toEqual([]);
-  for (const kind of ['run:', 'runs:completed', 'ticket:', 'output:', 'delivery:', 'inbox:', 'decisions'])
+  for (const kind of ['run:', 'runs:completed', 'ticket:', 'output:', 'result:', 'delivery:', 'inbox:', 'decisions'])
     expect([...seen].some((key) => key.startsWith(`agentsmith:${kind}`))).toBe(true);
 }, 60_000);
 

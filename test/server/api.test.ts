@@ -219,6 +219,7 @@ describe('runs', () => {
       state: 'failed',
       reason: 'exit code 1',
       output: `cloning with ${TOKEN}`,
+      result: { summary: `It needs ${TOKEN}.`, links: [{ title: 'Log', url: 'https://ci.corp/7' }] },
       onlyIfDead: false,
     });
     const decide = (run: string, outcome: string) =>
@@ -250,7 +251,9 @@ describe('runs', () => {
         { number: 2, worker: 'pod-2', ended_utc: expect.stringMatching(ISO), how: 'failed', reason: 'exit code 1' },
       ],
       deliveries: [],
+      result: { summary: 'It needs [redacted].', links: [{ title: 'Log', url: 'https://ci.corp/7' }] },
     });
+    expect(JSON.stringify((await ask('/api/runs')).json)).not.toContain('ci.corp');
     expect(items(json, 'decisions').map(({ outcome }) => outcome)).toEqual(['failed: exit code 1', 'claimed']);
     expect(json).not.toHaveProperty('output');
     expect((await ask(`/api/runs/${queued.id}?output=0`)).json).toEqual(json);

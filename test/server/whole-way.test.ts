@@ -5,10 +5,11 @@ import { openSite } from '../support/replica.ts';
 import { until } from '../support/until.ts';
 
 const redis = useRedis();
+const SAYS = `printf '{"summary":"Fixed @alice.","links":[{"title":"Log","url":"https://ci.corp/7"}]}' >"$AGENTSMITH_RESULT_FILE"`;
 
 test('a labelled ticket goes all the way to done, once, on two replicas', async () => {
   const hub = await startHub();
-  const site = await openSite({ hub, redisUrl: redis.url });
+  const site = await openSite({ hub, redisUrl: redis.url, work: SAYS });
   const ticket = hub.openIssue(REPOSITORY, { labels: ['agent-smith', 'bug'] }).ticket;
   await Promise.all([site.start(), site.start()]);
   await until('the ticket is done', () => hub.issue(ticket).labels.includes('agent-smith:done'));
@@ -18,4 +19,7 @@ test('a labelled ticket goes all the way to done, once, on two replicas', async 
   expect(hub.ledger.lifecycleHistory(ticket)).toEqual(['enqueued', 'in-progress', 'done']);
   expect((await site.ledger()).map(({ event }) => event)).toEqual(['start', 'end']);
   await until('the closing comment is there', () => hub.issue(ticket).comments.length === 1);
+  expect(hub.issue(ticket).comments[0]?.body).toContain(
+    'It says:\n\n```\nFixed @alice.\n```\n\n- `Log` <https://ci.corp/7>',
+  );
 });

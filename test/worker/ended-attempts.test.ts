@@ -10,7 +10,8 @@ import { attemptOf, runningRun } from './worker-room.ts';
 
 const redis = useRedis();
 const DONE = { state: 'completed', reason: 'exit code 0' } as const;
-const FINISHED: AttemptEnd = { kind: 'finished', ...DONE };
+const RESULT = { summary: 'Fixed.', links: [] };
+const FINISHED: AttemptEnd = { kind: 'finished', ...DONE, result: RESULT };
 let house: House;
 beforeEach(async () => {
   house = await openHouse({ redisUrl: redis.url });
@@ -82,7 +83,7 @@ function openRoom({ confirmedDoubtMs = 60_000, isBlind = false, diesRestoring = 
 /** A run that this worker has brought to its end. */
 async function endedRun(room: Room, labelState = 'unconfirmed'): Promise<Run> {
   const run = await runningRun(house);
-  await house.attemptRecords.finish(attemptOf(run), { ...DONE, output: '', onlyIfDead: false });
+  await house.attemptRecords.finish(attemptOf(run), { ...DONE, result: RESULT, output: '', onlyIfDead: false });
   await redis.client.hset(house.redis.keys.run(run.id), 'labelState', labelState);
   room.ended.remember(run, FINISHED);
   return run;
@@ -97,6 +98,7 @@ test('Redis forgets everything after an attempt has ended: its end is written ag
     return found?.state === 'completed' ? found : undefined;
   });
   expect(run).toMatchObject({ ...DONE, attempt: 1, labelState: 'unconfirmed' });
+  expect(await house.runs.result(id)).toEqual(RESULT);
   expect(await redis.client.zscore(house.redis.keys.unconfirmed, id)).not.toBeNull();
 });
 
@@ -123,9 +125,11 @@ test('a failover loses the end alone, or the start as well: both are made good',
   await redis.client.hset(keys.run(started.id), 'state', 'running');
   await redis.client.hset(keys.run(queued.id), { state: 'queued', attempt: 0, attemptFence: 0 });
   await redis.client.hset(keys.ticket(queued.ticket), { fence: String(queued.fence) });
-  await redis.client.del(keys.incarnation);
-  for (const { id } of [started, queued])
+  await redis.client.del(keys.incarnation, ...[started, queued].map(({ id }) => keys.result(id)));
+  for (const { id } of [started, queued]) {
     await until('the end is on record again', async () => (await house.runs.get(id))?.state === 'completed');
+    expect(await house.runs.result(id)).toEqual(RESULT);
+  }
 });
 
 test('a record that goes without a loss that is noticed is missed as well', async () => {

@@ -13,12 +13,14 @@ const redis = useRedis();
 const house = () => openHouse({ redisUrl: redis.url });
 const READ_TICKET = { method: 'GET', path: /\/issues\/\d+$/ };
 const RESULT = 'exit code 0';
+const SAID = { summary: 'It needs a person.', links: [] };
 
 test('a turn that ends well: completed, the label follows, the output is kept', async () => {
   const site = await house();
   const run = await queuedRun(site);
-  const { processor, runners } = openWorkerRoom(site, { ends: EXITED_0 });
+  const { processor, runners } = openWorkerRoom(site, { ends: { ...EXITED_0, result: SAID } });
   expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
+  expect(await site.runs.result(run.id)).toEqual(SAID);
   const ended = await runOf(site, run.id);
   expect(ended).toMatchObject({ state: 'completed', reason: RESULT, attempt: 1, interrupted: 0, takes: 0 });
   expect(await site.runs.output(run.id)).toBe('all well');
@@ -28,10 +30,10 @@ test('a turn that ends well: completed, the label follows, the output is kept', 
 });
 
 const ENDS: readonly { how: string; end: RunnerEnd; reason: string }[] = [
-  { how: 'exits non-zero', end: { kind: 'exited', code: 3, outputTail: '' }, reason: 'exit code 3' },
+  { how: 'exits non-zero', end: { kind: 'exited', code: 3, outputTail: '', result: SAID }, reason: 'exit code 3' },
   {
     how: 'is killed from outside',
-    end: { kind: 'signalled', signal: 'SIGSEGV', outputTail: '' },
+    end: { kind: 'signalled', signal: 'SIGSEGV', outputTail: '', result: SAID },
     reason: 'killed by SIGSEGV',
   },
   {
@@ -46,6 +48,7 @@ test.each(ENDS)('a runner that $how is final: failed, with the reason', async ({
   const run = await queuedRun(site);
   await openWorkerRoom(site, { ends: end }).processor.process({ run: run.id, turn: 1 });
   expect(await runOf(site, run.id)).toMatchObject({ state: 'failed', reason, attempt: 1, turn: 1 });
+  expect(await site.runs.result(run.id)).toEqual(end.result);
 });
 
 const UNREADABLE = [

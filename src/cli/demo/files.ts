@@ -39,7 +39,7 @@ const RECONCILE_SECONDS = 2;
 
 /**
  * One script plays all pipelines. It appends to one file, a line at a time: then the lines of all processes have one
- * order, from which "at the same time" and "again" can be read.
+ * order, from which "at the same time" and "again" can be read. What it says at its end is in the comment on the ticket.
  */
 const PIPELINE = `#!/bin/sh
 ticket=$(cat)
@@ -61,7 +61,9 @@ code=0
 case "$ticket" in
   *'${FAILS_MARK}'*) grep -q "\\"end\\".*\\"$AGENTSMITH_TICKET_URL\\"" "$LEDGER" || code=1 ;;
 esac
-if [ "$code" = 0 ]; then echo "all tests pass"; else echo "a test still fails"; fi
+if [ "$code" = 0 ]; then says="All tests pass."; else says="A test still fails."; fi
+echo "$says"
+printf '{"summary":"%s"}' "$says" >"$AGENTSMITH_RESULT_FILE"
 note end ",\\"code\\":$code"
 exit "$code"
 `;

@@ -163,10 +163,12 @@ function listComments(call: Call, item: WorkItem): Reply {
   });
 }
 
-/** What a server that takes HTML from everybody leaves of it: no scripts, no comments, hardly an attribute. */
+/** What a server that takes HTML from everybody leaves of it: no scripts, no comments, hardly an attribute but where a link leads. */
 function cleaned(html: string): string {
   return html
     .replace(/<!--[\s\S]*?-->/g, '')
     .replace(/<script[\s\S]*?<\/script>/gi, '')
-    .replace(/<(\w+)\s[^>]*>/g, '<$1>');
+    .replace(/<(\w+)\s(?:[^>]*?\b(href="https?:[^"]*"))?[^>]*>/g, (_, tag: string, href?: string) =>
+      tag === 'a' && href !== undefined ? `<a ${href}>` : `<${tag}>`,
+    );
 }

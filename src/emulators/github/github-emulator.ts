@@ -14,10 +14,11 @@ import { type AppOptions, type Apps, createApps } from './apps.ts';
 import { issueRoutes } from './issue-routes.ts';
 import { labelRoutes } from './label-routes.ts';
 import { createPeople, type People } from './people.ts';
+import { pullRequestRoutes } from './pull-request-routes.ts';
 import { createRateLimits, type RateLimitOptions, type RateLimits } from './rate-limits.ts';
 import type { Route } from './routes.ts';
 import type { Addresses } from './shapes.ts';
-import { createState } from './state.ts';
+import { createState, type ListBranches } from './state.ts';
 import { createTokens, type TokenOptions, type Tokens } from './tokens.ts';
 import { webhookRoutes } from './webhook-routes.ts';
 import { createWebhooks, type GitHubHookSettings } from './webhooks.ts';
@@ -34,6 +35,8 @@ export interface GitHubEmulatorOptions {
   readonly rateLimit?: RateLimitOptions;
   readonly webhooks?: WebhookOptions;
   readonly ledger?: LedgerOptions;
+  /** Asked for each new pull request; default: every branch is there. */
+  readonly branches?: ListBranches;
   /** Wall clock of the server. Default `Date.now`. */
   readonly nowMs?: () => number;
 }
@@ -74,6 +77,7 @@ export const GITHUB_ROUTES: readonly Route[] = [
   ...appRoutes,
   ...issueRoutes,
   ...labelRoutes,
+  ...pullRequestRoutes,
   ...webhookRoutes,
 ];
 
@@ -94,7 +98,7 @@ export function createGitHubEmulator(options: GitHubEmulatorOptions = {}): GitHu
   const rateLimits = createRateLimits(options.rateLimit ?? {}, nowMs);
   const at = (): Addresses => ({ origin: server.origin, api: `${server.origin}${API_BASE}` });
   const webhooks = createWebhooks({ at, nowMs }, options.webhooks);
-  const state = createState(ledger, nowMs, webhooks.tell);
+  const state = createState(ledger, nowMs, webhooks.tell, options.branches);
   const server = createHttpServer<Route>({
     name: 'GitHub',
     port: options.port,

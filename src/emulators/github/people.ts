@@ -6,6 +6,7 @@
 import type { Actor } from '../ledger.ts';
 import { type Addresses, issuePage } from './shapes.ts';
 import {
+  type Branches,
   type Issue,
   type Label,
   labelNames,
@@ -29,6 +30,8 @@ export interface IssueView {
   readonly labels: readonly string[];
   readonly open: boolean;
   readonly isPullRequest: boolean;
+  /** Of a pull request. */
+  readonly branches?: Branches | undefined;
   readonly comments: readonly { readonly login: string; readonly body: string }[];
 }
 
@@ -88,6 +91,7 @@ export function createPeople(state: State, webhooks: Webhooks, at: () => Address
     labels: labelNames(issue),
     open: issue.closed === undefined,
     isPullRequest: issue.isPullRequest,
+    ...(issue.branches === undefined ? {} : { branches: issue.branches }),
     comments: issue.comments.map((comment) => ({ login: comment.user.login, body: comment.body })),
   });
 

@@ -10,7 +10,7 @@ export interface Reply {
 
 /** One entry of `errors` in a 422. */
 export interface FieldProblem {
-  readonly resource: 'Label' | 'Issue' | 'IssueComment' | 'Search';
+  readonly resource: 'Label' | 'Issue' | 'IssueComment' | 'PullRequest' | 'Search';
   readonly field: string;
   readonly code: 'missing_field' | 'invalid' | 'already_exists' | 'custom';
   readonly message?: string;

@@ -33,6 +33,12 @@ export interface IssueEvent {
   readonly createdAtMs: number;
 }
 
+/** What a pull request wants to merge, and where. */
+export interface Branches {
+  readonly head: string;
+  readonly base: string;
+}
+
 export interface Issue {
   readonly id: number;
   readonly number: number;
@@ -41,6 +47,8 @@ export interface Issue {
   body: string | null;
   readonly user: User;
   readonly isPullRequest: boolean;
+  /** Of a pull request. */
+  readonly branches: Branches | undefined;
   /** By lower-cased name, in the order in which they were set. */
   readonly labels: Map<string, Label>;
   readonly comments: Comment[];
@@ -89,6 +97,8 @@ export interface NewIssue {
   readonly body?: string | null;
   readonly labels?: readonly string[];
   readonly isPullRequest?: boolean;
+  /** Of a pull request. Default: a branch of its own into `main`. */
+  readonly branches?: Branches;
 }
 
 /** Colour of a label that came into being by being used. */
@@ -96,7 +106,15 @@ const AUTO_COLOR = 'ededed';
 
 export type State = ReturnType<typeof createState>;
 
-export function createState(ledger: Ledger, nowMs: () => number, tell: (happening: Happening) => void) {
+/** Names of the branches of a repository; undefined when every branch that is named is taken to be there. */
+export type ListBranches = (fullName: string) => readonly string[] | undefined;
+
+export function createState(
+  ledger: Ledger,
+  nowMs: () => number,
+  tell: (happening: Happening) => void,
+  listBranches: ListBranches = () => undefined,
+) {
   const repositories = new Map<number, Repository>();
   /** Current and former names, lower-cased; a former name gives way to a new repository. */
   const byName = new Map<string, Repository>();
@@ -179,14 +197,17 @@ export function createState(ledger: Ledger, nowMs: () => number, tell: (happenin
 
   const openIssue = (repository: Repository, fields: NewIssue, by: Actor, transferredFrom?: Issue): Issue => {
     const atMs = nowMs();
+    const number = repository.issues.length + 1;
     const issue: Issue = {
       id: nextId(),
-      number: repository.issues.length + 1,
+      number,
       repository,
       title: fields.title,
       body: fields.body ?? null,
       user: user(by.login),
       isPullRequest: fields.isPullRequest ?? false,
+      branches:
+        fields.isPullRequest === true ? (fields.branches ?? { head: `change-${number}`, base: 'main' }) : undefined,
       labels: new Map(),
       comments: [],
       events: [],
@@ -211,6 +232,7 @@ export function createState(ledger: Ledger, nowMs: () => number, tell: (happenin
     createLabel,
     changeLabels,
     openIssue,
+    branchesOf: (repository: Repository) => listBranches(fullNameOf(repository)),
 
     /** Makes exactly these the labels of the issue. */
     setLabels(issue: Issue, names: readonly string[], by: Actor): void {

@@ -2,19 +2,17 @@
  * Comments of work items are HTML, cleaned by the server: comments in it and most attributes are dropped, text stays. So
  * our Markdown is written as escaped text with a few plain tags, and the marker as words at its end.
  */
+import { unreachable } from '../../foundation/errors.ts';
+import { parseMarkdown, type Span } from '../comment-markdown.ts';
 import { endsWithMarker, isOwnCommentInWords, wordsOf } from '../comment-marker.ts';
 
-const FENCE = /^(`{3,})[^`]*\n([\s\S]*?)\n\1`*[ \t]*$/gm;
-
-/** Fenced blocks, `code`, **bold** and line breaks; everything else is text, whatever it looks like. */
+/** Fenced blocks, `code`, **bold**, links and line breaks; everything else is text, whatever it looks like. */
 export function commentHtml(markdown: string, marker: string): string {
-  const parts: string[] = [];
-  let end = 0;
-  for (const fence of markdown.matchAll(FENCE)) {
-    parts.push(proseHtml(markdown.slice(end, fence.index)), `<pre><code>${escaped(fence[2] ?? '')}</code></pre>`);
-    end = fence.index + fence[0].length;
-  }
-  parts.push(proseHtml(markdown.slice(end)));
+  const parts = parseMarkdown(markdown).map((block, index, blocks) => {
+    if (block.kind === 'code') return `<pre><code>${escaped(block.code)}</code></pre>`;
+    const between = blocks[index - 1]?.kind === 'prose' ? '<br><br>' : '';
+    return between + block.spans.map(spanHtml).join('');
+  });
   return `<div>${parts.join('')}</div><div><small>${escaped(wordsOf(marker))}</small></div>`;
 }
 
@@ -31,11 +29,20 @@ export function isOwnCommentHtml(html: string): boolean {
 /** More than a marker with the tags around it takes: comments can be long, and this reads what strangers write. */
 const LONGEST_END = 500;
 
-function proseHtml(markdown: string): string {
-  return escaped(markdown.trim())
-    .replace(/`([^`\n]+)`/g, '<code>$1</code>')
-    .replace(/\*\*([^*\n]+)\*\*/g, '<b>$1</b>')
-    .replaceAll('\n', '<br>');
+function spanHtml({ style, text, href = '' }: Span): string {
+  const html = escaped(text).replaceAll('\n', '<br>');
+  switch (style) {
+    case 'plain':
+      return html;
+    case 'strong':
+      return `<b>${html}</b>`;
+    case 'code':
+      return `<code>${html}</code>`;
+    case 'link':
+      return `<a href="${escaped(href)}">${html}</a>`;
+    default:
+      return unreachable(style);
+  }
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

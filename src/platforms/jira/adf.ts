@@ -3,7 +3,8 @@
  * the little Markdown of our comments.
  */
 import { z } from 'zod';
-import { parseMarkdown, type Span } from './markdown.ts';
+import { parseMarkdown, type Span } from '../comment-markdown.ts';
+import { fencedCode } from '../quoting.ts';
 
 export interface AdfNode {
   readonly type: string;
@@ -64,7 +65,7 @@ export function adfToMarkdown(node: AdfNode): string {
     case 'heading':
       return `${'#'.repeat(typeof attrs.level === 'number' ? attrs.level : 1)} ${inline()}`;
     case 'codeBlock':
-      return fenced(inline(), textIn(attrs.language));
+      return fencedCode(inline(), textIn(attrs.language));
     case 'rule':
       return '---';
     case 'blockquote':
@@ -108,13 +109,6 @@ function indented(text: string, first: string, others: string): string {
     .split('\n')
     .map((line, index) => `${index === 0 ? first : others}${line}`.trimEnd())
     .join('\n');
-}
-
-/** With a fence that the code cannot end. */
-function fenced(code: string, language: string): string {
-  const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const fence = '`'.repeat(longest + 1);
-  return `${fence}${language}\n${code}\n${fence}`;
 }
 
 /** A document that ends with `marker` as a paragraph of its own. */

@@ -1,6 +1,6 @@
 /** Our comments in the wiki markup of Jira Data Center. */
 import { unreachable } from '../../foundation/errors.ts';
-import { parseMarkdown, type Span } from './markdown.ts';
+import { parseMarkdown, type Span } from '../comment-markdown.ts';
 
 /**
  * The beginnings of what means something even there: the words that end the block, and mentions, which Jira looks for in
@@ -26,11 +26,17 @@ function wikiSpan({ style, text, href = '' }: Span): string {
     case 'code':
       return `{{${escaped(text)}}}`;
     case 'link':
-      return `[${escaped(text)}|${href}]`;
+      return text === href ? `[${address(href)}]` : `[${escaped(text)}|${address(href)}]`;
     default:
       return unreachable(style);
   }
 }
 
-/** What would begin markup in the middle of a text. */
-const escaped = (text: string): string => text.replace(/[\\{}[\]*_^~+!|]/g, '\\$&');
+/** A link in which no character means anything to Jira: it would end there, and the rest of it be markup. */
+const address = (href: string): string => href.replace(/[[\]{}|\\^]/g, (character) => `%${hex(character)}`);
+
+const hex = (character: string): string => character.charCodeAt(0).toString(16).toUpperCase();
+
+/** What would begin markup in the middle of a text; a backslash has no escape of its own, two of them are a line break. */
+const escaped = (text: string): string =>
+  text.replace(/[\\{}[\]*_^~+!|]/g, (character) => (character === '\\' ? '&#92;' : `\\${character}`));

@@ -61,6 +61,11 @@ local function end_run(run_key, now, state, reason)
     'labelState', 'unconfirmed')
 end
 
+-- Keeps what a run says came of it for as long as its record. It belongs to its end, and is written in the same step.
+local function keep_result(result_key, result, ttl_ms)
+  if result ~= '' then redis.call('SET', result_key, result, 'PX', ttl_ms) end
+end
+
 -- Remembers why something happened to a ticket, unless that is what was decided before. `fields` is the flat entry.
 -- Returns 1 when written.
 local function remember(ticket_key, decisions_key, decision, most, fields)

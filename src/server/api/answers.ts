@@ -3,6 +3,7 @@ import { adviceOn } from '../../claims/claim-advice.ts';
 import type { ClaimOutcome } from '../../claims/claim-outcome.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { type AttemptRecord, projectionOf, type Run } from '../../domain/run.ts';
+import type { RunResult } from '../../domain/run-result.ts';
 import type { DatedDecision } from '../../runs/decision-log.ts';
 import type { Page } from '../../runs/page.ts';
 import { cursorText } from './questions.ts';
@@ -76,13 +77,16 @@ export interface RunHistory {
   readonly decisions: readonly DatedDecision[];
   /** The delivery that asked for it, as far as it is still on record. */
   readonly delivery: Delivery | undefined;
+  /** What it says came of it; undefined when it said nothing. */
+  readonly result: RunResult | undefined;
   /** Undefined when it was not asked for. */
   readonly output: string | undefined;
 }
 
-export function wholeRunBody(run: Run, { attempts, decisions, delivery, output }: RunHistory): object {
+export function wholeRunBody(run: Run, { attempts, decisions, delivery, result, output }: RunHistory): object {
   return {
     ...runBody(run),
+    result,
     policy: run.policy === undefined ? undefined : (JSON.parse(run.policy) as unknown),
     lifecycle_label: {
       asked: projectionOf(run.state),

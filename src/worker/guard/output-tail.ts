@@ -43,10 +43,19 @@ export function createOutputTail({ limitBytes, secrets }: OutputTailOptions): Ou
     },
     finish() {
       for (const flush of flushes) flush();
-      const all = Buffer.concat(kept);
-      return all.subarray(characterStart(all, Math.max(0, all.length - limitBytes))).toString();
+      return endOf(Buffer.concat(kept), limitBytes);
     },
   };
+}
+
+/** The text with a line of ours at its end, within the same limit. */
+export function withLastLine(tail: string, line: string, limitBytes: number): string {
+  const own = tail === '' || tail.endsWith('\n') ? line : `\n${line}`;
+  return endOf(Buffer.from(`${tail}${own}\n`), limitBytes);
+}
+
+function endOf(text: Buffer, limitBytes: number): string {
+  return text.subarray(characterStart(text, Math.max(0, text.length - limitBytes))).toString();
 }
 
 /** The first index from `from` on that does not lie inside a UTF-8 character. */

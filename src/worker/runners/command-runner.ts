@@ -1,19 +1,27 @@
 /**
  * Runs a command of this machine for one attempt: spawned without a shell in its own process group, under the guard.
- * The ticket comes as JSON on standard input and in AGENTSMITH_* variables; exit code 0 means done.
+ * The ticket comes as JSON on standard input and in AGENTSMITH_* variables; exit code 0 means done, and what came of it may
+ * stand in the file that AGENTSMITH_RESULT_FILE names.
  *
- * If the worker dies, the guard kills the group and removes the temporary folder of that attempt. Output is a socket, as
+ * Each attempt has a temporary folder, which holds that file and, unless the pipeline names another, the working folder:
+ *
+ *   agent-smith-XXXXXX/work/         empty
+ *   agent-smith-XXXXXX/result.json   not there
+ *
+ * If the worker dies, the guard kills the group and removes that folder. Output is a socket, as
  * Node makes them: a script can write to it with `>&2`, but not open it as /dev/stderr.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
-import type { Redactor } from '../../foundation/redactor.ts';
+import { createRedactor, type Redactor } from '../../foundation/redactor.ts';
 import type { Guard } from '../guard/guard.ts';
-import type { GuardedEnd } from '../guard/guarded-process.ts';
+import { type GuardedEnd, OUTPUT_TAIL_BYTES } from '../guard/guarded-process.ts';
+import { withLastLine } from '../guard/output-tail.ts';
 import { commandEnvironment, type EnvironmentSettings, type HostEnvironment } from './command-environment.ts';
+import { readResultFile } from './result-file.ts';
 import type { Runner, RunnerEnd, RunnerHandle, RunnerRequest } from './runner.ts';
 import { ticketJson } from './ticket-json.ts';
 
@@ -21,7 +29,7 @@ export interface CommandSpec extends EnvironmentSettings {
   /** A name is looked up on the PATH of the command; a path should be absolute. */
   readonly program: string;
   readonly args: readonly string[];
-  /** Default: a fresh temporary folder per attempt, removed afterwards. */
+  /** Default: a fresh folder per attempt, removed afterwards. */
   readonly cwd?: string;
 }
 
@@ -39,7 +47,7 @@ export interface CommandRunnerDeps {
 export interface CommandRunnerOptions {
   /** The environment of the server, of which commands see an allow-list. */
   readonly hostEnv: HostEnvironment;
-  /** Where temporary working folders are made; default: `TMPDIR`, else the system's own place. */
+  /** Where temporary folders are made; default: `TMPDIR`, else the system's own place. */
   readonly tempFolder?: string;
 }
 
@@ -62,35 +70,55 @@ export function createCommandRunner(
       guard.stop(attemptId, reason);
     };
 
-    const runIn = async (cwd: string): Promise<RunnerEnd> => {
+    const runIn = async (folder: string): Promise<RunnerEnd> => {
+      const cwd = command.cwd ?? path.join(folder, 'work');
+      const resultFile = path.join(folder, 'result.json');
       const environment = commandEnvironment(request, command, hostEnv);
       if (environment.kind === 'refused') return notStarted(environment.reason);
+      try {
+        if (command.cwd === undefined) await mkdir(cwd);
+      } catch (error) {
+        return notStarted(`No temporary working folder could be made: ${messageOf(error)}`);
+      }
       // A stop may have come before the guard knew the attempt.
       if (stopReason !== undefined) return { kind: 'stopped', reason: stopReason, outputTail: '' };
       const passed = command.passEnv.map((name) => hostEnv[name] ?? '');
+      const secrets = [...redactor.secrets(), ...passed];
       const { ended } = guard.start({
         attemptId,
         program: command.program,
         args: command.args,
         cwd,
-        ...(command.cwd === undefined && { temporaryFolder: cwd }),
-        env: environment.env,
+        temporaryFolder: folder,
+        env: { ...environment.env, AGENTSMITH_RESULT_FILE: resultFile },
         stdin: `${JSON.stringify(ticketJson(request))}\n`,
-        secrets: [...redactor.secrets(), ...passed],
+        secrets,
         trustedSince,
       });
       const timer = setTimeout(stop, Math.min(timeoutMs, LONGEST_TIMER_MS), TIMED_OUT);
       const end = await ended;
       clearTimeout(timer);
-      return endOf(end, timeoutMs);
+      return await withResult(endOf(end, timeoutMs), resultFile, createRedactor(secrets).redact);
     };
 
-    const runInTemporaryFolder = async (): Promise<RunnerEnd> => {
+    /** What a command says came of its run, if it came to an end of its own; a result that is none changes nothing. */
+    const withResult = async (end: RunnerEnd, file: string, redact: (text: string) => string): Promise<RunnerEnd> => {
+      if (end.kind !== 'exited' && end.kind !== 'signalled') return end;
+      const read = await readResultFile(file, redact);
+      if (read === undefined) return end;
+      if (read.ok) return { ...end, result: read.result };
+      const { problem } = read;
+      log.warn({ run, attempt, problem }, 'result of the pipeline is not usable');
+      return { ...end, outputTail: withLastLine(end.outputTail, `agent-smith: ${problem}`, OUTPUT_TAIL_BYTES) };
+    };
+
+    /** In a place of this attempt alone: a working folder that was configured may belong to many. */
+    const runInOwnFolder = async (): Promise<RunnerEnd> => {
       let folder: string;
       try {
         folder = await mkdtemp(path.join(tempFolder, 'agent-smith-'));
       } catch (error) {
-        return notStarted(`No temporary working folder could be made: ${messageOf(error)}`);
+        return notStarted(`No temporary folder could be made: ${messageOf(error)}`);
       }
       const end = await runIn(folder);
       try {
@@ -102,7 +130,7 @@ export function createCommandRunner(
     };
 
     return {
-      ended: command.cwd === undefined ? runInTemporaryFolder() : runIn(command.cwd),
+      ended: runInOwnFolder(),
       beat(sentAt) {
         trustedSince = sentAt;
         guard.beat(attemptId, sentAt);

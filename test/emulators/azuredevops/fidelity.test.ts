@@ -129,16 +129,21 @@ test('comments come page by page, and HTML that the server does not like is gone
   const { wit, server } = await running();
   server.openWorkItem('org', 'Shop');
   const posted = await wit.addComment(
-    { text: '<div style="x">a &lt;b&gt;<!-- hidden --><script>1</script></div>' },
+    {
+      text: '<div style="x">a &lt;b&gt;<!-- hidden --><script>1</script></div><a id="x" href="https://x.org/?a&amp;b">x</a>',
+    },
     'Shop',
     1,
   );
-  expect(posted).toMatchObject({ text: '<div>a &lt;b&gt;</div>', createdDate: expect.any(Date) });
+  expect(posted).toMatchObject({
+    text: '<div>a &lt;b&gt;</div><a href="https://x.org/?a&amp;b">x</a>',
+    createdDate: expect.any(Date),
+  });
   server.comment('org#1', 'second');
   const first = await wit.getComments('Shop', 1, 1);
   expect(first).toMatchObject({ totalCount: 2, comments: [{ text: 'second' }], continuationToken: '1' });
   const rest = await wit.getComments('Shop', 1, 1, first.continuationToken);
-  expect(rest).toMatchObject({ comments: [{ text: '<div>a &lt;b&gt;</div>' }] });
+  expect(rest).toMatchObject({ comments: [{ text: '<div>a &lt;b&gt;</div><a href="https://x.org/?a&amp;b">x</a>' }] });
   expect(rest.continuationToken).toBeUndefined();
 });
 

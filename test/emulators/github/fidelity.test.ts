@@ -24,6 +24,8 @@ const HOOK_DELIVERIES = `${REPO}/hooks/400001/deliveries`;
 const FIRST_DELIVERY = '9007199254740994';
 const APP_DELIVERY = '9007199254740996';
 
+const NEW_PULL_REQUEST = { title: 'New', head: 'fix', base: 'main', body: 'Text', maintainer_can_modify: true };
+
 /** In order: later ones build on what earlier ones changed. */
 const EXCHANGES: readonly Exchange[] = [
   { what: 'the user', path: '/user', status: 200 },
@@ -101,6 +103,21 @@ const EXCHANGES: readonly Exchange[] = [
   { what: 'an empty comment', method: 'POST', path: `${REPO}/issues/1/comments`, body: { body: '' }, status: 422 },
   { what: 'comments', path: `${REPO}/issues/1/comments`, status: 200 },
   { what: 'comments of a deleted issue', path: `${REPO}/issues/5/comments`, status: 410 },
+  { what: 'pull requests', path: `${REPO}/pulls?state=all&head=org:change-2&base=main`, status: 200 },
+  { what: 'pull requests in an impossible state', path: `${REPO}/pulls?state=ajar`, status: 422 },
+  { what: 'a pull request by itself', path: `${REPO}/pulls/2`, status: 200 },
+  { what: 'an issue that is no pull request', path: `${REPO}/pulls/1`, status: 404 },
+  { what: 'a new pull request', method: 'POST', path: `${REPO}/pulls`, body: NEW_PULL_REQUEST, status: 201 },
+  { what: 'the same once more', method: 'POST', path: `${REPO}/pulls`, body: NEW_PULL_REQUEST, status: 422 },
+  { what: 'no head', method: 'POST', path: `${REPO}/pulls`, body: { title: 'New', base: 'main' }, status: 422 },
+  {
+    what: 'a pull request without push access',
+    method: 'POST',
+    path: `${REPO}/pulls`,
+    body: NEW_PULL_REQUEST,
+    token: 'reader-secret',
+    status: 403,
+  },
   { what: 'events', path: `${REPO}/issues/4/events`, status: 200 },
   { what: 'events of a deleted issue', path: `${REPO}/issues/5/events`, status: 410 },
   { what: 'a wrong token', path: '/user', token: 'guess', status: 401 },

@@ -65,7 +65,7 @@ async function finishes(
 }
 
 function finish(world: World, attempt: LiveAttempt, state: TerminalState, who: number): Promise<string> {
-  const end = { state, reason: 'exit code', output: 'tail', onlyIfDead: false };
+  const end = { state, reason: 'exit code', output: 'tail', result: { links: [] }, onlyIfDead: false };
   return world.act(
     `worker ${who} finishes attempt ${attempt.name.attempt} of ${attempt.name.run}`,
     async () => await world.attemptRecords.finish(realName(attempt), end),
@@ -137,7 +137,9 @@ function restoreEnded(world: World, { attempt, state }: EndedAttempt, who: numbe
   return world.act(
     `worker ${who} restores the end of attempt ${attempt.name.attempt} of ${attempt.name.run}`,
     async () =>
-      (await world.attemptRecords.restore(attempt.run, { state, reason: 'exit code' })) ? 'restored' : 'superseded',
+      (await world.attemptRecords.restore(attempt.run, { state, reason: 'exit code', result: { links: [] } }))
+        ? 'restored'
+        : 'superseded',
     (told) => protocol.restoreEnded(world.model, attempt.name, remembered(attempt.run), state, told),
   );
 }

@@ -17,6 +17,14 @@ test('whatever looks like HTML is text, fenced or not', () => {
   );
 });
 
+test('a block of many lines is shown with all of them, and a link as a link', () => {
+  expect(commentHtml('It says:\n\n```\none\n\ntwo\n```\n\n- `Log` <https://ci.corp/?a="&b>', MARKER)).toBe(
+    '<div>It says:<pre><code>one\n\ntwo</code></pre>- <code>Log</code> ' +
+      '<a href="https://ci.corp/?a=&quot;&amp;b">https://ci.corp/?a=&quot;&amp;b</a></div>' +
+      '<div><small>agent-smith run=01J</small></div>',
+  );
+});
+
 test('a fence ends only at one that is as long', () => {
   const html = commentHtml('````\n```\nno end\n```\n````', MARKER);
   expect(html).toContain('<pre><code>```\nno end\n```</code></pre>');

@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { now } from '../../../src/foundation/clock.ts';
+import type { Log } from '../../../src/foundation/log.ts';
 import { createRedactor } from '../../../src/foundation/redactor.ts';
 import { createGuard, type Guard } from '../../../src/worker/guard/guard.ts';
 import { type CommandRequest, createCommandRunner } from '../../../src/worker/runners/command-runner.ts';
@@ -16,12 +17,13 @@ const HOST = { PATH: process.env.PATH, API_KEY: 'key-of-the-server', GIT_TOKEN: 
 
 async function openRunner(
   own?: Guard,
+  log: Log = pino({ level: 'silent' }),
 ): Promise<{ start: (request: CommandRequest) => RunnerHandle; tempFolder: string }> {
   const guard = own ?? (await openGuard());
   const tempFolder = mkdtempSync(path.join(os.tmpdir(), 'runner-test-'));
   onTestFinished(() => rmSync(tempFolder, { recursive: true, force: true }));
   const runner = createCommandRunner(
-    { guard, log: pino({ level: 'silent' }), redactor: createRedactor(['secret-of-the-config']) },
+    { guard, log, redactor: createRedactor(['secret-of-the-config']) },
     { hostEnv: HOST, tempFolder },
   );
   return { start: (request) => runner.start(request), tempFolder };
@@ -92,15 +94,95 @@ test('the working folder is a fresh one, and gone afterwards with everything in 
   const { ended } = start(requestFor({ command: shell('mkdir -p a/b && touch a/b/c && pwd && ls -A') }));
   const { outputTail } = await ended;
   const [folder = '', ...content] = outputTail.trim().split('\n');
-  expect(path.dirname(folder)).toBe(tempFolder);
+  expect(path.dirname(path.dirname(folder))).toBe(tempFolder);
   expect(content).toEqual(['a']);
-  expect(existsSync(folder)).toBe(false);
+  expect(readdirSync(tempFolder)).toEqual([]);
 });
 
 test('a working folder that was given is used and stays', async () => {
   const { start, tempFolder } = await openRunner();
   await start(requestFor({ command: { ...shell('touch made-here'), cwd: tempFolder } })).ended;
   expect(readdirSync(tempFolder)).toEqual(['made-here']);
+});
+
+describe('the result file', () => {
+  const LINK = { title: 'Pull request 12', url: 'https://github.com/org/api/pull/12' };
+  const says = (result: unknown): string => `printf '%s' '${JSON.stringify(result)}' >"$AGENTSMITH_RESULT_FILE"`;
+
+  test.for([
+    ['exit code 0', 'exit 0', { kind: 'exited', code: 0 }],
+    ['another exit code', 'exit 3', { kind: 'exited', code: 3 }],
+    ['a signal', 'kill -KILL $$', { kind: 'signalled', signal: 'SIGKILL' }],
+  ] as const)('is read whatever the end: %s', async ([, ending, end]) => {
+    const { start, tempFolder } = await openRunner();
+    const result = { summary: 'Fixed it.', links: [LINK] };
+    const command = shell(`${says(result)}; ${ending}`);
+    expect(await start(requestFor({ command })).ended).toEqual({ ...end, outputTail: '', result });
+    expect(readdirSync(tempFolder)).toEqual([]);
+  });
+
+  test('need not be written, and is not in a working folder that people share', async () => {
+    const { start, tempFolder } = await openRunner();
+    const silent = await start(requestFor({ command: shell('test ! -e "$AGENTSMITH_RESULT_FILE"') })).ended;
+    expect(silent).toEqual({ kind: 'exited', code: 0, outputTail: '' });
+    const shared = { ...shell(`${says({ summary: 'Done.' })}; ls -A`), cwd: tempFolder };
+    const end = await start(requestFor({ command: shared })).ended;
+    expect(end).toMatchObject({ result: { summary: 'Done.', links: [] } });
+    expect(end.outputTail).toMatch(/^agent-smith-\w+\n$/);
+    expect(readdirSync(tempFolder)).toEqual([]);
+  });
+
+  test('says nothing for a command that was stopped or took too long: it may be half written', async () => {
+    const { start } = await openRunner();
+    const { ended } = start(
+      requestFor({ command: shell(`${says({ summary: 'Nearly.' })}; sleep 60`), timeoutMs: 500 }),
+    );
+    expect(await ended).toEqual({ kind: 'timed-out', timeoutMs: 500, outputTail: '' });
+  });
+
+  test.for([
+    ['text', 'echo Fixed >"$F"', 'is not JSON'],
+    ['a result that is none', `echo '{"links": 7}' >"$F"`, 'has links that are no list'],
+    ['too much', 'head -c 65537 /dev/zero >"$F"', 'is larger than 64 KiB'],
+    ['a symbolic link', 'echo {} >other; ln -s "$PWD/other" "$F"', 'is a symbolic link'],
+    ['a FIFO that nobody writes into', 'mkfifo "$F"', 'is not a regular file'],
+    ['a folder', 'mkdir "$F"', 'is not a regular file'],
+  ] as const)('%s in its place changes no end: a note is in the output and in the log', async ([, act, problem]) => {
+    const lines: Record<string, unknown>[] = [];
+    const log = pino(
+      { level: 'warn' },
+      { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+    );
+    const { start, tempFolder } = await openRunner(undefined, log);
+    const command = shell(`F=$AGENTSMITH_RESULT_FILE; printf 'all well'; ${act}`);
+    expect(await start(requestFor({ command })).ended).toEqual({
+      kind: 'exited',
+      code: 0,
+      outputTail: `all well\nagent-smith: The result that the pipeline wrote ${problem}.\n`,
+    });
+    expect(lines).toMatchObject([
+      { msg: 'result of the pipeline is not usable', problem: expect.stringContaining(problem) },
+    ]);
+    expect(readdirSync(tempFolder)).toEqual([]);
+  });
+
+  test('holds no secret of the configuration and none that the command was given', async () => {
+    const { start } = await openRunner();
+    const link = { title: 'secret-of-the-config', url: 'https://ci.corp/?key=token-for-the-command' };
+    const command = {
+      ...shell(says({ summary: 'It is token-for-the-command.', links: [link] })),
+      passEnv: ['GIT_TOKEN'],
+    };
+    const { result } = await start(requestFor({ command })).ended;
+    expect(result?.summary).toBe('It is [redacted].');
+    expect(result?.links).toEqual([{ title: '[redacted]', url: 'https://ci.corp/?key=[redacted]' }]);
+  });
+
+  test('names no other place, whatever the pipeline sets', async () => {
+    const { start } = await openRunner();
+    const command = { ...shell(says({ summary: 'Here.' })), env: { AGENTSMITH_RESULT_FILE: '/dev/null' } };
+    expect(await start(requestFor({ command })).ended).toMatchObject({ result: { summary: 'Here.' } });
+  });
 });
 
 test('a command that takes too long is ended with its whole group, however stubborn', async () => {
@@ -193,6 +275,6 @@ test('without a place for temporary folders the command does not start', async (
   rmSync(tempFolder, { recursive: true });
   expect(await start(requestFor()).ended).toMatchObject({
     kind: 'not-started',
-    reason: expect.stringMatching(/^No temporary working folder could be made: ENOENT/),
+    reason: expect.stringMatching(/^No temporary folder could be made: ENOENT/),
   });
 });

@@ -1,4 +1,7 @@
-/** The Markdown that we write ourselves: paragraphs, fenced blocks, `code`, **bold** and links. All else is plain text. */
+/**
+ * The Markdown that we write ourselves, read again by platforms that have another language for comments: paragraphs, fenced
+ * blocks, `code`, **bold**, [links](https://x.org) and <https://x.org>. All else is plain text.
+ */
 
 export interface Span {
   readonly style: 'plain' | 'strong' | 'code' | 'link';
@@ -13,7 +16,8 @@ export type Block =
 
 /** A fence ends with as many ticks as it began with, or more: fewer are a part of what it holds. */
 const FENCE = /^(`{3,})[^`\n]*\n(?:([\s\S]*?)\n)??\1`*[ \t]*$/gm;
-const SPAN = /`(?<code>[^`\n]+)`|\*\*(?<strong>[^*\n]+)\*\*|\[(?<text>[^\]\n]+)\]\((?<href>https?:\/\/[^)\s]+)\)/g;
+const SPAN =
+  /`(?<code>[^`\n]+)`|\*\*(?<strong>[^*\n]+)\*\*|\[(?<text>[^\]\n]+)\]\((?<href>https?:\/\/[^)\s]+)\)|<(?<address>https?:\/\/[^<>\s]+)>/g;
 
 export function parseMarkdown(markdown: string): Block[] {
   const blocks: Block[] = [];
@@ -40,11 +44,12 @@ function spansOf(paragraph: string): Span[] {
     if (until > end) spans.push({ style: 'plain', text: paragraph.slice(end, until) });
   };
   for (const match of paragraph.matchAll(SPAN)) {
-    const { code, strong, text, href } = match.groups ?? {};
+    const { code, strong, text, href, address } = match.groups ?? {};
     plain(match.index);
     if (code !== undefined) spans.push({ style: 'code', text: code });
     if (strong !== undefined) spans.push({ style: 'strong', text: strong });
     if (text !== undefined && href !== undefined) spans.push({ style: 'link', text, href });
+    if (address !== undefined) spans.push({ style: 'link', text: address, href: address });
     end = match.index + match[0].length;
   }
   plain(paragraph.length);
