@@ -91,6 +91,7 @@ function settingsOf(seed: number): ChaosSettings {
     pace: chance.pick([20, 30, 40]),
     calm: chance.pick([0.5, 1, 1, 2]),
     long: 0.08,
+    longest: 2,
     without: [],
     report: () => undefined,
   };

@@ -54,6 +54,7 @@ const program = new Command('npm run chaos --')
   .option('--pace <n>', 'tickets per second', positive, 10)
   .option('--calm <x>', 'factor on the quiet between two faults', positive, 1)
   .option('--long <x>', 'share of the commands that work for long', positive, 0.1)
+  .option('--longest <x>', 'how long at most, in lives of a heartbeat', positive, 2)
   .option('--record <file>', 'add the run to this file, as a campaign does')
   .addOption(
     new Option('--without <guards>', 'take these guards out, to see that the harness notices')

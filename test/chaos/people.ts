@@ -71,7 +71,7 @@ export function createPeople(settings: ChaosSettings, chance: Chance): People {
   const work = (): Work => {
     const isLong = chance.happens(settings.long);
     const shortMs = chance.happens(0.8) ? chance.between(5, 150) : chance.between(150, 800);
-    const ms = isLong ? chance.between(150, 2 * timing.heartbeatTtlMs) : shortMs;
+    const ms = isLong ? chance.between(150, settings.longest * timing.heartbeatTtlMs) : shortMs;
     return { ms: Math.round(ms), code: chance.happens(0.12) ? 1 : 0 };
   };
 

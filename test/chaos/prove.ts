@@ -29,7 +29,9 @@ export interface ProveOptions {
 
 export async function proveHarness(options: ProveOptions): Promise<readonly Proof[]> {
   const { guards, report, signal } = options;
-  const waiting = SABOTAGES.filter(({ without }) => guards === undefined || without.some((name) => guards.includes(name)));
+  const waiting = SABOTAGES.filter(
+    ({ without }) => guards === undefined || without.some((name) => guards.includes(name)),
+  );
   const proofs: Proof[] = [];
   const job = async (): Promise<void> => {
     for (let sabotage = waiting.shift(); sabotage !== undefined && !signal.aborted; sabotage = waiting.shift()) {

@@ -13,7 +13,7 @@ export interface Sabotage {
   /** What the verdict has to say; another problem proves nothing. */
   readonly seen: readonly Problem['kind'][];
   /** Where the short form would meet it too rarely. */
-  readonly play?: Partial<Pick<ChaosSettings, 'faults' | 'calm' | 'long' | 'pace'>>;
+  readonly play?: Partial<Pick<ChaosSettings, 'faults' | 'calm' | 'long' | 'longest' | 'pace'>>;
 }
 
 const TWICE = ['overlapping', 'finished-twice'] as const;
@@ -41,13 +41,13 @@ export const SABOTAGES: readonly Sabotage[] = [
     keeps: 'an attempt that was replaced neither ends nor gives back the run of its successor',
     without: ['attempt:superseded', 'finish:attempt-fence', 'hand-back:attempt-fence'],
     seen: TWICE,
-    play: { faults: ['pause'], long: 0.6 },
+    play: { faults: ['pause'], long: 0.6, longest: 5 },
   },
   {
     keeps: 'a command does not outlive its worker',
     without: ['leash:worker-died', 'leash:kills-with-worker', 'leash:trust-kill', 'leash:trust-term'],
     seen: TWICE,
-    play: { faults: ['kill', 'pause'], long: 0.6 },
+    play: { faults: ['kill', 'pause'], long: 0.6, longest: 5 },
   },
   {
     keeps: 'the whole process group of a command is reached',
@@ -58,7 +58,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     keeps: 'a run whose worker is alive is not given away',
     without: ['stale-jobs:two-passes', 'stale-jobs:only-if-dead', 'hand-back:alive', 'attempt:runner-gone-first'],
     seen: TWICE,
-    play: { faults: ['pause', 'redis'], long: 0.6 },
+    play: { faults: ['pause', 'redis'], long: 0.6, longest: 5 },
   },
   {
     keeps: 'after a loss of data nothing starts before live workers have reported',
@@ -70,7 +70,7 @@ export const SABOTAGES: readonly Sabotage[] = [
       'orphans:lost-between',
     ],
     seen: TWICE,
-    play: { faults: ['redis', 'pause'], long: 0.6 },
+    play: { faults: ['redis', 'pause'], long: 0.6, longest: 5 },
   },
   {
     keeps: 'a run whose worker died gets another turn',
@@ -86,7 +86,7 @@ export const SABOTAGES: readonly Sabotage[] = [
     keeps: 'a label without a record is adopted, or taken back',
     without: ['table:orphan-enqueued', 'table:orphan-in-progress'],
     seen: LOST,
-    play: { faults: ['redis', 'pause'], long: 0.6 },
+    play: { faults: ['redis', 'pause'], long: 0.6, longest: 5 },
   },
   {
     keeps: 'a claim that died is gone on with',

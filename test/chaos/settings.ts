@@ -19,8 +19,9 @@ export interface ChaosSettings {
   readonly pace: number;
   /** Factor on the quiet between two faults. */
   readonly calm: number;
-  /** Share of the commands that work for up to twice the life of a heartbeat: long enough for two to meet. */
+  /** Share of the commands that work for long: up to `longest` times the life of a heartbeat, so that two could meet. */
   readonly long: number;
+  readonly longest: number;
   /** Names of guards to take out (test/support/sabotage.mjs): the harness is to notice. */
   readonly without: readonly string[];
   /** Told in words what happens. */
@@ -37,6 +38,7 @@ export const SHORT_FORM: Omit<ChaosSettings, 'report'> = {
   pace: 10,
   calm: 0.4,
   long: 0.3,
+  longest: 2,
   without: [],
 };
 
@@ -46,7 +48,7 @@ export function timingOf({ scale }: Pick<ChaosSettings, 'scale'>): Timing {
 
 /** How to see the same play again; what the machine makes of it differs from time to time. */
 export function replayCommand(settings: ChaosSettings): string {
-  const { tickets, replicas, seed, faults, scale, pace, calm, long, without } = settings;
+  const { tickets, replicas, seed, faults, scale, pace, calm, long, longest, without } = settings;
   const options = {
     tickets,
     replicas,
@@ -56,6 +58,7 @@ export function replayCommand(settings: ChaosSettings): string {
     pace,
     calm,
     long,
+    longest,
     ...(without.length === 0 ? {} : { without: without.join(',') }),
   };
   const words = Object.entries(options).map(([name, value]) => `--${name} ${value}`);

@@ -58,7 +58,9 @@ test('a ticket that is shown as failed before any command has begun is lost, als
   const failed: TicketEvent = { kind: 'labelled', lifecycle: 'failed' };
   expect(await kindsOf({ events: [ASKED, failed, ...PLAIN] })).toEqual(['lost']);
   const ended = { ...ENDED, code: 1 };
-  expect(await kindsOf({ events: [ASKED, STARTED, ended, failed, ...PLAIN.with(1, AGAIN).with(3, ENDED_AGAIN)] })).toEqual([]);
+  expect(
+    await kindsOf({ events: [ASKED, STARTED, ended, failed, ...PLAIN.with(1, AGAIN).with(3, ENDED_AGAIN)] }),
+  ).toEqual([]);
 });
 
 test('a ticket that was asked for, worked on and shown as done is fine', async () => {

@@ -110,7 +110,8 @@ function judgeTicket(
       case 'labelled':
         shownAsEnded = (entry.lifecycle === 'done' || entry.lifecycle === 'failed') && ended !== undefined;
         if (entry.lifecycle === 'done' && !everDone) problem('lost', 'shown as done, and no command has ended well');
-        if (entry.lifecycle === 'failed' && lives.size === 0) problem('lost', 'shown as failed, and no command had begun');
+        if (entry.lifecycle === 'failed' && lives.size === 0)
+          problem('lost', 'shown as failed, and no command had begun');
         if (entry.lifecycle === 'failed' && ended?.code === 0 && !mayBeUnwritten(ended, entry)) {
           problem('lost', `shown as failed although ${ended.life} has ended well`);
         }
