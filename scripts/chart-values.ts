@@ -122,6 +122,6 @@ export function chartValuesSchema(): Schema {
     title: 'Values of the chart agentsmith',
     properties: { ...values.properties, config: { $ref: '#/definitions/config' } },
     required: [...(values.required ?? []), 'config'],
-    definitions: { ...definitions, config },
+    definitions: { ...(definitions as Readonly<Record<string, Schema>>), config },
   };
 }
