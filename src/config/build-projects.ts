@@ -13,6 +13,7 @@ import { decideIngress, type Ingress } from './ingress-policy.ts';
 import type { Problem } from './problems.ts';
 import { type ConfigFile, POLLING_DEFAULTS, type ProjectConfig, triggerOf } from './schema.ts';
 import type { ProjectSecrets } from './secrets.ts';
+import { triggerLabels } from './trigger-labels.ts';
 
 export interface BuiltProject {
   readonly project: Project;
@@ -35,7 +36,7 @@ export function buildProject(
   const credential = resolveCredential(descriptor, tickets, env, directory);
   const webhookSecrets = secretsOf(section, facts.file, env, descriptor.environment.webhookSecret);
   const ingress = ingressOf(section, facts.file, webhookSecrets);
-  const labels = facts.document.keysAt(['projects', name, descriptor.triggerKey, 'pipeline_from_label']);
+  const labels = triggerLabels(facts.document, ['projects', name, descriptor.triggerKey]).map(({ label }) => label);
   const routing = routingOf(section, descriptor.triggerKey, labels);
   const disabled = credential.ok ? undefined : `credential missing: ${credential.reason}`;
   const project: Project = {

@@ -3,6 +3,7 @@
  * look at the plain values, so that a project with another problem is checked all the same and everything is reported
  * together.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { sourceKey, type TicketSource } from '../domain/ticket.ts';
 import type { PlatformDescriptor } from '../platforms/descriptor.ts';
 import { PLATFORMS } from '../platforms/registry.ts';
@@ -14,6 +15,7 @@ import { contradiction } from './ingress-policy.ts';
 import { runnersIn } from './pipelines.ts';
 import type { Path, Problem } from './problems.ts';
 import { type ConfigFile, HOUSE_SECRETS } from './schema.ts';
+import { type TriggerLabel, triggerLabels } from './trigger-labels.ts';
 
 export interface Facts {
   readonly document: ConfigDocument;
@@ -109,11 +111,14 @@ function projectsAlone({ document, tree }: Facts): Problem[] {
 }
 
 function repeatedLabels(trigger: Path, document: ConfigDocument): Problem[] {
-  const labels: Path = [...trigger, 'pipeline_from_label'];
-  return repeated(document.keysAt(labels)).map(({ second, first }) => ({
-    path: [...labels, second],
-    message: `is the same label as ${first}: letter case is ignored`,
-  }));
+  const seen = new Map<string, TriggerLabel>();
+  return triggerLabels(document, trigger).flatMap(({ label, path }) => {
+    const first = seen.get(label.toLowerCase());
+    if (first === undefined) seen.set(label.toLowerCase(), { label, path });
+    // A key that is there twice has been reported with the file.
+    if (first === undefined || isDeepStrictEqual(first.path, path)) return [];
+    return [{ path, message: `is the same label as ${first.label}: letter case is ignored` }];
+  });
 }
 
 /** A key that no ticket of the platform can carry would wait for ever without a word. */
@@ -122,10 +127,9 @@ function labelsThatCannotBe(
   descriptor: PlatformDescriptor | undefined,
   document: ConfigDocument,
 ): Problem[] {
-  const labels: Path = [...trigger, 'pipeline_from_label'];
-  return document.keysAt(labels).flatMap((label) => {
+  return triggerLabels(document, trigger).flatMap(({ label, path }) => {
     const message = descriptor?.labelProblem?.(label);
-    return message === undefined ? [] : [{ path: [...labels, label], message }];
+    return message === undefined ? [] : [{ path, message }];
   });
 }
 
@@ -148,13 +152,12 @@ function sharedSources({ document, tree, sources }: Facts): Problem[] {
     const source = sources.get(name);
     const descriptor = descriptorOf(mappingAt(tree, 'projects')[name]);
     if (source === undefined || descriptor === undefined) return [];
-    const labels: Path = ['projects', name, descriptor.triggerKey, 'pipeline_from_label'];
-    return document.keysAt(labels).flatMap((label) => {
+    return triggerLabels(document, ['projects', name, descriptor.triggerKey]).flatMap(({ label, path }) => {
       const key = `${sourceKey(source)} ${label.toLowerCase()}`;
       const owner = owners.get(key) ?? name;
       owners.set(key, owner);
       const message = `${owner} watches the same tickets with this trigger label already`;
-      return owner === name ? [] : [{ path: [...labels, label], message }];
+      return owner === name ? [] : [{ path, message }];
     });
   });
 }

@@ -1,4 +1,4 @@
-/** The JSON Schema of the file for editors, generated from the same schema that the server checks with. */
+/** The JSON Schema of the file for editors and for the chart, generated from the same schema that the server checks with. */
 import { z } from 'zod';
 import { PLATFORMS } from '../platforms/registry.ts';
 import { fileSchema } from './schema.ts';
@@ -6,17 +6,21 @@ import { fileSchema } from './schema.ts';
 /** Numbers and booleans may come from a variable, too. */
 const REFERENCE = { type: 'string', pattern: '^\\$\\{.*\\}$' } as const;
 
-export function configJsonSchema(): z.core.JSONSchema.BaseSchema {
-  const { $schema, ...schema } = z.toJSONSchema(fileSchema, { io: 'input', override: acceptReferences });
+/** The word for shared parts in each draft. */
+const DEFINITIONS = { 'draft-2020-12': '$defs', 'draft-7': 'definitions' } as const;
+
+/** `draft-7` is for tools that read nothing newer, such as Helm. */
+export function configJsonSchema(target: keyof typeof DEFINITIONS = 'draft-2020-12'): z.core.JSONSchema.BaseSchema {
+  const { $schema, ...schema } = z.toJSONSchema(fileSchema, { io: 'input', target, override: acceptReferences });
   const tickets = PLATFORMS.map((platform) => {
-    const { $schema: _same, ...section } = z.toJSONSchema(platform.ticketsSchema, { io: 'input' });
+    const { $schema: _same, ...section } = z.toJSONSchema(platform.ticketsSchema, { io: 'input', target });
     return section;
   });
   return {
     ...($schema === undefined ? {} : { $schema }),
     title: 'agentsmith.yml',
     ...schema,
-    $defs: { tickets: { description: 'Where the tickets are.', anyOf: tickets } },
+    [DEFINITIONS[target]]: { tickets: { description: 'Where the tickets are.', anyOf: tickets } },
   };
 }
 

@@ -30,19 +30,31 @@ export const HOUSE_SECRETS: readonly string[] = [
   ...PLATFORMS.map((platform) => platform.environment.webhookSecret),
 ];
 
+const labelMap = z.record(
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .refine((label) => !isOurs(label), 'must not begin with agent-smith: (those labels show the lifecycle)'),
+  name,
+);
+/** For files that are written by tools which sort keys: a list keeps its order. */
+const labelList = z
+  .array(
+    labelMap
+      .refine((item) => Object.keys(item).length === 1, 'must be one label and its pipeline')
+      .meta({ minProperties: 1, maxProperties: 1 }),
+  )
+  .transform((items) => Object.fromEntries(items.flatMap((item) => Object.entries(item))));
+
 const triggerSchema = z.strictObject({
   default_pipeline: name
     .describe('Pipeline of a ticket that carries agent-smith:pending and no trigger label.')
     .optional(),
   pipeline_from_label: z
-    .record(
-      z
-        .string()
-        .min(1, 'must not be empty')
-        .refine((label) => !isOurs(label), 'must not begin with agent-smith: (those labels show the lifecycle)'),
-      name,
+    .union([labelMap, labelList])
+    .describe(
+      'Trigger label -> pipeline, as a mapping or as a list with one label each. The first that the ticket carries wins, letter case ignored.',
     )
-    .describe('Trigger label -> pipeline. The first key that the ticket carries wins, letter case ignored.')
     .optional(),
   allowed_actors: z
     .array(text)

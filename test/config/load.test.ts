@@ -12,14 +12,17 @@ const REPO = 'https://github.com/org/repo';
 const env = { GITHUB_TOKEN: 'a-github-token' };
 const codes = (findings: readonly { code: string }[]): string[] => findings.map(({ code }) => code);
 
-test('labels are tried in the order of the file, numbers among them', async () => {
+test.each([
+  ['mapping', (labels: readonly string[]) => `{ ${labels.join(', ')} }`],
+  ['list', (labels: readonly string[]) => `[${labels.map((label) => `{ ${label} }`).join(', ')}]`],
+])('labels in a %s are tried in the order of the file, numbers among them', async (_form, write) => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(fc.oneof(fc.nat(30).map(String), fc.stringMatching(/^[a-z]{1,3}$/)), { minLength: 1 }),
       async (labels) => {
-        const map = labels.map((label, index) => `${label}: p${index}`).join(', ');
+        const written = write(labels.map((label, index) => `${label}: p${index}`));
         const { catalog } = await load(
-          `projects:\n${project('a', REPO, `github_trigger: { pipeline_from_label: { ${map} } }`)}`,
+          `projects:\n${project('a', REPO, `github_trigger: { pipeline_from_label: ${written} }`)}`,
           env,
         );
         const routing = catalog.projects[0]?.routing;

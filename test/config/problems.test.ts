@@ -81,6 +81,19 @@ test('a trigger label may not be one of ours, nor be there twice in another lett
   ]);
 });
 
+test('a list of trigger labels has one label in each item, and each label once', async () => {
+  const list =
+    'github_trigger:\n  pipeline_from_label: [{ a: x, b: y }, { c: x }, { C: x }, { c: y }, { agent-smith:go: x }, {}]';
+  const at = (place: string, message: string) => expect.stringContaining(`pipeline_from_label${place}: ${message}`);
+  expect(await problemsOf(`projects:\n${project('a', REPO, list)}`)).toEqual([
+    at('[0]', 'must be one label and its pipeline'),
+    at('[2].C', 'is the same label as c'),
+    at('[3].c', 'is the same label as c'),
+    at('[4]["agent-smith:go"]', 'the key must not begin with agent-smith:'),
+    at('[5]', 'must be one label and its pipeline'),
+  ]);
+});
+
 test('two projects may share a source, however it is spelled, but not a trigger label on it', async () => {
   const trigger = (labels: string) => `github_trigger: { pipeline_from_label: { ${labels} } }`;
   const two = (labels: string) =>
