@@ -21,7 +21,7 @@ test('the schema of the values on disk is the one that the code generates', () =
 });
 
 test('the chart takes the same names for those of secrets as the server', () => {
-  const [, pattern = ''] = /^const SECRET_NAME = \/(.+)\/i;$/m.exec(read('src/config/secrets.ts')) ?? [];
+  const [, pattern = ''] = /^const SECRET_NAME =\s+\/(.+)\/i;$/m.exec(read('src/config/secrets.ts')) ?? [];
   expect(pattern).toContain('TOKEN');
   expect(read('helm/agentsmith/templates/_checks.tpl')).toContain(`"(?i)${pattern}"`);
 });

@@ -4,7 +4,7 @@ ConfigMap shows them to everybody who may read the namespace.
 */}}
 {{- define "agentsmith.checks" -}}
 {{- $values := .Values -}}
-{{- $secretName := "(?i)TOKEN|SECRET|PASSWORD|PASSWD|PRIVATE|CREDENTIAL|API_?KEY|ACCESS_?KEY|(?:^|_)PAT$" -}}
+{{- $secretName := "(?i)TOKEN|SECRET|PASSWORD|PASSWD|PRIVATE|CREDENTIAL|AUTHORIZATION|API[_-]?KEY|ACCESS[_-]?KEY|(?:^|[_-])PAT$" -}}
 {{- $passwordUrl := "^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@" -}}
 
 {{- $byChart := dict "AGENTSMITH_CONFIG" "config" "PORT" "service" "LOG_LEVEL" "logLevel" -}}
