@@ -258,7 +258,16 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
     createLeader(leases, { role: 'poller', instance, timing, log, work: poll }),
     createLeader(leases, { role: 'housekeeping', instance, timing, log, work: housekeeping }),
   ];
-  const desk = openApiDesk({ config, projects, stores, claims, leases, timing, ending: ending.signal });
+  const desk = openApiDesk({
+    config,
+    projects,
+    stores,
+    claims,
+    labels: workSite.labels,
+    leases,
+    timing,
+    ending: ending.signal,
+  });
   const leading = new AbortController();
   let terms: Promise<void>[] = [];
   let noting: Promise<unknown> = Promise.resolve();

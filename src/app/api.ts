@@ -4,6 +4,7 @@ import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Config } from '../config/config.ts';
 import type { Leases } from '../coordination/lease.ts';
 import type { Timing } from '../domain/timing.ts';
+import type { LabelWriter } from '../labels/label-writer.ts';
 import type { ApiDesk } from '../server/api.ts';
 import { claimByHand } from './claim-by-hand.ts';
 import { explain } from './inquiry/explain.ts';
@@ -15,6 +16,7 @@ export interface ApiDeskParts {
   readonly projects: KnownProjects;
   readonly stores: Stores;
   readonly claims: TicketClaimService;
+  readonly labels: Pick<LabelWriter, 'project'>;
   readonly leases: Pick<Leases, 'holder'>;
   readonly timing: Timing;
   /** Aborts when the process has to end: a claim that has begun is better finished, also when nobody waits for its answer. */
@@ -22,7 +24,7 @@ export interface ApiDeskParts {
 }
 
 export function openApiDesk(parts: ApiDeskParts): ApiDesk {
-  const { config, projects, stores, claims, leases, timing, ending } = parts;
+  const { config, projects, stores, claims, labels, leases, timing, ending } = parts;
   const foresight = createClaimForesight(
     { catalog: projects.current, platformOf: projects.platformOf, records: stores.claimRecords },
     timing,
@@ -38,7 +40,9 @@ export function openApiDesk(parts: ApiDeskParts): ApiDesk {
       const ticketId = connection.descriptor.parseTicketId(text, connection.source);
       return ticketId === undefined ? 'no-ticket' : { project, ticketId };
     },
-    claim: (ticket) => claimByHand({ projects, claims, timing }, ticket, inTime()),
+    cancellations: stores.cancellations,
+    showEnd: ({ id }) => void labels.project(id, { mayWrite: () => !ending.aborted, signal: ending }),
+    claim: (ticket, again) => claimByHand({ projects, claims, timing }, { ...ticket, again }, inTime()),
     explain: (ticket, trigger) =>
       explain(
         { catalog: projects.current, foresight, stores: { ...stores, leases } },

@@ -13,6 +13,7 @@ import type { RateLimits } from '../platforms/rate-limits.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
+import { type Cancellations, createCancellations } from '../runs/cancellations.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
 import { createDecisionLog } from '../runs/decision-log.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../runs/delivery-records.ts';
@@ -26,6 +27,7 @@ export interface Stores extends QuotingRecords {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
   readonly runs: RunReader;
+  readonly cancellations: Cancellations;
   readonly deliveries: DeliveryRecords;
   readonly retention: RetentionRecords;
   readonly placeIds: PlaceIds;
@@ -67,6 +69,7 @@ export function openStores(options: StoresOptions): Stores | undefined {
       redactor,
     ),
     runs: createRunReader(redis),
+    cancellations: createCancellations(redis, timing),
     deliveries: createDeliveryRecords(redis, timing),
     retention: createRetentionRecords(redis, timing),
     configBoard: createConfigBoard(redis, timing),

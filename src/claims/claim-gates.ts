@@ -106,7 +106,7 @@ export function createClaimGates(options: ClaimOptions): ClaimGates {
     },
     async judgeTicket(claim, ticket) {
       const { projects, previous, resumed } = claim;
-      const mode: EligibilityFacts['mode'] = resumed ? 'resumed' : 'fresh';
+      const mode: EligibilityFacts['mode'] = resumed ? 'resumed' : claim.request.again === true ? 'again' : 'fresh';
       const verdict = judge({ ticket, projects, previous, mode });
       if (!verdict.eligible) {
         secondLook.forget(ticket.key);

@@ -30,9 +30,10 @@ export interface EligibilityFacts {
   readonly projects: readonly Project[];
   /**
    * `fresh`: an ordinary claim. `resumed`: a claim that died is taken over, or an orphaned `enqueued` label is adopted;
-   * then the label may show `enqueued` already, and what asked for it (`pending`) may be gone.
+   * then the label may show `enqueued` already, and what asked for it (`pending`) may be gone. `again`: a person wants a
+   * further run of what has ended, so the label of that end says nothing, and the wish itself is as good as `pending`.
    */
-  readonly mode: 'fresh' | 'resumed';
+  readonly mode: 'fresh' | 'resumed' | 'again';
   /** The ticket's last run, if it has ended. */
   readonly previous: Run | undefined;
 }
@@ -49,10 +50,11 @@ export function judge(facts: EligibilityFacts): Eligibility {
 
   const shown = lifecycleShown(ticket.labels, previous, mode);
   const resuming = mode === 'resumed' && shown === 'enqueued';
-  if (shown !== undefined && shown !== 'pending' && !resuming) return no(shown);
+  const asked = mode === 'again' && (shown === undefined || shown === 'done' || shown === 'failed');
+  if (shown !== undefined && shown !== 'pending' && !resuming && !asked) return no(shown);
 
   // `pending` was replaced by `enqueued` when the earlier claim got that far: what asked for the run still counts.
-  const labels = resuming ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
+  const labels = resuming || asked ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
   const routed = routeTicket(projects, labels);
   if (routed === undefined) return no('no-trigger-label');
   return { eligible: true, routed, lifecycle: shown };

@@ -6,7 +6,7 @@
  * heartbeat once more, so a worker that reports in the last moment keeps its run.
  * A crash after any step leaves the run as it was, or handed back without a job: the reconciler's business.
  */
-import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { cancelReason, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { createSecondLook } from '../foundation/second-look.ts';
@@ -53,7 +53,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
     } else {
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
       const why =
-        verdict === 'cancel' ? `cancelled by ${run.cancelRequested}` : `interrupted ${MOST_INTERRUPTED} times`;
+        run.cancelRequested === undefined ? `interrupted ${MOST_INTERRUPTED} times` : cancelReason(run.cancelRequested);
       const reply = await deps.records.finish(name, {
         state,
         reason: why,

@@ -12,7 +12,7 @@
  * What a crash leaves behind: a heartbeat that expires, a guard that ends the runner before that, and a record that the
  * stale-job detector hands back.
  */
-import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { cancelReason, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
 import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -62,6 +62,8 @@ export interface Attempt {
   readonly ended: Promise<AttemptEnd>;
   /** Stops the runner because this worker shuts down; the run gets another turn. */
   drain(): void;
+  /** Does not wait for the next beat, which tells what people want. */
+  beatNow(): void;
 }
 
 /** Why we stopped the runner ourselves; decides what is recorded. The first reason counts. */
@@ -128,10 +130,16 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     return true;
   };
 
+  /** Cuts the pause between two beats short. */
+  let hurry = new AbortController();
   const beating = every(
     {
       intervalMs: options.heartbeatMs,
       signal: over.signal,
+      async sleep(ms, signal) {
+        hurry = new AbortController();
+        return await sleep(ms, AbortSignal.any([signal, hurry.signal]));
+      },
       onError: (error) => {
         log.warn({ error: messageOf(error), trustLeftMs: Math.round(trust.leftMs()) }, 'heartbeat not accepted');
         if (redis.refused()) spare(now());
@@ -208,7 +216,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
         return await handBack({ interrupted: true, reason: end.reason }, output);
       case 'stopped':
         return cause?.kind === 'cancelled'
-          ? await finish({ state: 'cancelled', reason: `cancelled by ${cause.by}`, output })
+          ? await finish({ state: 'cancelled', reason: cancelReason(cause.by), output })
           : await handBack({ interrupted: true, reason: cause?.kind ?? end.reason }, output);
       default:
         return unreachable(end);
@@ -242,5 +250,5 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     }
   })();
 
-  return { ended, drain: () => stop({ kind: 'drained' }) };
+  return { ended, drain: () => stop({ kind: 'drained' }), beatNow: () => hurry.abort() };
 }

@@ -7,7 +7,7 @@
 import { hasLabel } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
-import type { Run } from '../domain/run.ts';
+import { cancelReason, type Run } from '../domain/run.ts';
 import { movedAway, type Ticket } from '../domain/ticket.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf, OperationError, unreachable } from '../foundation/errors.ts';
@@ -67,6 +67,8 @@ export interface TurnProcessor {
   drain(): Promise<void>;
   /** Stops waiting for a Redis that does not take the ends of attempts. */
   giveUp(): void;
+  /** Somebody wants a run to end, perhaps one that is at work here: the records are asked now. */
+  lookAtOnce(): void;
   /** Attempts at work. */
   active(): number;
 }
@@ -151,7 +153,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       case 'dropped':
         return OVER;
       case 'cancel-requested':
-        return await end(run, 'cancelled', `cancelled by ${reply.by}`);
+        return await end(run, 'cancelled', cancelReason(reply.by));
       case 'started':
         break;
       default:
@@ -214,7 +216,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     }
     const { run } = taken;
     if (run.takes > MOST_TAKES) return await end(run, 'failed', `taken ${MOST_TAKES} times without a start`);
-    if (run.cancelRequested !== undefined) return await end(run, 'cancelled', `cancelled by ${run.cancelRequested}`);
+    if (run.cancelRequested !== undefined) return await end(run, 'cancelled', cancelReason(run.cancelRequested));
     const project = projectOfRun(deps.catalog(), run);
     const platform = project === undefined ? undefined : deps.platformOf(project);
     if (project === undefined || platform === undefined) return await later(run, 'its project is not connected');
@@ -247,6 +249,9 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       await Promise.allSettled(turns);
     },
     giveUp: () => stopped.abort(),
+    lookAtOnce() {
+      for (const running of attempts) running.beatNow();
+    },
     active: () => attempts.size,
   };
 }

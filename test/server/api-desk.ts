@@ -67,6 +67,7 @@ export async function openSite(redisUrl: string): Promise<Site> {
     projects,
     stores,
     claims: openClaims({ projects, stores, timing, log: silentLog, onOutcome: undefined }),
+    labels: { project: async ({ length }) => void length },
     leases: createLeases(stores.redis, timing),
     timing,
     ending: new AbortController().signal,

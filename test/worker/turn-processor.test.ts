@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
 import type { RunnerEnd } from '../../src/worker/runners/runner.ts';
 import { pauseBefore } from '../../src/worker/turn-processor.ts';
-import { openHouse, REPOSITORY } from '../support/house.ts';
+import { FAST, openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
@@ -258,6 +258,18 @@ test('a cancel while the run is at work: the runner is stopped, then the run is 
   await working;
   expect(runner.stops).toEqual(['cancelled']);
   expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason: 'cancelled by alice', attempt: 1 });
+});
+
+test('who is told that somebody wants a run to end does not wait for the next beat', async () => {
+  const site = await openHouse({ redisUrl: redis.url, timing: { ...FAST, heartbeatMs: 60_000 } });
+  const run = await queuedRun(site);
+  const { processor, runners } = openWorkerRoom(site);
+  const working = processor.process({ run: run.id, turn: 1 });
+  const runner = await until('the first beat is over', () => (runners[0]?.beats() === 1 ? runners[0] : undefined));
+  await redis.client.hset(site.redis.keys.run(run.id), 'cancelRequested', 'alice');
+  processor.lookAtOnce();
+  await working;
+  expect(runner.stops).toEqual(['cancelled']);
 });
 
 test('a turn whose project is not connected waits', async () => {

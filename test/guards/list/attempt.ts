@@ -407,6 +407,21 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['worker/ended-attempts'],
   },
   {
+    name: 'request-cancel:forgotten',
+    keeps: 'a wish about a run that is not there makes no record',
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'request-cancel:ended',
+    keeps: 'a run that has ended stays as it ended, whoever wants it to end',
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'request-cancel:recovering',
+    keeps: 'a run that may be at work is not ended in the queue while Redis recovers',
+    killedBy: ['runs/cancellations'],
+  },
+  {
     name: 'ended:in-one-step',
     keeps: 'a worker that dies while it says an end again leaves no run at work that had ended',
     swap: {

@@ -150,7 +150,7 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     keeps: 'a ticket that is labelled enqueued, in-progress, done or failed is not one that wants a run',
     swap: {
       file: 'domain/eligibility.ts',
-      find: "  if (shown !== undefined && shown !== 'pending' && !resuming) return no(shown);\n",
+      find: "  if (shown !== undefined && shown !== 'pending' && !resuming && !asked) return no(shown);\n",
       put: '',
     },
     killedBy: ['domain/label-table'],
