@@ -57,19 +57,20 @@ export function openStores(options: StoresOptions): Stores | undefined {
   const { freshRedis: freshServer, onReplicaWait = () => undefined } = options;
   const redis = connectRedis(config(), { timing, blockMs, freshServer, onReplicaWait, log });
   if (redis === undefined) return undefined;
+  const kept = withoutSecrets(
+    {
+      attemptRecords: createAttemptRecords(redis, timing),
+      labelRecords: createLabelRecords(redis, timing),
+      decisions: createDecisionLog(redis, timing),
+    },
+    redactor,
+  );
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
-    ...withoutSecrets(
-      {
-        attemptRecords: createAttemptRecords(redis, timing),
-        labelRecords: createLabelRecords(redis, timing),
-        decisions: createDecisionLog(redis, timing),
-      },
-      redactor,
-    ),
+    ...kept,
     runs: createRunReader(redis),
-    cancellations: createCancellations(redis, timing),
+    cancellations: createCancellations(redis, kept.attemptRecords),
     deliveries: createDeliveryRecords(redis, timing),
     retention: createRetentionRecords(redis, timing),
     configBoard: createConfigBoard(redis, timing),

@@ -58,6 +58,8 @@ export interface Timing {
   readonly trustKillMs: number;
   /** From SIGTERM to SIGKILL of a command that is stopped or timed out. */
   readonly stopGraceMs: number;
+  /** A ticket that is closed, say, may have been closed by its own attempt as the last act: so long that may still take. */
+  readonly lastActMs: number;
   /** First and longest delay of a job whose ticket cannot be read. */
   readonly attemptRetryMs: number;
   readonly attemptRetryMaxMs: number;
@@ -148,6 +150,7 @@ export const DEFAULT_TIMING: Timing = {
   trustTermMs: 20_000,
   trustKillMs: 30_000,
   stopGraceMs: 10_000,
+  lastActMs: 1_000,
   attemptRetryMs: 5_000,
   attemptRetryMaxMs: 300_000,
   interruptedBackoffMs: 30_000,

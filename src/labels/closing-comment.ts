@@ -24,7 +24,7 @@ function closingText(run: Run): string | undefined {
     case 'failed':
       return `**Agent Smith**: pipeline \`${run.pipeline ?? ''}\` failed: ${run.reason ?? 'no reason recorded'}. ${facts} ${again}`;
     case 'cancelled':
-      return `**Agent Smith**: pipeline \`${run.pipeline ?? ''}\` was cancelled: ${run.reason ?? 'no reason recorded'}. ${facts} ${again}`;
+      return `**Agent Smith**: ${run.pipeline === undefined ? 'the run' : `pipeline \`${run.pipeline}\``} was cancelled: ${run.reason ?? 'no reason recorded'}. ${facts} ${again}`;
     case 'received':
     case 'queued':
     case 'running':

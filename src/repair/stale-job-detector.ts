@@ -48,6 +48,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
     const verdict = judgeDead(run);
     if (verdict === 'hand-back') {
       const reply = await deps.records.handBack(name, { onlyIfDead: true, interrupted: true, reason });
+      if (reply.kind === 'cancel-requested') return await bury({ ...run, cancelRequested: reply.by });
       if (reply.kind !== 'handed-back') return;
       await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseBefore(reply.turn) });
     } else {

@@ -12,7 +12,7 @@ import { isTerminal, type Run } from '../domain/run.ts';
 import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { isSameSecret } from '../foundation/same-secret.ts';
-import type { Cancellations } from '../runs/cancellations.ts';
+import type { CancelReply } from '../runs/cancellations.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { DeliveryRecords } from '../runs/delivery-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
@@ -56,9 +56,9 @@ export interface ApiDesk {
   pickTicket(project: string, text: string): TicketChoice | 'no-project' | 'no-ticket';
   /** @param again also what its labels show as ended */
   claim(ticket: TicketChoice, again: boolean): Promise<ClaimOutcome>;
-  readonly cancellations: Pick<Cancellations, 'request'>;
-  /** The label of a run that has just ended does not have to wait for a pass. */
-  showEnd(run: Run): void;
+  cancel(run: Run, by: string): Promise<CancelReply>;
+  /** Whether a claim by the name of its project leads to this run's ticket, as the configuration is today. */
+  canClaim(run: Run): boolean;
   explain(ticket: TicketChoice, trigger: Trigger | undefined): Promise<object>;
 }
 
@@ -74,6 +74,7 @@ export function apiRoutes(deps: ApiDeps): (app: FastifyInstance) => void {
   return (app) => {
     void app.register(
       async (api) => {
+        takeEmptyBodies(api);
         api.setReplySerializer((body) => deps.redact(JSON.stringify(body)));
         api.addHook('onRequest', async (request, reply) => {
           void reply.header('cache-control', 'no-store');
@@ -91,6 +92,15 @@ export function apiRoutes(deps: ApiDeps): (app: FastifyInstance) => void {
       { prefix: '/api' },
     );
   };
+}
+
+/** Where a body is optional, a client that always names its type may send an empty one. */
+function takeEmptyBodies(api: FastifyInstance): void {
+  const parse = api.getDefaultJsonParser('error', 'error');
+  api.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body, done);
+  });
 }
 
 function aboutDeliveries(api: FastifyInstance, desk: () => ApiDesk): void {
@@ -164,16 +174,15 @@ function aboutEnds(api: FastifyInstance, desk: () => ApiDesk): void {
     const { id } = named(runPath, params);
     checked(nothing, query);
     const { by } = checked(cancelQuestion, body ?? {});
-    const { runs, cancellations, showEnd } = desk();
-    const run = await runs.get(id);
+    const asked = desk();
+    const run = await asked.runs.get(id);
     if (run === undefined) throw Refusal.notFound();
-    const answer = await cancellations.request(run, by);
+    const answer = await asked.cancel(run, by);
     switch (answer.kind) {
       case 'cancelled':
-        showEnd(run);
-        return { state: 'cancelled' };
+        return { state: 'cancelled', cancel_requested: answer.by };
       case 'requested':
-        return await reply.code(202).send({ state: run.state, cancel_requested: answer.by });
+        return await reply.code(202).send({ state: answer.state, cancel_requested: answer.by });
       case 'ended':
         throw Refusal.conflict(`the run has ended: ${answer.state}`);
       case 'unknown':
@@ -191,6 +200,7 @@ function aboutEnds(api: FastifyInstance, desk: () => ApiDesk): void {
     if (run === undefined) throw Refusal.notFound();
     if (!isTerminal(run.state)) throw Refusal.conflict(`the run has not ended: ${run.state}`);
     if (!(await asked.runs.isCurrent(run))) throw Refusal.conflict('the ticket has a newer run');
+    if (!asked.canClaim(run)) throw Refusal.conflict(`project ${run.project} is gone or watches another source by now`);
     return await claimed(asked, { project: run.project, ticketId: run.ticketId }, true);
   });
 }

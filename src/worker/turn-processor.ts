@@ -4,11 +4,11 @@
  * now comes back later, and no attempt is used for that.
  */
 
-import { hasLabel } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import { cancelReason, type Run } from '../domain/run.ts';
-import { movedAway, type Ticket } from '../domain/ticket.ts';
+import type { Ticket } from '../domain/ticket.ts';
+import { withdrawalOf } from '../domain/withdrawal.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf, OperationError, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -57,6 +57,7 @@ export interface TurnProcessorOptions {
   readonly heartbeatMs: number;
   readonly trustTermMs: number;
   readonly trustKillMs: number;
+  readonly lastActMs: number;
   readonly redisProbeMs: number;
 }
 
@@ -121,14 +122,8 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
         deadlineMs: options.claimCallMs,
         signal: ending.signal,
       });
-      if (movedAway(ticket, project.source)) {
-        return await end(run, 'cancelled', 'the ticket was moved to another project');
-      }
-      if (!ticket.open) return await end(run, 'cancelled', 'the ticket was closed before the run started');
-      if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) {
-        return await end(run, 'cancelled', 'the trigger label was removed before the run started');
-      }
-      return ticket;
+      const withdrawal = withdrawalOf(run, ticket, project.source);
+      return withdrawal === undefined ? ticket : await end(run, 'cancelled', cancelReason(withdrawal));
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       if (ending.signal.aborted) return await later(run, LEAVING);

@@ -36,7 +36,11 @@ export const runPath = z.strictObject({ id: z.string().regex(/^[0-9A-Z]{26}$/) }
 export const cancelQuestion = z.strictObject({
   by: z
     .string()
-    .regex(/^[\p{L}\p{N}][\p{L}\p{N} .@-]{0,99}$/u, 'letters, digits, spaces and .@- only, at most 100')
+    // An @ that follows anything but a word would mention somebody.
+    .regex(
+      /^[\p{L}\p{N}](?:[\p{L}\p{N} .-]|(?<=[\p{L}\p{N}])@(?=[\p{L}\p{N}])){0,99}$/u,
+      'letters, digits, spaces and .- only, and @ between two of them; at most 100',
+    )
     .default('a request to the API'),
 });
 export const runQuestion = z.strictObject({ output: z.enum(['0', '1']).optional() });
