@@ -4,11 +4,14 @@
  * compared is the ratio within a round, because absolute numbers differ by half from machine to machine.
  */
 import { Queue } from 'bullmq';
+import { createRunCanceller } from '../src/claims/run-canceller.ts';
 import { createTicketClaimService } from '../src/claims/ticket-claim-service.ts';
 import type { Catalog, Project } from '../src/domain/project.ts';
 import { DEFAULT_TIMING } from '../src/domain/timing.ts';
 import { createRunQueue } from '../src/queue/run-queue.ts';
 import type { RedisConnection } from '../src/redis/connection.ts';
+import { createAttemptRecords } from '../src/runs/attempt-records.ts';
+import { createCancellations } from '../src/runs/cancellations.ts';
 import { createClaimRecords } from '../src/runs/claim-records.ts';
 import { createDecisionLog } from '../src/runs/decision-log.ts';
 import { createMemoryPlatform } from './memory-platform.ts';
@@ -88,6 +91,8 @@ function createClaims(redis: RedisConnection) {
   };
   const log = unreadLog();
   const queue = createRunQueue({ redis, log });
+  const decisions = createDecisionLog(redis);
+  const cancellations = createCancellations(redis, createAttemptRecords(redis, DEFAULT_TIMING));
   let opened = 0;
   const service = createTicketClaimService(
     {
@@ -95,7 +100,8 @@ function createClaims(redis: RedisConnection) {
       platformOf: () => platform,
       records: createClaimRecords(redis, { ...DEFAULT_TIMING, mostRunsPerDay: () => 5 }),
       queue,
-      decisions: createDecisionLog(redis),
+      decisions,
+      canceller: createRunCanceller({ cancellations, decisions, log }),
       log,
       onOutcome: undefined,
     },

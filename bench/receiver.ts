@@ -11,6 +11,7 @@ import { createRedactor } from '../src/foundation/redactor.ts';
 import { createDeliveryReceiver } from '../src/ingress/deliveries/delivery-receiver.ts';
 import { github } from '../src/platforms/github/index.ts';
 import { createDeliveryRecords } from '../src/runs/delivery-records.ts';
+import { createRunReader } from '../src/runs/run-reader.ts';
 import { createMetrics } from '../src/server/metrics.ts';
 import { createServer } from '../src/server/server.ts';
 import { webhookRoutes } from '../src/server/webhook-routes.ts';
@@ -37,6 +38,7 @@ const receiver = createDeliveryReceiver(
     configHash: () => 'bench',
     records: createDeliveryRecords(redis, DEFAULT_TIMING),
     placeIds: createPlaceIds(redis, log),
+    runs: createRunReader(redis),
     onAccepted: () => {},
     onReception: metrics.delivery,
     findings: createFindings(),

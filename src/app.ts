@@ -6,6 +6,7 @@
  * or come later, platforms may be down; the process stays up, says so in `/health`, and goes on by itself.
  */
 import { openApiDesk } from './app/api.ts';
+import { openCancelling } from './app/cancelling.ts';
 import { openClaims, reportLoop } from './app/claims.ts';
 import { watchConfigDrift } from './app/config-drift.ts';
 import { openHousekeeping } from './app/housekeeping.ts';
@@ -195,10 +196,20 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
   // A server that was started for this process alone ends with it: there is nothing to keep.
   if (!options.freshRedis) watchServerSettings(redis, findings, log);
 
+  /** A claim that has begun is better finished than taken over: this aborts only when the process has to end. */
+  const ending = new AbortController();
+  const foreignLabels = createForeignLabels(
+    { catalog: projects.withRemoved, incarnation: redis.incarnation, findings },
+    timing,
+  );
+  const workSite = openWorkSite(options, shared, stores, foreignLabels.seen);
+  const { labels } = workSite;
+  const { canceller, unwanted } = openCancelling(options, shared, { stores, labels, ending: ending.signal });
   const claims = openClaims({
     projects,
     stores,
     timing,
+    canceller,
     log,
     onOutcome: ({ request: { project, ticketId, trigger }, outcome }) => {
       reportLoop(findings, project, ticketId, outcome);
@@ -207,8 +218,6 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
       if (outcome.kind === 'rejected' && outcome.reason === 'trigger-not-allowed') metrics.syncSkipped({ trigger });
     },
   });
-  /** A claim that has begun is better finished than taken over: this aborts only when the process has to end. */
-  const ending = new AbortController();
   const view = createSharedView({
     board: stores.pollBoard,
     missedBoard: stores.missedBoard,
@@ -224,6 +233,8 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
       credentialOf: projects.credentialOf,
       windowOf: (project) => projects.budgetOf(project)?.window,
       claims,
+      unwanted,
+      runs: stores.runs,
       claimSignal: ending.signal,
       findings,
       log,
@@ -241,18 +252,15 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
     },
     { ...timing, catalogCheckMs: CATALOG_CHECK_MS, summaryMs: SUMMARY_MS },
   );
-  const webhooks = openWebhooks(options, shared, { stores, claims, claimSignal: ending.signal });
+  const webhooks = openWebhooks(options, shared, { stores, claims, unwanted, claimSignal: ending.signal });
   const missed = openMissedRecovery(options, shared, { stores, receiver: webhooks.receiver });
-  const foreignLabels = createForeignLabels(
-    { catalog: projects.withRemoved, incarnation: redis.incarnation, findings },
-    timing,
-  );
-  const workSite = openWorkSite(options, shared, stores, foreignLabels.seen);
   const recoveringMs = (): number => redis.recoveringMs(timing.recoveryRepairMs);
   const housekeeping = openHousekeeping(options, shared, {
     stores,
     claims,
-    labels: workSite.labels,
+    canceller,
+    unwanted,
+    labels,
     foreignLabels,
     recoveringMs,
   });
@@ -265,7 +273,16 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
     createLeader(leases, { role: 'poller', instance, timing, log, work: poll }),
     createLeader(leases, { role: 'housekeeping', instance, timing, log, work: housekeeping }),
   ];
-  const desk = openApiDesk({ config, projects, stores, claims, leases, timing, ending: ending.signal });
+  const desk = openApiDesk({
+    config,
+    projects,
+    stores,
+    claims,
+    canceller,
+    leases,
+    timing,
+    ending: ending.signal,
+  });
   const leading = new AbortController();
   let terms: Promise<void>[] = [];
   let noting: Promise<unknown> = Promise.resolve();

@@ -1,8 +1,10 @@
 /** What stands behind `/api`: the stores, the claims and the projects of this replica. */
 import { createClaimForesight } from '../claims/claim-foresight.ts';
+import type { RunCanceller } from '../claims/run-canceller.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Config } from '../config/config.ts';
 import type { Leases } from '../coordination/lease.ts';
+import { leadsHome } from '../domain/routing.ts';
 import type { Timing } from '../domain/timing.ts';
 import type { ApiDesk } from '../server/api.ts';
 import { claimByHand } from './claim-by-hand.ts';
@@ -15,6 +17,7 @@ export interface ApiDeskParts {
   readonly projects: KnownProjects;
   readonly stores: Stores;
   readonly claims: TicketClaimService;
+  readonly canceller: RunCanceller;
   readonly leases: Pick<Leases, 'holder'>;
   readonly timing: Timing;
   /** Aborts when the process has to end: a claim that has begun is better finished, also when nobody waits for its answer. */
@@ -22,7 +25,7 @@ export interface ApiDeskParts {
 }
 
 export function openApiDesk(parts: ApiDeskParts): ApiDesk {
-  const { config, projects, stores, claims, leases, timing, ending } = parts;
+  const { config, projects, stores, claims, canceller, leases, timing, ending } = parts;
   const foresight = createClaimForesight(
     { catalog: projects.current, platformOf: projects.platformOf, records: stores.claimRecords },
     timing,
@@ -38,7 +41,9 @@ export function openApiDesk(parts: ApiDeskParts): ApiDesk {
       const ticketId = connection.descriptor.parseTicketId(text, connection.source);
       return ticketId === undefined ? 'no-ticket' : { project, ticketId };
     },
-    claim: (ticket) => claimByHand({ projects, claims, timing }, ticket, inTime()),
+    cancel: canceller.cancel,
+    canClaim: (run) => leadsHome(projects.current(), run),
+    claim: (ticket, again) => claimByHand({ projects, claims, timing }, { ...ticket, again }, inTime()),
     explain: (ticket, trigger) =>
       explain(
         { catalog: projects.current, foresight, stores: { ...stores, leases } },

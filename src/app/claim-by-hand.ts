@@ -10,6 +10,7 @@ export interface HandClaim {
   readonly project: string;
   /** The ticket's id, or the name by which people know it. */
   readonly ticketId: string;
+  readonly again?: boolean;
 }
 
 export interface HandClaimDeps {
@@ -20,7 +21,7 @@ export interface HandClaimDeps {
 
 export async function claimByHand(
   { projects, claims, timing }: HandClaimDeps,
-  { project: name, ticketId }: HandClaim,
+  { project: name, ticketId, again = false }: HandClaim,
   signal: AbortSignal,
 ): Promise<ClaimOutcome> {
   const project = projects.current().projects.find((candidate) => candidate.name === name);
@@ -29,5 +30,5 @@ export async function claimByHand(
   // Without a platform the claim itself says why.
   const ticket = platform && (await resolveTicketId(platform, ticketId, call));
   if (ticket !== undefined && 'kind' in ticket) return ticket;
-  return await claims.claim({ project: name, ticketId: ticket?.id ?? ticketId, trigger: 'manual' }, signal);
+  return await claims.claim({ project: name, ticketId: ticket?.id ?? ticketId, trigger: 'manual', again }, signal);
 }

@@ -1,5 +1,6 @@
 /** One claim by hand, in the Redis of the running replicas: `agent-smith claim`. */
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
+import { createRunCanceller } from '../claims/run-canceller.ts';
 import { claimByHand, type HandClaim } from './claim-by-hand.ts';
 import { openClaims } from './claims.ts';
 import { createKnownProjects } from './known-projects.ts';
@@ -20,7 +21,9 @@ export async function claimOnce(options: ClaimOnceOptions): Promise<ClaimOutcome
     learnSecret: options.redactor.learn,
     limitsOf,
   });
-  const claims = openClaims({ projects, stores, timing, log, onOutcome: undefined });
+  // The replicas bring the label of a run that was cancelled meanwhile.
+  const canceller = createRunCanceller({ ...stores, log });
+  const claims = openClaims({ projects, stores, timing, canceller, log, onOutcome: undefined });
   try {
     const unopened = projects.update(config).find(({ project }) => project === options.project);
     if (unopened !== undefined) throw new Error(unopened.problem);

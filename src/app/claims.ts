@@ -1,6 +1,7 @@
 /** The claim service on the stores of this process: the same for a replica and for a claim by hand. */
 
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
+import type { RunCanceller } from '../claims/run-canceller.ts';
 import {
   createTicketClaimService,
   type TicketClaimDeps,
@@ -16,11 +17,12 @@ export interface ClaimsParts {
   readonly projects: KnownProjects;
   readonly stores: Stores;
   readonly timing: Timing;
+  readonly canceller: RunCanceller;
   readonly log: Log;
   readonly onOutcome: TicketClaimDeps['onOutcome'];
 }
 
-export function openClaims({ projects, stores, timing, log, onOutcome }: ClaimsParts): TicketClaimService {
+export function openClaims({ projects, stores, timing, canceller, log, onOutcome }: ClaimsParts): TicketClaimService {
   return createTicketClaimService(
     {
       // A claim that had begun before its project was removed may still be finished.
@@ -29,6 +31,7 @@ export function openClaims({ projects, stores, timing, log, onOutcome }: ClaimsP
       records: stores.claimRecords,
       queue: stores.queue,
       decisions: stores.decisions,
+      canceller,
       log,
       onOutcome,
     },

@@ -1,5 +1,7 @@
 /** The housekeeping leader's work, put together: every repair is counted, logged and remembered. */
+import type { RunCanceller } from '../claims/run-canceller.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { UnwantedRuns } from '../claims/unwanted-runs.ts';
 import type { Term } from '../coordination/leader.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
@@ -24,6 +26,8 @@ import type { Stores } from './stores.ts';
 export interface HousekeepingParts {
   readonly stores: Stores;
   readonly claims: TicketClaimService;
+  readonly canceller: RunCanceller;
+  readonly unwanted: UnwantedRuns;
   readonly labels: LabelWriter;
   readonly foreignLabels: Pick<ForeignLabels, 'mayAdopt'>;
   /** Milliseconds left in which nobody is declared dead and nothing is adopted. */
@@ -33,7 +37,7 @@ export interface HousekeepingParts {
 export function openHousekeeping(
   options: AppOptions,
   shared: Shared,
-  { stores, claims, labels, foreignLabels, recoveringMs }: HousekeepingParts,
+  { stores, claims, canceller, unwanted, labels, foreignLabels, recoveringMs }: HousekeepingParts,
 ): (term: Term) => Promise<void> {
   const { timing, log } = options;
   const { projects, metrics } = shared;
@@ -75,6 +79,7 @@ export function openHousekeeping(
       claimRecords,
       claims,
       labels,
+      unwanted,
       recoveringMs,
       mayAdopt: foreignLabels.mayAdopt,
       log,
@@ -101,6 +106,7 @@ export function openHousekeeping(
       runs,
       claimRecords,
       claims,
+      canceller,
       log,
       onRepair,
       onHomeless: homeless.tell,
@@ -110,7 +116,7 @@ export function openHousekeeping(
   const housekeeping = createHousekeeping(
     {
       staleJobs,
-      enqueued: createEnqueuedReconciler({ runs, queue, log, onRepair }, timing),
+      enqueued: createEnqueuedReconciler({ runs, queue, canceller, log, onRepair }, timing),
       deadClaims,
       projection: createProjection(
         {

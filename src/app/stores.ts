@@ -14,6 +14,7 @@ import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
 import { createCallbackRecords } from '../runs/callback-records.ts';
+import { type Cancellations, createCancellations } from '../runs/cancellations.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
 import { createDecisionLog } from '../runs/decision-log.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../runs/delivery-records.ts';
@@ -27,6 +28,7 @@ export interface Stores extends QuotingRecords {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
   readonly runs: RunReader;
+  readonly cancellations: Cancellations;
   readonly deliveries: DeliveryRecords;
   readonly retention: RetentionRecords;
   readonly placeIds: PlaceIds;
@@ -56,19 +58,21 @@ export function openStores(options: StoresOptions): Stores | undefined {
   const { freshRedis: freshServer, onReplicaWait = () => undefined } = options;
   const redis = connectRedis(config(), { timing, blockMs, freshServer, onReplicaWait, log });
   if (redis === undefined) return undefined;
+  const kept = withoutSecrets(
+    {
+      attemptRecords: createAttemptRecords(redis, timing),
+      callbackRecords: createCallbackRecords(redis, timing),
+      labelRecords: createLabelRecords(redis, timing),
+      decisions: createDecisionLog(redis, timing),
+    },
+    redactor,
+  );
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
-    ...withoutSecrets(
-      {
-        attemptRecords: createAttemptRecords(redis, timing),
-        callbackRecords: createCallbackRecords(redis, timing),
-        labelRecords: createLabelRecords(redis, timing),
-        decisions: createDecisionLog(redis, timing),
-      },
-      redactor,
-    ),
+    ...kept,
     runs: createRunReader(redis),
+    cancellations: createCancellations(redis, kept.attemptRecords),
     deliveries: createDeliveryRecords(redis, timing),
     retention: createRetentionRecords(redis, timing),
     configBoard: createConfigBoard(redis, timing),

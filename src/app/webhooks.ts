@@ -1,5 +1,6 @@
 /** How deliveries come in and what becomes of them: receiver, inbox and their engine on the stores of this process. */
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { UnwantedRuns } from '../claims/unwanted-runs.ts';
 import type { Config } from '../config/config.ts';
 import { createDeliveryReceiver, type DeliveryReceiver } from '../ingress/deliveries/delivery-receiver.ts';
 import { createInbox } from '../ingress/deliveries/inbox.ts';
@@ -19,13 +20,14 @@ export interface Webhooks {
 export interface WebhooksParts {
   readonly stores: Stores;
   readonly claims: TicketClaimService;
+  readonly unwanted: UnwantedRuns;
   readonly claimSignal: AbortSignal;
 }
 
 export function openWebhooks(
   { timing, log }: AppOptions,
   { config, projects, findings, metrics }: Shared,
-  { stores, claims, claimSignal }: WebhooksParts,
+  { stores, claims, unwanted, claimSignal }: WebhooksParts,
 ): Webhooks {
   const { deliveries, placeIds } = stores;
   const inbox = createInbox(
@@ -33,6 +35,7 @@ export function openWebhooks(
       engine: () => engine,
       catalog: projects.current,
       claims,
+      unwanted,
       records: deliveries,
       claimSignal,
       onSettled: metrics.inboxSettled,
@@ -50,6 +53,7 @@ export function openWebhooks(
       configHash: () => config().catalog.hash,
       records: deliveries,
       placeIds,
+      runs: stores.runs,
       onAccepted: engine.nudge,
       onReception: metrics.delivery,
       findings,

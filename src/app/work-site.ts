@@ -96,6 +96,7 @@ export function openWorkSite(
     },
     { ...timing, worker: options.instance },
   );
+  stores.cancellations.onRequested(() => processor.lookAtOnce(), closing.signal);
   const consumer = createRunConsumer({
     redis: stores.redis,
     log,

@@ -111,5 +111,5 @@ function wouldClaim({ project, route }: RoutedTicket): ForeseenOutcome {
 
 /** Where no records can be seen, a ticket is taken for one that never had a run. */
 function nothingKnown({ trigger }: ClaimRequest): ClaimStart {
-  return { kind: 'begun', previous: undefined, atMs: 0, trigger, createdAtMs: 0 };
+  return { kind: 'begun', previous: undefined, atMs: 0, trigger, createdAtMs: 0, again: false };
 }

@@ -3,7 +3,7 @@
  * through them on its way (PROTOCOL 2, steps 1 to 3), and a foresight walks through the same ones to say beforehand what
  * a claim would answer; so what people are told is never another opinion.
  */
-import { type EligibilityFacts, judge } from '../domain/eligibility.ts';
+import { judge } from '../domain/eligibility.ts';
 import { type Lifecycle, lifecycleLabel } from '../domain/lifecycle.ts';
 import type { Pipeline, Trigger } from '../domain/project.ts';
 import type { RoutedTicket } from '../domain/routing.ts';
@@ -29,6 +29,8 @@ export interface KnownClaim extends Claim {
   readonly ageMs: number;
   /** An earlier claim has died, or Redis has lost its record: an `enqueued` on the ticket is nobody else's. */
   readonly resumed: boolean;
+  /** A person has asked for a further run of what has ended, this claim or the one that it goes on with. */
+  readonly again: boolean;
 }
 
 /** What the gates of step 3 found, as far as they came. */
@@ -105,9 +107,8 @@ export function createClaimGates(options: ClaimOptions): ClaimGates {
       }
     },
     async judgeTicket(claim, ticket) {
-      const { projects, previous, resumed } = claim;
-      const mode: EligibilityFacts['mode'] = resumed ? 'resumed' : 'fresh';
-      const verdict = judge({ ticket, projects, previous, mode });
+      const { projects, previous, resumed, again } = claim;
+      const verdict = judge({ ticket, projects, previous, mode: resumed ? 'resumed' : 'fresh', again });
       if (!verdict.eligible) {
         secondLook.forget(ticket.key);
         return stop(notEligible(verdict.reason));
@@ -166,6 +167,7 @@ export function knownClaim(claim: Claim, start: ClaimStart): KnownClaim {
     previous: start.previous !== undefined && isTerminal(start.previous.state) ? start.previous : undefined,
     begunAtMs: start.atMs,
     ageMs: start.atMs - start.createdAtMs,
+    again: start.again,
     resumed: start.kind === 'taken-over' || (claim.request.trigger === 'reconcile' && start.previous === undefined),
   };
 }
@@ -179,6 +181,7 @@ export function questionOf({ request, project }: Claim): ClaimQuestion {
     project: project.name,
     trigger: request.trigger,
     insist: request.trigger === 'manual',
+    again: request.again === true,
     delivery: request.delivery?.name,
     deliveredAtMs: request.delivery?.receivedAtMs,
   };

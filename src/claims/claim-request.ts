@@ -13,6 +13,8 @@ export interface ClaimRequest {
   readonly trigger: Trigger;
   /** Only these projects may take the ticket: those that a delivery may reach. Undefined: all of them. */
   readonly among?: ReadonlySet<string>;
+  /** A person wants a further run of what has ended, without a change of labels. */
+  readonly again?: boolean;
   /** The delivery that asks. */
   readonly delivery?: AskingDelivery;
 }

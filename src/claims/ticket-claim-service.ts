@@ -8,7 +8,8 @@
  *   4 label          pending -> enqueued             taken over: the fresh read says `enqueued`, on at 5
  *   5 commit         received -> queued, turn 1,     repair finds a queued run without a job
  *                    lock released (step 7)
- *   6 job            BullMQ                          fine
+ *   6 job            BullMQ; none, but its end, if   fine
+ *                    somebody has cancelled it
  *
  * Invariants
  * - A write to the platform happens only while the lock has reserve left, so no two claims write at once.
@@ -25,7 +26,7 @@ import { now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import { PlatformError } from '../platforms/contract.ts';
 import type { RunQueue } from '../queue/run-queue.ts';
-import type { ClaimHold, ClaimRecords } from '../runs/claim-records.ts';
+import type { AbandonClaim, ClaimHold, ClaimRecords } from '../runs/claim-records.ts';
 import {
   type ClaimOptions,
   createClaimGates,
@@ -41,6 +42,7 @@ import {
 import { type ClaimOutcome, failed, notEligible, type Unclaimed } from './claim-outcome.ts';
 import { type ClaimReportDeps, createClaimReport } from './claim-report.ts';
 import { type Claim, type ClaimRequest, type PreCheckDeps, preCheck } from './claim-request.ts';
+import type { RunCanceller } from './run-canceller.ts';
 
 export interface TicketClaimService {
   /** Never throws for what can be expected; see `ClaimOutcome`. Ends within the claim deadline. */
@@ -50,6 +52,8 @@ export interface TicketClaimService {
 export interface TicketClaimDeps extends PreCheckDeps, ClaimReportDeps {
   readonly records: ClaimRecords;
   readonly queue: Pick<RunQueue, 'add'>;
+  /** For a run that somebody wanted to end while it was claimed. */
+  readonly canceller: RunCanceller;
 }
 
 /** Counts up within a millisecond: drawing each id anew, and the lock's token with it, took a quarter of a claim's time. */
@@ -92,7 +96,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
   const steps = async (held: HeldClaim): Promise<ClaimOutcome> => {
     const ticket = await gates.readTicket(held);
     if (ticket === undefined) {
-      await records.abandon(held.hold, { keep: false, backOff: true });
+      await abandon(held, { keep: false, backOff: true });
       return notEligible('gone');
     }
     const ruling = await gates.judgeTicket(held, ticket);
@@ -107,18 +111,24 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
   const withdraw = async (held: HeldClaim, ticket: Ticket, outcome: Unclaimed): Promise<ClaimOutcome> => {
     if (held.resumed && hasLabel(ticket.labels, ENQUEUED)) {
       if (!held.mayWrite()) return await giveBack(held);
-      const before = lifecycleWithoutClaim(ticket.labels, held.projects, held.previous);
+      const before = lifecycleWithoutClaim(ticket.labels, held.projects, held);
       await held.platform.moveLifecycle(ticket, before, held.call('label'));
     }
-    await records.abandon(held.hold, { keep: false, backOff: false });
+    await abandon(held, { keep: false, backOff: false });
     return outcome;
+  };
+
+  const abandon = async ({ hold, project }: HeldClaim, how: AbandonClaim): Promise<void> => {
+    const reply = await records.abandon(hold, how);
+    if (reply.kind !== 'cancelled') return;
+    await deps.canceller.tell({ id: hold.run, ticket: hold.ticket, project: project.name }, reply.by);
   };
 
   /** The platform did not do what a step needs. */
   const giveUp = async (held: HeldClaim, error: PlatformError): Promise<ClaimOutcome> => {
     const untouched = error.effect === 'none';
     const passing = error.kind === 'unavailable' || error.kind === 'rate-limited';
-    await records.abandon(held.hold, { keep: !untouched || held.resumed, backOff: untouched && !passing });
+    await abandon(held, { keep: !untouched || held.resumed, backOff: untouched && !passing });
     return failed(error.kind, error.message);
   };
 
@@ -136,7 +146,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
   ): Promise<ClaimOutcome> => {
     const { run: id, ticket: key } = held.hold;
     const { trigger } = held.request;
-    const turn = await records.commit(held.hold, {
+    const committed = await records.commit(held.hold, {
       pipeline: route.pipeline,
       label: route.label,
       policy,
@@ -146,8 +156,13 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
       labelShown: String(lifecyclesOf(ticket.labels)) === 'enqueued',
       decision: { ticket: key, project: project.name, by: 'claim', outcome: 'claimed', run: id, trigger },
     });
-    if (turn === undefined) return failed('contended', 'another claim took this one over');
-    await queue.add({ run: id, turn }).catch((error: unknown) => {
+    if (committed === undefined) return failed('contended', 'another claim took this one over');
+    const { turn, cancelRequested: by } = committed;
+    const next =
+      by === undefined
+        ? queue.add({ run: id, turn })
+        : deps.canceller.cancel({ id, ticket: key, project: project.name, pipeline: route.pipeline }, by);
+    await next.catch((error: unknown) => {
       log.warn({ ticket: key, run: id, error: messageOf(error) }, 'job not added, repair will add it');
     });
     return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };

@@ -33,6 +33,8 @@ export interface EligibilityFacts {
    * then the label may show `enqueued` already, and what asked for it (`pending`) may be gone.
    */
   readonly mode: 'fresh' | 'resumed';
+  /** A person wants a further run of what has ended: the label of that end says nothing. */
+  readonly again?: boolean;
   /** The ticket's last run, if it has ended. */
   readonly previous: Run | undefined;
 }
@@ -42,34 +44,43 @@ export type Eligibility =
   | { readonly eligible: false; readonly reason: NotEligibleReason };
 
 export function judge(facts: EligibilityFacts): Eligibility {
-  const { ticket, projects, previous, mode } = facts;
+  const { ticket, projects, previous, mode, again = false } = facts;
   const no = (reason: NotEligibleReason): Eligibility => ({ eligible: false, reason });
   if (projects.some(({ source }) => movedAway(ticket, source))) return no('moved');
   if (!ticket.open) return no('closed');
 
   const shown = lifecycleShown(ticket.labels, previous, mode);
   const resuming = mode === 'resumed' && shown === 'enqueued';
-  if (shown !== undefined && shown !== 'pending' && !resuming) return no(shown);
+  const asked = again && (shown === 'done' || shown === 'failed');
+  if (shown !== undefined && shown !== 'pending' && !resuming && !asked) return no(shown);
 
   // `pending` was replaced by `enqueued` when the earlier claim got that far: what asked for the run still counts.
-  const labels = resuming ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
+  const wished = resuming || (again && wasPending(previous));
+  const labels = wished ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
   const routed = routeTicket(projects, labels);
   if (routed === undefined) return no('no-trigger-label');
   return { eligible: true, routed, lifecycle: shown };
 }
 
+/** Whether `pending` had asked for this run: then there is no trigger label by which it could be asked for once more. */
+function wasPending(run: Pick<Run, 'label' | 'pipeline'> | undefined): boolean {
+  return run?.pipeline !== undefined && run.label === undefined;
+}
+
 /**
  * What a ticket should show again whose `enqueued` was written by a claim that comes to nothing: what is there beside
- * it; else nothing, if a trigger label still asks for the run; else the `pending` that must have asked for it.
+ * it; else the end of its last run, if a person had asked for a further one; else nothing, if a trigger label still asks
+ * for the run; else the `pending` that must have asked for it.
  */
 export function lifecycleWithoutClaim(
   labels: readonly string[],
   projects: readonly Project[],
-  previous?: Pick<Run, 'state'>,
+  { previous, again = false }: { readonly previous?: Pick<Run, 'state'> | undefined; readonly again?: boolean } = {},
 ): Lifecycle | undefined {
   const others = labels.filter((label) => lifecycleOf(label) !== 'enqueued');
   const beside = lifecycleShown(others, previous, 'fresh');
   if (beside !== undefined) return beside;
+  if (again && previous !== undefined) return projectionOf(previous.state);
   return routeTicket(projects, others) === undefined ? 'pending' : undefined;
 }
 

@@ -30,6 +30,15 @@ export function projectOfRun(catalog: Catalog, run: Pick<Run, 'project' | 'ticke
   );
 }
 
+/**
+ * Whether a claim for a run's ticket would reach it: a claim finds its ticket by the name of a project, and the first of
+ * that name may watch another source by now.
+ */
+export function leadsHome(catalog: Catalog, run: Pick<Run, 'project' | 'ticket' | 'ticketId'>): boolean {
+  const named = catalog.projects.find(({ name }) => name === run.project);
+  return named !== undefined && projectOfRun(catalog, run) === named;
+}
+
 /** Undefined when no project wants a ticket with these labels. */
 export function routeTicket(projects: readonly Project[], labels: readonly string[]): RoutedTicket | undefined {
   const routed = projects.flatMap((project) => {

@@ -99,6 +99,11 @@ export function projectionOf(state: RunState): Lifecycle | undefined {
   }
 }
 
+/** Why a run ended that somebody wanted to end. @param by a word for people */
+export function cancelReason(by: string): string {
+  return `cancelled by ${by}`;
+}
+
 export function isTerminal(state: RunState): state is 'completed' | 'failed' | 'cancelled' {
   return state === 'completed' || state === 'failed' || state === 'cancelled';
 }

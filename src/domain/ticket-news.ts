@@ -92,6 +92,15 @@ export function whyIgnored(news: TicketNews, projects: readonly Project[]): Igno
   return news.labels?.some(starts) === true ? 'lifecycle-label' : 'no-trigger-label';
 }
 
+/**
+ * Whether it may have taken back a live run of its tickets (withdrawal.ts): worth a look where there is one, though nothing
+ * else would be. Labels of ours come and go without that.
+ */
+export function mayTakeBack(news: TicketNews, projects: readonly Project[]): boolean {
+  if (news.ownComment) return false;
+  return news.open === false || news.removed.some((label) => !isOurs(label) && isTrigger(label, projects));
+}
+
 /** A person who takes the last one away from a ticket asks for another run. We put the next one there first. */
 function isLifecycle(label: string): boolean {
   return lifecycleOf(label) !== undefined;

@@ -22,7 +22,8 @@ export function closingComment(run: Run, result?: RunResult): MarkedComment | un
   const end = endOf(run);
   if (end === undefined) return undefined;
   const facts = [`Run \`${run.id}\``, ...(run.attempt === 0 ? [] : [`attempt ${run.attempt}`]), ...duration(run)];
-  const head = `**Agent Smith**: pipeline ${quotedWords(run.pipeline ?? '')} ${end.how}. ${facts.join(', ')}.`;
+  const who = run.pipeline === undefined ? 'the run' : `pipeline ${quotedWords(run.pipeline)}`;
+  const head = `**Agent Smith**: ${who} ${end.how}. ${facts.join(', ')}.`;
   const blocks = [head, ...end.then, ...(result === undefined ? [] : told(result))];
   return { markdown: blocks.join('\n\n'), marker: commentMarker(run.id), sinceMs: run.createdAtMs - CLOCK_SKEW_MS };
 }

@@ -72,7 +72,10 @@ export interface RedisConnection {
   timeMs(): Promise<number>;
   /** A client for BullMQ: `wait` outlasts an outage (workers), `fail` does not (adding jobs). Closed with the connection. */
   queueClient(mode: 'wait' | 'fail'): Redis;
-  /** Listens on a pub/sub channel until the signal aborts. Messages sent while Redis is away are lost, as ever. */
+  /**
+   * Listens on a pub/sub channel until the signal aborts. Messages that are sent while Redis is away are lost, so the
+   * listener is called as well whenever it has begun to hear them.
+   */
   subscribe(channel: string, listener: () => void, signal: AbortSignal): void;
   close(): Promise<void>;
 }
@@ -235,11 +238,17 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
       // Silence is normal here, so no socket timeout; TCP keep-alive finds a dead peer.
       const client = clients.open('subscriber', {
         maxRetriesPerRequest: null,
+        // Done here, to know when.
+        autoResubscribe: false,
         socketTimeout: undefined,
         keepAlive: timing.redisSocketMs,
       });
       client.on('message', listener);
-      client.subscribe(channel).catch((error: unknown) => log.debug({ error: messageOf(error) }, 'subscribe failed'));
+      client.on('ready', () => {
+        client
+          .subscribe(channel)
+          .then(listener, (error: unknown) => log.debug({ error: messageOf(error) }, 'subscribe failed'));
+      });
       signal.addEventListener('abort', () => clients.close(client), { once: true });
     },
     async close() {

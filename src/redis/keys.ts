@@ -58,6 +58,8 @@ export interface Keys {
   leaderEpoch(role: string): string;
   /** Pub/sub channel on which a released lease is announced; no key. */
   leaderReleased(role: string): string;
+  /** Pub/sub channel on which it is said that somebody wants a run at work to end; no key. */
+  readonly cancelRequested: string;
   readonly incarnation: string;
   readonly replicationMark: string;
   claimLock(platform: string, ticket: TicketKey): string;
@@ -105,6 +107,7 @@ export function createKeys(options: KeysOptions): Keys {
     leader: (role) => key('leader', role),
     leaderEpoch: (role) => key('leader-epoch', role),
     leaderReleased: (role) => key('leader-released', role),
+    cancelRequested: key('cancel-requested'),
     incarnation: key('incarnation'),
     replicationMark: key('replication-mark'),
     claimLock: (platform, ticket) => key('claim-lock', platform, ticket),

@@ -17,7 +17,7 @@ const WAIT_MS = 100;
 
 /**
  * The scripts after which somebody acts on what was written, and the answers that say that something was. Of an end the label
- * tells, and the process that knows it may leave: lost, it would be run once more. Hand-backs and commits are not among
+ * tells, and the process that knows it may leave: lost, it would be run once more. Of a wish to cancel nobody else knows. Hand-backs and commits are not among
  * them: the start that follows has its own wait, and repair puts right what is lost before.
  */
 const PROMISES: Readonly<Record<string, readonly string[]>> = {
@@ -27,6 +27,8 @@ const PROMISES: Readonly<Record<string, readonly string[]>> = {
   'keep-told': ['kept'],
   finish: ['finished'],
   'end-queued': ['finished'],
+  'abandon-claim': ['cancelled'],
+  'request-cancel': ['requested'],
 };
 
 export function isPromise(script: string, reply: Reply): boolean {

@@ -7,11 +7,15 @@
  *
  * A claim finds its ticket by the name of a project. If the project of that name is gone or watches another source by
  * now, a claim would lead to somebody else's ticket of the same number: the run waits, visibly, until it comes back.
+ *
+ * A run that somebody has cancelled meanwhile is not claimed again: it ends, and needs no platform for that.
  */
+import { randomUUID } from 'node:crypto';
+import type { RunCanceller } from '../claims/run-canceller.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
 import type { Term } from '../coordination/leader.ts';
 import type { Catalog } from '../domain/project.ts';
-import { projectOfRun } from '../domain/routing.ts';
+import { leadsHome } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -27,8 +31,9 @@ export interface DeadClaimsDeps {
   /** Whose budget a claim of this run costs. */
   readonly credentialOf: (run: Run) => string;
   readonly runs: Pick<RunReader, 'inState'>;
-  readonly claimRecords: Pick<ClaimRecords, 'isLocked'>;
+  readonly claimRecords: Pick<ClaimRecords, 'isLocked' | 'begin' | 'abandon'>;
   readonly claims: TicketClaimService;
+  readonly canceller: Pick<RunCanceller, 'tell'>;
   readonly log: Log;
   readonly onRepair: Repair;
   /** All runs that no claim can lead home, at the end of every pass; mostly none. Never throws. */
@@ -37,13 +42,6 @@ export interface DeadClaimsDeps {
 
 /** A pass ends when its claims have; the next one may begin before, and leaves those alone. */
 export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly reconcileGraceMs: number }): Pass {
-  const hasHome = (run: Run): boolean => {
-    const catalog = deps.catalog();
-    // A removed project may still be known beside one of its name that has moved; the claim takes the first.
-    const named = catalog.projects.find(({ name }) => name === run.project);
-    return named !== undefined && projectOfRun(catalog, run) === named;
-  };
-
   const takeOver = async (run: Run, signal: AbortSignal): Promise<void> => {
     if (await deps.claimRecords.isLocked(run.platform, run.ticket)) return;
     const outcome = await deps.claims.claim(
@@ -53,6 +51,16 @@ export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly recon
     // The claim has said so itself when it could not go on; the next pass tries again.
     if (outcome.kind !== 'claimed' || outcome.run !== run.id) return;
     await deps.onRepair({ kind: 'dead-claim', ...aboutRun(run), outcome: outcome.kind, detail: 'taken over' });
+  };
+
+  /** Somebody has cancelled it: whatever its claim has left on the ticket, the label of the end takes its place. */
+  const endCancelled = async (run: Run): Promise<void> => {
+    const { ticket, ticketId, platform, project, trigger } = run;
+    const question = { ticket, ticketId, platform, project, trigger, insist: true };
+    const begun = await deps.claimRecords.begin({ ...question, newRun: run.id, token: randomUUID() });
+    if (!('hold' in begun)) return;
+    const reply = await deps.claimRecords.abandon(begun.hold, { keep: false, backOff: false });
+    if (reply.kind === 'cancelled') await deps.canceller.tell(run, reply.by);
   };
 
   /** At work or in line. */
@@ -79,8 +87,20 @@ export function createDeadClaims(deps: DeadClaimsDeps, options: { readonly recon
       minAgeMs: options.reconcileGraceMs,
       cursor,
     });
-    const takeOvers = received.filter(hasHome).map((run) => inTurn(run, term));
-    await deps.onHomeless(received.filter((run) => !hasHome(run)));
+    const [unwanted, wanted] = parted(received, ({ cancelRequested }) => cancelRequested !== undefined);
+    const [homely, homeless] = parted(wanted, (run) => leadsHome(deps.catalog(), run));
+    const takeOvers = homely.map((run) => inTurn(run, term));
+    await deps.onHomeless(homeless);
+    for (const run of unwanted) {
+      term.assertTrusted();
+      await endCancelled(run).catch((error: unknown) => {
+        deps.log.warn({ run: run.id, error: messageOf(error) }, 'cancelled claim not ended yet');
+      });
+    }
     await Promise.all(takeOvers);
   };
+}
+
+function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(belongs), items.filter((item) => !belongs(item))];
 }

@@ -2,7 +2,7 @@
  * One look through a source: lays the lifecycle labels that its platform shows beside our records (PROTOCOL 5 and 6). When
  * that is due, platform-pass.ts knows.
  *
- *   listing, live runs -> record and fresh ticket -> has a record: put right at once
+ *   listing, live runs -> record and fresh ticket -> has a record: put right at once, or ended, if people took it back
  *                                                 -> has none: wait, look again, the same -> adopted or reset
  *
  * A listing only says where to look: every ticket is read again by its id before anything is changed. One that is longer
@@ -15,12 +15,14 @@
 import { bulkhead } from 'cockatiel';
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../claims/ticket-claim-service.ts';
+import type { UnwantedRuns } from '../claims/unwanted-runs.ts';
 import type { Term } from '../coordination/leader.ts';
 import { decideLabel, type LabelAction } from '../domain/label-table.ts';
 import { type Lifecycle, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { isTerminal, projectionOf, type Run } from '../domain/run.ts';
 import { movedAway, sourceKey, type Ticket, type TicketKey } from '../domain/ticket.ts';
+import { withdrawalOf } from '../domain/withdrawal.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { sleep } from '../foundation/loop.ts';
@@ -50,6 +52,7 @@ export interface OrphanedLabelsDeps {
   readonly claimRecords: Pick<ClaimRecords, 'isLocked'>;
   readonly claims: TicketClaimService;
   readonly labels: Pick<LabelWriter, 'project'>;
+  readonly unwanted: Pick<UnwantedRuns, 'judge'>;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
   /** Whether labels without a record may be adopted or reset on a source, by its key. */
@@ -109,11 +112,12 @@ interface Sight {
  */
 export function isWorthALook(
   { labels, open }: Pick<Hint, 'labels' | 'open'>,
-  run: Pick<Run, 'state'> | undefined,
+  run: Pick<Run, 'state' | 'label'> | undefined,
   webhookOnly: boolean,
 ): boolean {
   const shown = String(lifecyclesOf(labels));
   const isLive = run !== undefined && !isTerminal(run.state);
+  if (isLive && run.state !== 'received' && withdrawalOf(run, { labels, open }, {}) !== undefined) return true;
   if (shown === 'pending' && !isLive) return open && webhookOnly;
   return run === undefined || shown !== projectionOf(run.state);
 }
@@ -133,8 +137,14 @@ export function createOrphanedLabels(deps: OrphanedLabelsDeps, options: Orphaned
       const run = await deps.runs.ofTicket(hint.key);
       if (!isWorthALook(hint, run, webhookOnly)) return undefined;
       const ticket = await platform.readTicket(hint.id, call).catch(unlessGone);
-      // Gone, or in a place that is not ours to write in; the run of a gone ticket ends by itself.
-      if (ticket === undefined || movedAway(ticket, project.source)) return undefined;
+      // The run of a gone ticket ends by itself.
+      if (ticket === undefined) return undefined;
+      if (run?.state === 'queued' || run?.state === 'running') {
+        term.assertTrusted();
+        if ((await deps.unwanted.judge(run, ticket, call)) !== undefined) return undefined;
+      }
+      // In a place that is not ours to write in.
+      if (movedAway(ticket, project.source)) return undefined;
       const locked = await deps.claimRecords.isLocked(project.source.platform, hint.key);
       const action = decideLabel({ run, labels: ticket.labels, locked });
       const isTheirs = action.kind === 'claim' && action.trigger === 'poll' && !webhookOnly;

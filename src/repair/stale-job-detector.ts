@@ -6,7 +6,7 @@
  * heartbeat once more, so a worker that reports in the last moment keeps its run.
  * A crash after any step leaves the run as it was, or handed back without a job: the reconciler's business.
  */
-import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { cancelReason, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { createSecondLook } from '../foundation/second-look.ts';
@@ -48,12 +48,13 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
     const verdict = judgeDead(run);
     if (verdict === 'hand-back') {
       const reply = await deps.records.handBack(name, { onlyIfDead: true, interrupted: true, reason });
+      if (reply.kind === 'cancel-requested') return await bury({ ...run, cancelRequested: reply.by });
       if (reply.kind !== 'handed-back') return;
       await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseBefore(reply.turn) });
     } else {
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
       const why =
-        verdict === 'cancel' ? `cancelled by ${run.cancelRequested}` : `interrupted ${MOST_INTERRUPTED} times`;
+        run.cancelRequested === undefined ? `interrupted ${MOST_INTERRUPTED} times` : cancelReason(run.cancelRequested);
       const reply = await deps.records.finish(name, {
         state,
         reason: why,

@@ -46,7 +46,9 @@ export interface HandBack {
 export type HandBackReply =
   | { readonly kind: 'handed-back'; readonly turn: number }
   | { readonly kind: 'superseded' }
-  | { readonly kind: 'alive' };
+  | { readonly kind: 'alive' }
+  /** Somebody wants the run to end: nothing was written, it gets no further turn. */
+  | { readonly kind: 'cancel-requested'; readonly by: string };
 
 export interface Finish {
   readonly state: TerminalState;
@@ -78,7 +80,7 @@ export interface AttemptRecords {
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
   /** Ends a run that waits in the queue. False when its turn has passed, or nobody can tell while Redis recovers. */
-  endQueued(run: Run, state: TerminalState, reason: string): Promise<boolean>;
+  endQueued(run: Pick<Run, 'id' | 'ticket' | 'turn'>, state: TerminalState, reason: string): Promise<boolean>;
   /** Which of the tickets have a live heartbeat, in the same order. */
   beating(tickets: readonly TicketKey[]): Promise<boolean[]>;
 }
@@ -216,7 +218,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       return kind as 'finished' | 'superseded' | 'alive';
     },
     async handBack(name, how) {
-      const [kind, turn] = await redis.script(
+      const [kind, told] = await redis.script(
         'hand-back',
         [
           keys.run(name.run),
@@ -228,7 +230,8 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
         ],
         [name.run, name.fence, flag(how.onlyIfDead), flag(how.interrupted), how.reason, options.projectionGraceMs],
       );
-      if (kind === 'handed-back') return { kind, turn: Number(turn) };
+      if (kind === 'handed-back') return { kind, turn: Number(told) };
+      if (kind === 'cancel-requested') return { kind, by: String(told) };
       return { kind: kind as 'superseded' | 'alive' };
     },
     async endQueued(run, state, reason) {

@@ -4,7 +4,7 @@
  */
 import type { DeliveryName } from '../domain/delivery.ts';
 import type { Trigger } from '../domain/project.ts';
-import type { Run } from '../domain/run.ts';
+import { cancelReason, type Run } from '../domain/run.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Decision, gistOf } from './decision-log.ts';
@@ -28,6 +28,8 @@ export interface ClaimQuestion {
   readonly trigger: Trigger;
   /** A person asked for exactly this ticket: back-off and the daily limit do not apply. */
   readonly insist: boolean;
+  /** A person wants a further run of what has ended. Stays on the record, for whoever goes on with the claim. */
+  readonly again?: boolean;
   /** The delivery that asks, and when it was received in Redis TIME, ms. */
   readonly delivery?: DeliveryName | undefined;
   readonly deliveredAtMs?: number | undefined;
@@ -49,6 +51,8 @@ export interface ClaimStart {
   /** What the run was first asked for by, whoever goes on with it, or the person who insists now; and since when. */
   readonly trigger: Trigger;
   readonly createdAtMs: number;
+  /** The run was first asked for as a further one of what has ended. */
+  readonly again: boolean;
 }
 
 export interface BegunClaim extends ClaimStart {
@@ -84,14 +88,27 @@ export interface AbandonClaim {
   readonly backOff: boolean;
 }
 
+export type AbandonReply =
+  | { readonly kind: 'abandoned' | 'superseded' }
+  | { readonly kind: 'cancelled'; readonly by: string };
+
+export interface Committed {
+  readonly turn: number;
+  /** Who wanted the run to end while it was claimed. */
+  readonly cancelRequested: string | undefined;
+}
+
 export interface ClaimRecords {
   begin(claim: BeginClaim): Promise<BeginClaimReply>;
   /** What `begin` would answer now; nothing is locked and nothing is written. */
   look(claim: ClaimQuestion): Promise<ClaimStart | ClaimRefusal>;
-  /** Turns the held run into a queued one; its turn, or undefined when another claim has taken it over. */
-  commit(hold: ClaimHold, facts: CommitClaim): Promise<number | undefined>;
-  /** Ends a claim that does not become a run now. False when another claim has taken it over. */
-  abandon(hold: ClaimHold, how: AbandonClaim): Promise<boolean>;
+  /** Turns the held run into a queued one; undefined when another claim has taken it over. */
+  commit(hold: ClaimHold, facts: CommitClaim): Promise<Committed | undefined>;
+  /**
+   * Ends a claim that does not become a run now. `cancelled`: somebody has cancelled the run meanwhile, and its record does
+   * not stay for whoever comes next, so it has ended as that. `superseded`: another claim has taken it over.
+   */
+  abandon(hold: ClaimHold, how: AbandonClaim): Promise<AbandonReply>;
   /** Releases the lock and nothing else: a run that is still `received` waits for whoever comes next. */
   release(hold: ClaimHold): Promise<void>;
   /** Whether a claim is at work on the ticket right now. */
@@ -105,6 +122,7 @@ export interface ClaimRecordsOptions {
   readonly recoveryClaimsMs: number;
   readonly projectionGraceMs: number;
   readonly ticketTtlMs: number;
+  readonly runTtlMs: number;
   /** Most runs of one ticket in 24 h; asked at each claim, since a reload may change it. */
   readonly mostRunsPerDay: () => number;
 }
@@ -141,10 +159,11 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           trigger: claim.trigger,
           delivery: claim.delivery,
           deliveredAtMs: claim.deliveredAtMs,
+          again: claim.again === true ? '1' : undefined,
         }),
       ],
     );
-    const [kind, a = '', b = '', previous = [], atMs, trigger, createdAtMs] = reply;
+    const [kind, a = '', b = '', previous = [], atMs, trigger, createdAtMs, again] = reply;
     switch (kind) {
       case 'begun':
       case 'taken-over':
@@ -155,6 +174,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           atMs: Number(atMs),
           trigger: trigger === '' ? claim.trigger : (trigger as Trigger),
           createdAtMs: Number(createdAtMs),
+          again: again === '1' || claim.again === true,
         };
       case 'already-claimed':
         return { kind, state: String(a), run: String(b) };
@@ -176,7 +196,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
     look: (claim) => ask(claim, '', ''),
     async commit(hold, { decision, labelShown, ...facts }) {
       const run = flatten(facts);
-      const [kind, turn] = await redis.script(
+      const [kind, turn, by = ''] = await redis.script(
         'commit-claim',
         [
           keys.run(hold.run),
@@ -199,16 +219,19 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           ...flatten(decision),
         ],
       );
-      return kind === 'committed' ? Number(turn) : undefined;
+      if (kind !== 'committed') return undefined;
+      return { turn: Number(turn), cancelRequested: by === '' ? undefined : String(by) };
     },
     async abandon(hold, { keep, backOff }) {
-      const [kind] = await redis.script(
+      const [kind, by] = await redis.script(
         'abandon-claim',
         [
           keys.run(hold.run),
           keys.ticket(hold.ticket),
           keys.claimLock(hold.platform, hold.ticket),
           keys.runs('received'),
+          keys.runs('cancelled'),
+          keys.unconfirmed,
         ],
         [
           hold.run,
@@ -217,9 +240,13 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           keep ? '1' : '0',
           backOff ? options.claimBackoffMs : 0,
           options.claimBackoffMaxMs,
+          cancelReason(''),
+          options.runTtlMs,
+          options.projectionGraceMs,
         ],
       );
-      return kind === 'abandoned';
+      if (kind === 'cancelled') return { kind, by: String(by) };
+      return { kind: kind as 'abandoned' | 'superseded' };
     },
     async release(hold) {
       await redis.script('release-lock', [keys.claimLock(hold.platform, hold.ticket)], [hold.token]);

@@ -11,7 +11,7 @@ import { flatten, hashOf } from './run-record.ts';
 export interface Decision {
   readonly ticket: TicketKey;
   readonly project: string;
-  /** Who decided: `claim`, `attempt`, `repair`, `label`. */
+  /** Who decided: `claim`, `attempt`, `repair`, `label`, `cancel`. */
   readonly by: string;
   /** One word group, for example `claimed` or `not-eligible: closed`. */
   readonly outcome: string;

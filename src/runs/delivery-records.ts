@@ -32,6 +32,8 @@ export interface NewDelivery
   readonly tickets: readonly { readonly key: TicketKey; readonly id: string }[];
   /** Undefined: its tickets are to be looked at. */
   readonly ignored: { readonly reason: string; readonly dependsOnConfiguration: boolean } | undefined;
+  /** What it tells of may have taken back the live run of a ticket. */
+  readonly mayTakeBack?: boolean;
 }
 
 export type Acceptance =
@@ -62,6 +64,7 @@ export interface InboxEntry {
   /** As the delivery was routed, and by which configuration. */
   readonly projects: readonly string[];
   readonly configHash: string;
+  readonly mayTakeBack: boolean;
 }
 
 /** What became of a ticket. */
@@ -199,7 +202,16 @@ export function createDeliveryRecords(redis: RedisConnection, options: DeliveryR
       const { platform, source, id, derived, event, payloadHash, projects, configHash } = delivery;
       const { action, installation, place, placeId } = delivery;
       const facts = { platform, source, id, derived, event, action, installation, place, placeId };
-      const again = { name, ...facts, payloadHash, projects, configHash, tickets, ignored: undefined };
+      const again = {
+        name,
+        ...facts,
+        payloadHash,
+        projects,
+        configHash,
+        tickets,
+        ignored: undefined,
+        mayTakeBack: true,
+      };
       const { kind } = await write(again, true);
       return kind === 'full' ? kind : 'accepted';
     },
@@ -215,10 +227,16 @@ export function createDeliveryRecords(redis: RedisConnection, options: DeliveryR
 function takenOf([ticket = '', lease = '', atMs, ...flat]: readonly string[]): TakenTicket {
   let ticketId = '';
   const entries = Object.entries(hashOf(flat)).map(([delivery, text]): InboxEntry => {
-    const [receivedAtMs, id = '', projects = '', configHash = ''] = text.split(' ');
+    const [receivedAtMs, id = '', projects = '', configHash = '', takesBack] = text.split(' ');
     // The same in all entries of a ticket.
     ticketId = id;
-    return { delivery, receivedAtMs: Number(receivedAtMs), projects: listIn(projects), configHash };
+    return {
+      delivery,
+      receivedAtMs: Number(receivedAtMs),
+      projects: listIn(projects),
+      configHash,
+      mayTakeBack: takesBack === 'true',
+    };
   });
   entries.sort((a, b) => a.receivedAtMs - b.receivedAtMs);
   return { ticket, ticketId, lease, takenAtMs: Number(atMs), entries };

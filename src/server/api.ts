@@ -1,6 +1,6 @@
 /**
- * `/api/*` (DESIGN 9): what is on record of deliveries and runs, and the two things that a person may ask for, a replay
- * and a claim. HTTP around the stores, and nothing else.
+ * `/api/*` (DESIGN 9): what is on record of deliveries and runs, and what a person may ask for: a replay, a claim,
+ * the end of a run, a further one. HTTP around the stores, and nothing else.
  *
  * Closed unless it was opened: without a token in the configuration there is no API, and whoever does not know the token
  * is told nothing, not even which routes there are. Every answer passes the redactor once it is text.
@@ -8,15 +8,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClaimOutcome } from '../claims/claim-outcome.ts';
 import type { Trigger } from '../domain/project.ts';
-import type { Run } from '../domain/run.ts';
+import { isTerminal, type Run } from '../domain/run.ts';
 import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { isSameSecret } from '../foundation/same-secret.ts';
+import type { CancelReply } from '../runs/cancellations.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { DeliveryRecords } from '../runs/delivery-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
 import { deliveryBody, outcomeBody, pageBody, runBody, wholeRunBody } from './api/answers.ts';
 import {
+  cancelQuestion,
   checked,
   claimQuestion,
   deliveriesQuestion,
@@ -49,11 +51,15 @@ export interface TicketChoice {
 /** Who answers what the API is asked. Everything here throws `OperationError` when Redis is away. */
 export interface ApiDesk {
   readonly deliveries: Pick<DeliveryRecords, 'list' | 'get' | 'replay'>;
-  readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'result' | 'output'>;
+  readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'result' | 'output' | 'isCurrent'>;
   readonly decisions: Pick<DecisionLog, 'ofTicket'>;
   /** A project of the configuration and a number, key or URL of a ticket in it. */
   pickTicket(project: string, text: string): TicketChoice | 'no-project' | 'no-ticket';
-  claim(ticket: TicketChoice): Promise<ClaimOutcome>;
+  /** @param again also what its labels show as ended */
+  claim(ticket: TicketChoice, again: boolean): Promise<ClaimOutcome>;
+  cancel(run: Run, by: string): Promise<CancelReply>;
+  /** Whether a claim by the name of its project leads to this run's ticket, as the configuration is today. */
+  canClaim(run: Run): boolean;
   explain(ticket: TicketChoice, trigger: Trigger | undefined): Promise<object>;
 }
 
@@ -69,6 +75,7 @@ export function apiRoutes(deps: ApiDeps): (app: FastifyInstance) => void {
   return (app) => {
     void app.register(
       async (api) => {
+        takeEmptyBodies(api);
         api.setReplySerializer((body) => deps.redact(JSON.stringify(body)));
         api.addHook('onRequest', async (request, reply) => {
           void reply.header('cache-control', 'no-store');
@@ -80,11 +87,21 @@ export function apiRoutes(deps: ApiDeps): (app: FastifyInstance) => void {
         api.setErrorHandler(async (error, _request, reply) => await refuse(reply, refusalOf(error), error, deps.log));
         aboutDeliveries(api, desk);
         aboutRuns(api, desk);
+        aboutEnds(api, desk);
         aboutTickets(api, desk);
       },
       { prefix: '/api' },
     );
   };
+}
+
+/** Where a body is optional, a client that always names its type may send an empty one. */
+function takeEmptyBodies(api: FastifyInstance): void {
+  const parse = api.getDefaultJsonParser('error', 'error');
+  api.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body, done);
+  });
 }
 
 function aboutDeliveries(api: FastifyInstance, desk: () => ApiDesk): void {
@@ -154,16 +171,57 @@ function aboutRuns(api: FastifyInstance, desk: () => ApiDesk): void {
   });
 }
 
+function aboutEnds(api: FastifyInstance, desk: () => ApiDesk): void {
+  api.post('/runs/:id/cancel', async ({ params, query, body }, reply) => {
+    const { id } = named(runPath, params);
+    checked(nothing, query);
+    const { by } = checked(cancelQuestion, body ?? {});
+    const asked = desk();
+    const run = await asked.runs.get(id);
+    if (run === undefined) throw Refusal.notFound();
+    const answer = await asked.cancel(run, by);
+    switch (answer.kind) {
+      case 'cancelled':
+        return { state: 'cancelled', cancel_requested: answer.by };
+      case 'requested':
+        return await reply.code(202).send({ state: answer.state, cancel_requested: answer.by });
+      case 'ended':
+        throw Refusal.conflict(`the run has ended: ${answer.state}`);
+      case 'unknown':
+        throw Refusal.notFound();
+      default:
+        return answer satisfies never;
+    }
+  });
+
+  api.post('/runs/:id/retry', async ({ params, query }) => {
+    const { id } = named(runPath, params);
+    checked(nothing, query);
+    const asked = desk();
+    const run = await asked.runs.get(id);
+    if (run === undefined) throw Refusal.notFound();
+    if (!isTerminal(run.state)) throw Refusal.conflict(`the run has not ended: ${run.state}`);
+    if (!(await asked.runs.isCurrent(run))) throw Refusal.conflict('the ticket has a newer run');
+    if (!asked.canClaim(run)) throw Refusal.conflict(`project ${run.project} is gone or watches another source by now`);
+    return await claimed(asked, { project: run.project, ticketId: run.ticketId }, true);
+  });
+}
+
+/** What came of a claim that a person asked for. */
+async function claimed(desk: ApiDesk, ticket: TicketChoice, again: boolean): Promise<object> {
+  const outcome = await desk.claim(ticket, again);
+  if (outcome.kind === 'rejected' && outcome.reason === 'unknown-project') throw Refusal.notFound(outcome.detail);
+  if (outcome.kind === 'failed' && outcome.failure === 'redis-unavailable')
+    throw Refusal.comeAgain('redis_unavailable');
+  return outcomeBody(outcome);
+}
+
 function aboutTickets(api: FastifyInstance, desk: () => ApiDesk): void {
   api.post('/claims', async ({ body, query }) => {
     checked(nothing, query);
     const { project, ticket } = checked(claimQuestion, body);
     const asked = desk();
-    const outcome = await asked.claim(pick(asked, project, ticket));
-    if (outcome.kind === 'rejected' && outcome.reason === 'unknown-project') throw Refusal.notFound(outcome.detail);
-    if (outcome.kind === 'failed' && outcome.failure === 'redis-unavailable')
-      throw Refusal.comeAgain('redis_unavailable');
-    return outcomeBody(outcome);
+    return await claimed(asked, pick(asked, project, ticket), false);
   });
 
   api.get('/explain', async ({ query }) => {

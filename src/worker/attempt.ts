@@ -12,7 +12,8 @@
  * What a crash leaves behind: a heartbeat that expires, a guard that ends the runner before that, and a record that the
  * stale-job detector hands back.
  */
-import { MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { cancelReason, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { mayBeOwnAct } from '../domain/withdrawal.ts';
 import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -44,6 +45,8 @@ export interface AttemptOptions {
   readonly redisProbeMs: number;
   /** A runner that is told of no beat for so long has been ended by its leash. */
   readonly trustKillMs: number;
+  /** What its own last act may have asked for is done only if it is still at work after so long. */
+  readonly lastActMs: number;
   readonly maxAttempts: number;
 }
 
@@ -62,6 +65,8 @@ export interface Attempt {
   readonly ended: Promise<AttemptEnd>;
   /** Stops the runner because this worker shuts down; the run gets another turn. */
   drain(): void;
+  /** Does not wait for the next beat, which tells what people want. */
+  beatNow(): void;
 }
 
 /** Why we stopped the runner ourselves; decides what is recorded. The first reason counts. */
@@ -76,11 +81,21 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   const log = deps.log.child({ ticket: run.ticket, run: run.id, project: run.project, attempt: run.attempt });
   const over = new AbortController();
   let cause: StopCause | undefined;
+  /** Somebody wants the run to end, and the attempt has a moment to do so by itself. */
+  let isToEnd = false;
 
   const stop = (why: StopCause): void => {
     if (cause !== undefined && why.kind !== 'superseded') return;
     cause = why;
     handle.stop(why.kind);
+  };
+
+  /** The runner that is ending anyway comes first: what it says then is how the attempt ended. */
+  const cancel = async (by: string): Promise<void> => {
+    if (isToEnd) return;
+    isToEnd = true;
+    const isDue = await sleep(mayBeOwnAct(by) ? options.lastActMs : 0, over.signal);
+    if (isDue) stop({ kind: 'cancelled', by });
   };
 
   const spare = (at: Moment): void => {
@@ -105,7 +120,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     const reply = await records.beat(name);
     switch (reply.kind) {
       case 'ok':
-        if (reply.cancelRequested !== undefined) stop({ kind: 'cancelled', by: reply.cancelRequested });
+        if (reply.cancelRequested !== undefined) void cancel(reply.cancelRequested);
         break;
       case 'unknown':
         if (mayRestore()) log.warn({}, 'redis forgot this attempt, writing it again');
@@ -128,10 +143,13 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     return true;
   };
 
+  /** Cuts the pause after the beat at work short, or the pause that is on. */
+  let hurry = new AbortController();
   const beating = every(
     {
       intervalMs: options.heartbeatMs,
       signal: over.signal,
+      sleep: (ms, signal) => sleep(ms, AbortSignal.any([signal, hurry.signal])),
       onError: (error) => {
         log.warn({ error: messageOf(error), trustLeftMs: Math.round(trust.leftMs()) }, 'heartbeat not accepted');
         if (redis.refused()) spare(now());
@@ -139,6 +157,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       },
     },
     async () => {
+      // Before the question is sent: who hurries us while the answer is on its way may want something that it does not say.
+      hurry = new AbortController();
       if (await beat()) return;
       stop({ kind: 'superseded' });
       over.abort();
@@ -179,6 +199,14 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       givenAway = true;
       const reply = await records.handBack(name, { ...how, onlyIfDead: false });
       givenAway = doubtful;
+      if (reply.kind === 'cancel-requested') {
+        return await finish({
+          state: 'cancelled',
+          reason: cancelReason(reply.by),
+          output,
+          interrupted: how.interrupted,
+        });
+      }
       return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : undefined;
     });
   };
@@ -211,7 +239,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
         return await handBack({ interrupted: true, reason: end.reason }, output);
       case 'stopped':
         return cause?.kind === 'cancelled'
-          ? await finish({ state: 'cancelled', reason: `cancelled by ${cause.by}`, output })
+          ? await finish({ state: 'cancelled', reason: cancelReason(cause.by), output })
           : await handBack({ interrupted: true, reason: cause?.kind ?? end.reason }, output);
       default:
         return unreachable(end);
@@ -245,5 +273,5 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     }
   })();
 
-  return { ended, drain: () => stop({ kind: 'drained' }) };
+  return { ended, drain: () => stop({ kind: 'drained' }), beatNow: () => hurry.abort() };
 }

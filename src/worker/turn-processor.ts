@@ -4,11 +4,11 @@
  * now comes back later, and no attempt is used for that.
  */
 
-import { hasLabel } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
-import type { Run } from '../domain/run.ts';
-import { movedAway, type Ticket } from '../domain/ticket.ts';
+import { cancelReason, type Run } from '../domain/run.ts';
+import type { Ticket } from '../domain/ticket.ts';
+import { withdrawalOf } from '../domain/withdrawal.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf, OperationError, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -57,6 +57,7 @@ export interface TurnProcessorOptions {
   readonly heartbeatMs: number;
   readonly trustTermMs: number;
   readonly trustKillMs: number;
+  readonly lastActMs: number;
   readonly redisProbeMs: number;
 }
 
@@ -67,6 +68,8 @@ export interface TurnProcessor {
   drain(): Promise<void>;
   /** Stops waiting for a Redis that does not take the ends of attempts. */
   giveUp(): void;
+  /** Somebody wants a run to end, perhaps one that is at work here: the records are asked now. */
+  lookAtOnce(): void;
   /** Attempts at work. */
   active(): number;
 }
@@ -119,14 +122,8 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
         deadlineMs: options.claimCallMs,
         signal: ending.signal,
       });
-      if (movedAway(ticket, project.source)) {
-        return await end(run, 'cancelled', 'the ticket was moved to another project');
-      }
-      if (!ticket.open) return await end(run, 'cancelled', 'the ticket was closed before the run started');
-      if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) {
-        return await end(run, 'cancelled', 'the trigger label was removed before the run started');
-      }
-      return ticket;
+      const withdrawal = withdrawalOf(run, ticket, project.source);
+      return withdrawal === undefined ? ticket : await end(run, 'cancelled', cancelReason(withdrawal));
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       if (ending.signal.aborted) return await later(run, LEAVING);
@@ -151,7 +148,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       case 'dropped':
         return OVER;
       case 'cancel-requested':
-        return await end(run, 'cancelled', `cancelled by ${reply.by}`);
+        return await end(run, 'cancelled', cancelReason(reply.by));
       case 'started':
         break;
       default:
@@ -214,7 +211,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     }
     const { run } = taken;
     if (run.takes > MOST_TAKES) return await end(run, 'failed', `taken ${MOST_TAKES} times without a start`);
-    if (run.cancelRequested !== undefined) return await end(run, 'cancelled', `cancelled by ${run.cancelRequested}`);
+    if (run.cancelRequested !== undefined) return await end(run, 'cancelled', cancelReason(run.cancelRequested));
     const project = projectOfRun(deps.catalog(), run);
     const platform = project === undefined ? undefined : deps.platformOf(project);
     if (project === undefined || platform === undefined) return await later(run, 'its project is not connected');
@@ -247,6 +244,9 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       await Promise.allSettled(turns);
     },
     giveUp: () => stopped.abort(),
+    lookAtOnce() {
+      for (const running of attempts) running.beatNow();
+    },
     active: () => attempts.size,
   };
 }

@@ -52,10 +52,10 @@ export function claimsOn(
 ): { readonly claims: TicketClaimService; readonly foresight: ClaimForesight } {
   const { platform = house.platform, catalog = house.catalog, timing = house.timing } = changes;
   const shared = { catalog: () => catalog, platformOf: () => platform };
-  const { claimRecords: records, queue, decisions } = house;
+  const { claimRecords: records, queue, decisions, canceller } = house;
   return {
     claims: createTicketClaimService(
-      { ...shared, records, queue, decisions, log: silentLog, onOutcome: undefined },
+      { ...shared, records, queue, decisions, canceller, log: silentLog, onOutcome: undefined },
       timing,
     ),
     foresight: createClaimForesight({ ...shared, records }, timing),

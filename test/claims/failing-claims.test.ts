@@ -364,18 +364,18 @@ test('a superseded claim can neither commit nor abandon nor release', async () =
   expect(second.hold.fence).toBeGreaterThan(first.hold.fence);
 
   expect(await house.claimRecords.commit(first.hold, FACTS)).toBeUndefined();
-  expect(await house.claimRecords.abandon(first.hold, { keep: false, backOff: true })).toBe(false);
+  expect(await house.claimRecords.abandon(first.hold, { keep: false, backOff: true })).toEqual({ kind: 'superseded' });
   await house.claimRecords.release(first.hold);
   expect(await claim(house)).toMatchObject({ kind: 'failed', failure: 'contended' });
-  expect(await house.claimRecords.commit(second.hold, FACTS)).toBe(1);
+  expect(await house.claimRecords.commit(second.hold, FACTS)).toMatchObject({ turn: 1 });
 });
 
 test('two claims may not commit the same run, not even with the same fence', async () => {
   const house = await houseWithTicket();
   const { hold } = await begun(house);
-  expect(await house.claimRecords.commit(hold, FACTS)).toBe(1);
+  expect(await house.claimRecords.commit(hold, FACTS)).toMatchObject({ turn: 1 });
   expect(await house.claimRecords.commit(hold, FACTS)).toBeUndefined();
-  expect(await house.claimRecords.abandon(hold, { keep: false, backOff: false })).toBe(false);
+  expect(await house.claimRecords.abandon(hold, { keep: false, backOff: false })).toEqual({ kind: 'superseded' });
 });
 
 test('fences of one ticket only grow, whatever happens to its runs', async () => {

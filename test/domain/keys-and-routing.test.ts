@@ -197,6 +197,8 @@ describe('what a ticket shows', () => {
     expect(lifecycleWithoutClaim([enqueued, lifecycleLabel('failed')], [bugs])).toBe('failed');
     const asked = [enqueued, lifecycleLabel('done'), lifecycleLabel('pending')];
     expect(lifecycleWithoutClaim(asked, [bugs])).toBe('done');
-    expect(lifecycleWithoutClaim(asked, [bugs], { state: 'completed' })).toBe('pending');
+    expect(lifecycleWithoutClaim(asked, [bugs], { previous: { state: 'completed' } })).toBe('pending');
+    const retried = { previous: { state: 'cancelled' }, again: true } as const;
+    expect(lifecycleWithoutClaim([enqueued, 'bug'], [bugs], retried)).toBe('failed');
   });
 });

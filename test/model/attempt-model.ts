@@ -127,6 +127,7 @@ export function handBack(
   const run = model.runs[attempt.run];
   if (run?.state !== 'running' || run.attemptFence !== attempt.fence) return refused('superseded');
   if (how.onlyIfDead && model.heartbeats[attempt.ticket] !== undefined) return refused('alive');
+  if (run.cancel) return refused('cancel-requested');
   stopsBeating(model, attempt);
   run.turn += 1;
   run.takes = 0;

@@ -3,6 +3,7 @@ import {
   type Answer,
   delist,
   done,
+  end,
   enlist,
   enter,
   giveFence,
@@ -88,12 +89,20 @@ export function commit(model: Model, hold: Hold, shown: boolean, told: Told): An
   ticket.backingOff = false;
   delete ticket.previous;
   release(model, hold);
-  return done('committed');
+  return done(run.cancel ? 'committed, cancel' : 'committed');
 }
 
-export function abandon(model: Model, hold: Hold, how: { keep: boolean; backOff: boolean }): Answer {
-  if (heldRun(model, hold) === undefined) return refused('superseded');
+/** A cancelled run is not forgotten: it ends as that. */
+export function abandon(model: Model, hold: Hold, how: { keep: boolean; backOff: boolean }, told: Told): Answer {
+  const run = heldRun(model, hold);
+  if (run === undefined) return refused('superseded');
   const ticket = ticketOf(model, hold.ticket);
+  if (run.cancel && !how.keep) {
+    delete ticket.previous;
+    release(model, hold);
+    end(model, hold.run, 'cancelled', told);
+    return done('cancelled');
+  }
   if (!how.keep) {
     forgetRun(model, hold.run);
     if (ticket.previous === undefined) delete ticket.run;

@@ -4,7 +4,9 @@
  * every run ends, every label is settled, and every ticket that asks for a run gets one: nothing is lost.
  */
 import assert from 'node:assert/strict';
+import { createRunCanceller } from '../../src/claims/run-canceller.ts';
 import { createTicketClaimService } from '../../src/claims/ticket-claim-service.ts';
+import { createUnwantedRuns } from '../../src/claims/unwanted-runs.ts';
 import { judge } from '../../src/domain/eligibility.ts';
 import { decideLabel } from '../../src/domain/label-table.ts';
 import type { Catalog } from '../../src/domain/project.ts';
@@ -16,6 +18,7 @@ import type { Turn } from '../../src/queue/run-queue.ts';
 import { createDeadClaims } from '../../src/repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../../src/repair/enqueued-reconciler.ts';
 import { createStaleJobDetector } from '../../src/repair/stale-job-detector.ts';
+import { createCancellations } from '../../src/runs/cancellations.ts';
 import { createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDecisionLog } from '../../src/runs/decision-log.ts';
 import { createRetentionRecords, RUN_LISTS } from '../../src/runs/retention.ts';
@@ -71,8 +74,13 @@ function openRepair(world: World): { pass(): Promise<void> } {
   const shared = { catalog: () => catalog, platformOf: () => platform, log: silentLog };
   const claimRecords = createClaimRecords(redis, { ...TIMING, mostRunsPerDay: () => Number.MAX_SAFE_INTEGER });
   const decisions = createDecisionLog(redis);
+  const canceller = createRunCanceller({
+    cancellations: createCancellations(redis, attemptRecords),
+    decisions,
+    log: silentLog,
+  });
   const claims = createTicketClaimService(
-    { ...shared, records: claimRecords, queue, decisions, onOutcome: undefined },
+    { ...shared, records: claimRecords, queue, decisions, canceller, onOutcome: undefined },
     PATIENCE,
   );
   const labels = createLabelWriter(
@@ -81,7 +89,14 @@ function openRepair(world: World): { pass(): Promise<void> } {
   );
   const { onRepair } = repairs();
   const term = termOf();
-  const deps = { ...shared, runs, queue, claims, claimRecords, labels, onRepair };
+  const permission = { mayWrite: () => true, signal: term.signal };
+  const unwanted = createUnwantedRuns({
+    ...shared,
+    runs,
+    canceller,
+    showLabel: (run) => labels.project(run, permission),
+  });
+  const deps = { ...shared, runs, queue, canceller, unwanted, claims, claimRecords, labels, onRepair };
   const staleJobs = createStaleJobDetector(
     { ...deps, records: attemptRecords, pauseBefore: () => 0, contacts: () => 1 },
     PATIENCE,

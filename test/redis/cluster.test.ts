@@ -14,6 +14,7 @@ import { parseRedisUrl } from '../../src/redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
 import { freePort } from '../../src/redis/embedded/free-port.ts';
 import { scripts } from '../../src/redis/scripts.ts';
+import { createCancellations } from '../../src/runs/cancellations.ts';
 import type { NewDelivery } from '../../src/runs/delivery-records.ts';
 import { createRetentionRecords } from '../../src/runs/retention.ts';
 import { OUR_SLOT, useCluster } from '../support/cluster.ts';
@@ -186,10 +187,15 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   const ended = await runs.get(first);
   expect(ended && (await labelRecords.settle(ended, { kind: 'confirmed' }))).toMatchObject({ kind: 'settled' });
   await labelRecords.forget(first);
+  const cancellations = createCancellations(redis, attemptRecords);
+  const third = await runs.get(await claim());
+  expect(third && (await cancellations.request(third, 'alice'))).toMatchObject({ kind: 'cancelled' });
   const second = await runs.get(await claim());
   expect(second && (await attemptRecords.endQueued(second, 'cancelled', 'closed'))).toBe(true);
 
-  expect(await runs.list({ most: 10 })).toMatchObject({ items: [{ id: second?.id }, { id: first }] });
+  expect(await runs.list({ most: 10 })).toMatchObject({
+    items: [{ id: second?.id }, { id: third?.id }, { id: first }],
+  });
   const retention = createRetentionRecords(redis, timing);
   expect(await retention.trim()).toEqual({ deliveries: 0, runs: 0 });
   expect(await retention.tidy('completed', { next: undefined }, 10)).toMatchObject({ strays: 0 });

@@ -14,6 +14,7 @@ import {
 } from '../../src/redis/connection.ts';
 import { reportReplication } from '../../src/redis/replication.ts';
 import { createAttemptRecords } from '../../src/runs/attempt-records.ts';
+import { createCancellations } from '../../src/runs/cancellations.ts';
 import { createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDeliveryRecords, type NewDelivery } from '../../src/runs/delivery-records.ts';
 import { createRunReader } from '../../src/runs/run-reader.ts';
@@ -229,6 +230,25 @@ test('an end that is lost while it waits for a replica is not told as taken: its
   const ending = createAttemptRecords(slow, FAST).finish(attemptOf(reply.run), DONE);
   await expect(ending).rejects.toThrow('redis lost data meanwhile');
   expect(await records.attempts.finish(attemptOf(reply.run), DONE)).toBe('superseded');
+});
+
+test('a wish to cancel, and what it ends at once, is said to be on record after the wait', async () => {
+  const { client, server } = await startServer();
+  const records = await openRecords(server.url, { durability: 'replicated' });
+  const cancellations = createCancellations(records.redis, records.attempts);
+  const run = await records.commit('running');
+  await records.attempts.start(run, 'worker');
+  const before = await waits(client);
+  expect(await cancellations.request(run, 'alice')).toMatchObject({ kind: 'requested' });
+  expect(await waits(client)).toBe(before + 1);
+  const begun = await records.begin('received');
+  if (begun.kind !== 'begun') throw new Error(begun.kind);
+  await cancellations.request({ id: begun.hold.run, ticket: 'received' }, 'alice');
+  const asked = await waits(client);
+  expect(await records.claims.abandon(begun.hold, { keep: false, backOff: false })).toMatchObject({
+    kind: 'cancelled',
+  });
+  expect(await waits(client)).toBe(asked + 1);
 });
 
 test('a user that may not WAIT: nothing is confirmed, and the work goes on', async () => {

@@ -4,6 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { TermLost } from '../../src/coordination/leader.ts';
 import { MOST_INTERRUPTED, type Run } from '../../src/domain/run.ts';
 import { createStaleJobDetector } from '../../src/repair/stale-job-detector.ts';
+import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
 import { pauseBefore } from '../../src/worker/turn-processor.ts';
 import { type House, openHouse, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
@@ -17,12 +18,12 @@ beforeEach(async () => {
   house = await openHouse({ redisUrl: redis.url });
 });
 
-function detector(options: { readonly contacts?: () => number } = {}) {
+function detector(options: { readonly contacts?: () => number } & Partial<Pick<AttemptRecords, 'handBack'>> = {}) {
   const { told, onRepair } = repairs();
   const pass = createStaleJobDetector(
     {
       runs: house.runs,
-      records: house.attemptRecords,
+      records: { ...house.attemptRecords, handBack: options.handBack ?? house.attemptRecords.handBack },
       queue: house.queue,
       pauseBefore: (turn) => pauseBefore(turn, house.timing),
       contacts: options.contacts ?? (() => 1),
@@ -180,6 +181,23 @@ test.each([
   expect(await runOf(house, run.id)).toMatchObject({ state, reason, turn: 1 });
   expect(await house.runs.attempts(run.id)).toMatchObject([{ end: { how: 'interrupted' } }]);
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(false);
+});
+
+test('somebody cancels the run after its attempt was judged dead: it ends, instead of another turn', async () => {
+  const run = await runningRun(house);
+  const { pass, told } = detector({
+    handBack: async (...args) => {
+      await house.canceller.cancel(run, 'alice');
+      return await house.attemptRecords.handBack(...args);
+    },
+  });
+  const term = termOf();
+  await die(run);
+  await pass(term);
+  await confirmTime();
+  await pass(term);
+  expect(await runOf(house, run.id)).toMatchObject({ state: 'cancelled', reason: 'cancelled by alice', turn: 1 });
+  expect(told.map(({ kind, outcome }) => [kind, outcome])).toEqual([['dead-attempt', 'cancel']]);
 });
 
 test('a run that has been handed back before waits before its next turn', async () => {

@@ -1,4 +1,5 @@
 /** The API on real stores and an emulated GitHub, as a replica has it, but without pollers and workers: nothing moves by itself. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -7,6 +8,7 @@ import { openApiDesk } from '../../src/app/api.ts';
 import { openClaims } from '../../src/app/claims.ts';
 import { createKnownProjects } from '../../src/app/known-projects.ts';
 import { openStores, type Stores } from '../../src/app/stores.ts';
+import { createRunCanceller } from '../../src/claims/run-canceller.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { Environment } from '../../src/config/expand.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -62,11 +64,13 @@ export async function openSite(redisUrl: string): Promise<Site> {
   await stores.redis.whenUp(AbortSignal.timeout(10_000));
   const projects = createKnownProjects({ onRequest: () => {}, learnSecret: redactor.learn });
   projects.update(config);
+  const canceller = createRunCanceller({ ...stores, log: silentLog });
   const desk = openApiDesk({
     config: () => config,
     projects,
     stores,
-    claims: openClaims({ projects, stores, timing, log: silentLog, onOutcome: undefined }),
+    claims: openClaims({ projects, stores, timing, canceller, log: silentLog, onOutcome: undefined }),
+    canceller,
     leases: createLeases(stores.redis, timing),
     timing,
     ending: new AbortController().signal,

@@ -29,6 +29,8 @@ const ROUTES: readonly (readonly [string, Request?])[] = [
   ['/api/deliveries/github:api:d1/replay', { method: 'POST' }],
   ['/api/runs'],
   [`/api/runs/${UNKNOWN_RUN}`],
+  [`/api/runs/${UNKNOWN_RUN}/cancel`, { method: 'POST' }],
+  [`/api/runs/${UNKNOWN_RUN}/retry`, { method: 'POST' }],
   ['/api/claims', posted({ project: 'api', ticket: '1' })],
   ['/api/explain?project=api&ticket=1'],
   ['/api/no-such-route'],
@@ -291,6 +293,86 @@ describe('runs', () => {
     expect(await ids(`limit=2&before=${String(json['next'])}`)).toEqual([runs[1]?.id]);
   });
 });
+
+describe('the end of a run, and a further one', () => {
+  test('queued: cancelled at once, with who asked; ended: 409; unknown: 404; a wrong name: 400', async () => {
+    const site = await openSite(redis.url);
+    const run = await claimed(site);
+    const cancel = (id: string, body: object = {}) => site.ask(`/api/runs/${id}/cancel`, posted(body));
+    for (const by of ['', '**bold**', 'a'.repeat(101), ' alice', '<!-- x -->', '@mia', 'me @mia', 'me.@mia', 'mia@'])
+      expect([by, await cancel(run.id, { by })]).toMatchObject([by, { status: 400 }]);
+    expect(await cancel(UNKNOWN_RUN)).toMatchObject({ status: 404 });
+    expect(await cancel(run.id, { by: 'Zoë B. zoe@corp.example' })).toMatchObject({
+      status: 200,
+      json: { state: 'cancelled', cancel_requested: 'Zoë B. zoe@corp.example' },
+    });
+    expect((await site.ask(`/api/runs/${run.id}`)).json).toMatchObject({
+      state: 'cancelled',
+      reason: 'cancelled by Zoë B. zoe@corp.example',
+      cancel_requested: 'Zoë B. zoe@corp.example',
+      decisions: expect.arrayContaining([expect.objectContaining({ by: 'cancel' })]),
+    });
+    expect(await cancel(run.id)).toMatchObject({ status: 409, json: { detail: 'the run has ended: cancelled' } });
+  });
+
+  test('running: the wish is on record before the answer; a request without a body has a name too', async () => {
+    const site = await openSite(redis.url);
+    const run = await started(site, await claimed(site));
+    const answer = await site.ask(`/api/runs/${run.id}/cancel`, { method: 'POST' });
+    expect([answer.status, answer.json]).toEqual([202, { state: 'running', cancel_requested: 'a request to the API' }]);
+    expect(await site.stores.runs.get(run.id)).toMatchObject({ cancelRequested: 'a request to the API' });
+    const empty = await site.ask(`/api/runs/${run.id}/cancel`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '',
+    });
+    expect(empty.status).toBe(202);
+    expect((await site.ask('/api/explain?project=api&ticket=1')).json).toMatchObject({
+      next: 'it ends: cancelled by a request to the API',
+    });
+  });
+
+  test('retry: a new run of the same ticket whatever its label shows, but not beside one that has not ended', async () => {
+    const site = await openSite(redis.url);
+    const run = await started(site, await claimed(site));
+    const retry = (id: string) => site.ask(`/api/runs/${id}/retry`, { method: 'POST' });
+    expect(await retry(run.id)).toMatchObject({ status: 409, json: { detail: 'the run has not ended: running' } });
+    const end = { state: 'failed', reason: 'exit code 1', output: '', onlyIfDead: false } as const;
+    await site.stores.attemptRecords.finish(attemptOf(run), end);
+    const ended = await site.stores.runs.get(run.id);
+    if (ended !== undefined) await site.stores.labelRecords.settle(ended, { kind: 'confirmed' });
+    site.hub.addLabel(`${REPOSITORY}#1`, 'agent-smith:failed', 'mia');
+    site.hub.removeLabel(`${REPOSITORY}#1`, 'agent-smith:enqueued', 'mia');
+    const again = await retry(run.id);
+    expect(again).toMatchObject({ status: 200, json: { kind: 'claimed' } });
+    expect(again.json['run']).not.toBe(run.id);
+    expect(await site.stores.runs.get(String(again.json['run']))).toMatchObject({
+      trigger: 'manual',
+      ticket: run.ticket,
+    });
+    expect(await retry(run.id)).toMatchObject({ status: 409, json: { detail: 'the ticket has a newer run' } });
+    expect(await retry(UNKNOWN_RUN)).toMatchObject({ status: 404 });
+  });
+
+  test('retry: not where the project of that name watches another source by now, whose ticket of that number is another', async () => {
+    const site = await openSite(redis.url);
+    const run = await claimed(site);
+    await site.ask(`/api/runs/${run.id}/cancel`, { method: 'POST' });
+    const ticket = run.ticket.replace('org%2Fapi', 'org%2Fold');
+    const { keys } = site.stores.redis;
+    const moved = { ...run, id: run.id.replace(/.$/, (last) => (last === 'Z' ? 'Y' : 'Z')), ticket, state: 'failed' };
+    await redis.client.hset(keys.run(moved.id), flatFields(moved));
+    await redis.client.hset(keys.ticket(ticket), 'run', moved.id);
+    expect(await site.ask(`/api/runs/${moved.id}/retry`, { method: 'POST' })).toMatchObject({
+      status: 409,
+      json: { detail: 'project api is gone or watches another source by now' },
+    });
+  });
+});
+
+function flatFields(fields: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
+}
 
 describe('claims and explanations', () => {
   test('a ticket is claimed once, by whatever name people know it, and later answers say why not', async () => {

@@ -187,7 +187,7 @@ const withoutActors = (platform: TicketPlatform): TicketPlatform => ({
 
 /** The town's claims on platforms that cannot tell who set a label. */
 function claimsWithoutActors() {
-  const { catalog, platformOf, claimRecords, queue, decisions, timing } = town.rooms;
+  const { catalog, platformOf, claimRecords, queue, decisions, canceller, timing } = town.rooms;
   return createTicketClaimService(
     {
       catalog: () => catalog,
@@ -195,6 +195,7 @@ function claimsWithoutActors() {
       records: claimRecords,
       queue,
       decisions,
+      canceller,
       log: silentLog,
       onOutcome: undefined,
     },

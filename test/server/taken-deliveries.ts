@@ -40,7 +40,7 @@ export async function openStores(redisUrl: string): Promise<Rooms> {
 }
 
 export function receiverOn(
-  { redis, deliveries }: Rooms,
+  { redis, deliveries, runs }: Rooms,
   doors: readonly WebhookDoor[],
   deps: Partial<DeliveryReceiverDeps> = {},
   // Long: only a test that takes Redis away wants to see it end.
@@ -52,6 +52,7 @@ export function receiverOn(
       configHash: () => 'config-1',
       records: deliveries,
       placeIds: createPlaceIds(redis, silentLog),
+      runs,
       onAccepted: () => undefined,
       findings: createFindings(),
       log: silentLog,

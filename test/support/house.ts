@@ -3,7 +3,9 @@
  * by one factor. `openRooms` knows no platform; `openHouse` is what most tests want, one project on an emulated GitHub,
  * closed when the test is over.
  */
+import { createRunCanceller, type RunCanceller } from '../../src/claims/run-canceller.ts';
 import { createTicketClaimService, type TicketClaimService } from '../../src/claims/ticket-claim-service.ts';
+import { createUnwantedRuns, type UnwantedRuns } from '../../src/claims/unwanted-runs.ts';
 import type { Catalog, Pipeline, Project } from '../../src/domain/project.ts';
 import { ticketKey } from '../../src/domain/ticket.ts';
 import { DEFAULT_TIMING, scaleTiming, type Timing } from '../../src/domain/timing.ts';
@@ -11,7 +13,7 @@ import { createGitHubEmulator, type GitHubEmulator } from '../../src/emulators/g
 import { createFindings, type Findings } from '../../src/foundation/findings.ts';
 import { createLog, type Log } from '../../src/foundation/log.ts';
 import { createRedactor } from '../../src/foundation/redactor.ts';
-import { createLabelWriter, type LabelWriter } from '../../src/labels/label-writer.ts';
+import { createLabelWriter, type LabelWriter, type WritePermission } from '../../src/labels/label-writer.ts';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
 import { connectGitHub } from '../../src/platforms/github/adapter.ts';
 import { createRateLimits, type RateLimits } from '../../src/platforms/rate-limits.ts';
@@ -21,6 +23,7 @@ import { parseRedisUrl } from '../../src/redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { type CallbackRecords, createCallbackRecords } from '../../src/runs/callback-records.ts';
+import { type Cancellations, createCancellations } from '../../src/runs/cancellations.ts';
 import { type ClaimRecords, createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDecisionLog, type DecisionLog } from '../../src/runs/decision-log.ts';
 import { createDeliveryRecords, type DeliveryRecords } from '../../src/runs/delivery-records.ts';
@@ -58,6 +61,9 @@ export interface Rooms {
   readonly deliveries: DeliveryRecords;
   readonly queue: RunQueue;
   readonly claims: TicketClaimService;
+  readonly cancellations: Cancellations;
+  readonly canceller: RunCanceller;
+  readonly unwanted: UnwantedRuns;
   readonly labels: LabelWriter;
   readonly findings: Findings;
   close(): Promise<void>;
@@ -163,6 +169,16 @@ export async function openRooms(
   const runs = createRunReader(redis);
   const findings = createFindings();
   const shared = { catalog: () => catalog, platformOf, log: silentLog };
+  const labels = createLabelWriter({ ...shared, runs, records: labelRecords, decisions, findings }, timing);
+  const cancellations = createCancellations(redis, attemptRecords);
+  const canceller = createRunCanceller({ cancellations, decisions, log: silentLog });
+  const permission: WritePermission = { mayWrite: () => true, signal: new AbortController().signal };
+  const unwanted = createUnwantedRuns({
+    ...shared,
+    runs,
+    canceller,
+    showLabel: (run) => labels.project(run, permission),
+  });
   return {
     timing,
     redis,
@@ -178,10 +194,13 @@ export async function openRooms(
     queue,
     findings,
     claims: createTicketClaimService(
-      { ...shared, records: claimRecords, queue, decisions, onOutcome: undefined },
+      { ...shared, records: claimRecords, queue, decisions, canceller, onOutcome: undefined },
       timing,
     ),
-    labels: createLabelWriter({ ...shared, runs, records: labelRecords, decisions, findings }, timing),
+    cancellations,
+    canceller,
+    unwanted,
+    labels,
     close,
   };
 }

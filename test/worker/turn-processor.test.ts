@@ -1,9 +1,10 @@
 /** What happens to a turn that a worker takes (PROTOCOL 4, steps 0 to 6), with runners that end as the test says. */
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { WITHDRAWALS } from '../../src/domain/withdrawal.ts';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
 import type { RunnerEnd } from '../../src/worker/runners/runner.ts';
-import { pauseBefore } from '../../src/worker/turn-processor.ts';
-import { openHouse, REPOSITORY } from '../support/house.ts';
+import { pauseBefore, type TurnProcessor } from '../../src/worker/turn-processor.ts';
+import { FAST, openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
@@ -80,9 +81,9 @@ test.each(UNREADABLE)(
 );
 
 const UNWANTED = [
-  { what: 'was closed', act: 'close', reason: 'the ticket was closed before the run started' },
+  { what: 'was closed', act: 'close', reason: 'cancelled by closing the ticket' },
   { what: 'is gone', act: 'delete', reason: 'the ticket is gone' },
-  { what: 'lost its trigger label', act: 'unlabel', reason: 'the trigger label was removed before the run started' },
+  { what: 'lost its trigger label', act: 'unlabel', reason: 'cancelled by removing the trigger label' },
 ] as const;
 test.each(UNWANTED)('row 1: a ticket that $what is cancelled before it starts', async ({ act, reason }) => {
   const site = await house();
@@ -109,7 +110,7 @@ test('row 1: a ticket that was moved to another project of the tracker is cancel
   };
   const { processor, runners } = openWorkerRoom({ ...site, platform });
   expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
-  const reason = 'the ticket was moved to another project';
+  const reason = 'cancelled by moving the ticket to another project';
   expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason, attempt: 0 });
   expect(runners).toHaveLength(0);
 });
@@ -266,6 +267,87 @@ test('a cancel while the run is at work: the runner is stopped, then the run is 
   await working;
   expect(runner.stops).toEqual(['cancelled']);
   expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason: 'cancelled by alice', attempt: 1 });
+});
+
+test('who is told that somebody wants a run to end does not wait for the next beat', async () => {
+  const site = await openHouse({ redisUrl: redis.url, timing: { ...FAST, heartbeatMs: 60_000 } });
+  const run = await queuedRun(site);
+  const { processor, runners } = openWorkerRoom(site);
+  const working = processor.process({ run: run.id, turn: 1 });
+  const runner = await until('the first beat is over', () => (runners[0]?.beats() === 1 ? runners[0] : undefined));
+  await redis.client.hset(site.redis.keys.run(run.id), 'cancelRequested', 'alice');
+  processor.lookAtOnce();
+  await working;
+  expect(runner.stops).toEqual(['cancelled']);
+});
+
+test('who is told while a beat is on its way, whose answer may not say so yet, beats once more at once', async () => {
+  const site = await openHouse({ redisUrl: redis.url, timing: { ...FAST, heartbeatMs: 60_000 } });
+  const run = await queuedRun(site);
+  const room: { processor?: TurnProcessor } = {};
+  let beats = 0;
+  const { processor, runners } = openWorkerRoom(site, {
+    records: {
+      async beat(name) {
+        const reply = await site.attemptRecords.beat(name);
+        beats += 1;
+        if (beats === 1) {
+          await site.cancellations.request(run, 'alice');
+          room.processor?.lookAtOnce();
+        }
+        return reply;
+      },
+    },
+  });
+  room.processor = processor;
+  await processor.process({ run: run.id, turn: 1 });
+  expect(runners[0]?.stops).toEqual(['cancelled']);
+});
+
+describe('what an attempt may have done itself, as its last act', () => {
+  const slow = { ...FAST, heartbeatMs: 60_000 };
+
+  test('it ends well in that moment: done', async () => {
+    const site = await openHouse({ redisUrl: redis.url, timing: { ...slow, lastActMs: 60_000 } });
+    const run = await queuedRun(site);
+    const { processor, runners } = openWorkerRoom(site);
+    const working = processor.process({ run: run.id, turn: 1 });
+    const runner = await until('the first beat is over', () => (runners[0]?.beats() === 1 ? runners[0] : undefined));
+    expect(await site.canceller.cancel(run, WITHDRAWALS.closed)).toMatchObject({ kind: 'requested' });
+    processor.lookAtOnce();
+    await until('it was asked', () => runner.beats() === 2);
+    runner.end(EXITED_0);
+    await working;
+    expect(runner.stops).toEqual([]);
+    expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', cancelRequested: 'closing the ticket' });
+  });
+
+  test('it is still at work after that: cancelled', async () => {
+    const site = await openHouse({ redisUrl: redis.url, timing: slow });
+    const run = await queuedRun(site);
+    const { processor, runners } = openWorkerRoom(site);
+    const working = processor.process({ run: run.id, turn: 1 });
+    await until('the first beat is over', () => runners[0]?.beats() === 1);
+    await site.canceller.cancel(run, WITHDRAWALS.unlabelled);
+    processor.lookAtOnce();
+    await working;
+    const reason = 'cancelled by removing the trigger label';
+    expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason });
+  });
+});
+
+test('a worker that leaves in the moment in which its run is cancelled: no further turn', async () => {
+  const site = await openHouse({ redisUrl: redis.url, timing: { ...FAST, heartbeatMs: 60_000 } });
+  const run = await queuedRun(site);
+  const { processor, runners } = openWorkerRoom(site);
+  const working = processor.process({ run: run.id, turn: 1 });
+  await until('the first beat is over', () => runners[0]?.beats() === 1);
+  await site.canceller.cancel(run, 'alice');
+  await processor.drain();
+  await working;
+  expect(runners[0]?.stops).toEqual(['drained']);
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason: 'cancelled by alice', turn: 1 });
+  expect(await site.runs.attempts(run.id)).toMatchObject([{ number: 1, end: { how: 'interrupted' } }]);
 });
 
 test('a turn whose project is not connected waits', async () => {

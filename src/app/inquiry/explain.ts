@@ -9,7 +9,7 @@ import { explainGates, explainOutcome, type GateView } from '../../claims/explai
 import { isTicketId } from '../../claims/resolve-ticket.ts';
 import type { PollSummary } from '../../coordination/poll-board.ts';
 import type { Catalog, Project, Trigger } from '../../domain/project.ts';
-import type { Run } from '../../domain/run.ts';
+import { cancelReason, isTerminal, type Run } from '../../domain/run.ts';
 import { sourceKey, ticketKey } from '../../domain/ticket.ts';
 import { messageOf, OperationError } from '../../foundation/errors.ts';
 import type { DatedDecision } from '../../runs/decision-log.ts';
@@ -131,7 +131,7 @@ export async function explain(deps: ExplainDeps, question: Question, signal: Abo
     ...(output === undefined || output === '' ? {} : { output }),
     decisions: decisions ?? [],
     polling,
-    next: whatNext(outcome, trigger, polling, question),
+    next: endOf(run) ?? whatNext(outcome, trigger, polling, question),
     unseen,
   };
 }
@@ -203,6 +203,12 @@ function troubleOf(leader: string | undefined, last: PollSummary | undefined): s
   if (last.result !== 'ok') return `its last poll failed (${last.result})`;
   if (last.truncated) return 'its listing is longer than one cycle takes: the ticket may be in a later part';
   return undefined;
+}
+
+/** Of a run that somebody wants to end, and that has not ended yet. */
+function endOf(run: Run | undefined): string | undefined {
+  if (run?.cancelRequested === undefined || isTerminal(run.state)) return undefined;
+  return `it ends: ${cancelReason(run.cancelRequested)}`;
 }
 
 function whatNext(

@@ -10,6 +10,7 @@ import { hash } from 'node:crypto';
 import type { PlaceIds } from '../../coordination/place-ids.ts';
 import type { DeliveryName, DeliveryState } from '../../domain/delivery.ts';
 import type { Project } from '../../domain/project.ts';
+import { isTerminal } from '../../domain/run.ts';
 import { messageOf } from '../../foundation/errors.ts';
 import type { Findings } from '../../foundation/findings.ts';
 import type { Log } from '../../foundation/log.ts';
@@ -20,6 +21,7 @@ import {
   type WebhookRequest,
 } from '../../platforms/webhook.ts';
 import type { Acceptance, DeliveryRecords } from '../../runs/delivery-records.ts';
+import type { RunReader } from '../../runs/run-reader.ts';
 import { deliveryName, routeDelivery } from './route-delivery.ts';
 import { doorsOn, doorsOpenTo, slotsOf, type WebhookDoor } from './webhook-doors.ts';
 
@@ -66,6 +68,7 @@ export interface DeliveryReceiverDeps {
   readonly configHash: () => string;
   readonly records: Pick<DeliveryRecords, 'accept'>;
   readonly placeIds: PlaceIds;
+  readonly runs: Pick<RunReader, 'ofTicket'>;
   /** There is something in the inbox. */
   readonly onAccepted: () => void;
   readonly onReception?: (facts: ReceptionFacts) => void;
@@ -96,6 +99,10 @@ export function createDeliveryReceiver(
       payloadHash,
       configHash: deps.configHash(),
       placeIds,
+      async hasLiveRun(ticket) {
+        const run = await deps.runs.ofTicket(ticket);
+        return run !== undefined && !isTerminal(run.state);
+      },
     });
     const acceptance = await records.accept(delivery);
     if (acceptance.kind === 'accepted') deps.onAccepted();

@@ -1,6 +1,8 @@
 /** What an outcome of a claim means for the deliveries that asked for it. Pure. */
 import { type ClaimFailure, type ClaimOutcome, describeOutcome } from '../../claims/claim-outcome.ts';
+import { cancelReason } from '../../domain/run.ts';
 import { unreachable } from '../../foundation/errors.ts';
+import type { CancelReply } from '../../runs/cancellations.ts';
 import type { Settlement } from '../../runs/delivery-records.ts';
 
 export interface InboxPatience {
@@ -15,17 +17,22 @@ export interface InboxPatience {
   readonly secondReadMs: number;
 }
 
+/** What became of a ticket: of its claim, or of the run that it has, when people have taken that back. */
+export type InboxOutcome = ClaimOutcome | Extract<CancelReply, { readonly kind: 'cancelled' | 'requested' }>;
+
 export interface Asked {
   /** Of the oldest delivery: the pauses grow with it. */
   readonly ageMs: number;
   /** One of the deliveries was routed by another configuration than the one that judges now. */
   readonly routedElsewhere: boolean;
+  /** One of them may have taken back the live run of the ticket. */
+  readonly mayTakeBack: boolean;
 }
 
 /** @param outcome undefined: no project wants the ticket; `unforeseen`: the claim threw, which is a bug */
 export function settlementOf(
-  outcome: ClaimOutcome | 'unforeseen' | undefined,
-  { ageMs, routedElsewhere }: Asked,
+  outcome: InboxOutcome | 'unforeseen' | undefined,
+  { ageMs, routedElsewhere, mayTakeBack }: Asked,
   patience: InboxPatience,
 ): Settlement {
   // Each pause is as long as everything before it, so they double.
@@ -39,21 +46,26 @@ export function settlementOf(
   const doubt = routedElsewhere ? { inMs: pauseMs, untilAgeMs: patience.inboxConfigMs } : undefined;
   if (outcome === undefined) return { kind: 'ignored', outcome: 'no-project', again: doubt };
   if (outcome === 'unforeseen') return failing('failed: unforeseen');
+  if (outcome.kind === 'cancelled' || outcome.kind === 'requested') {
+    return { kind: 'processed', outcome: cancelReason(outcome.by), run: outcome.run };
+  }
+  // A platform may tell of a change before all of its servers show it.
+  const secondLook = { inMs: patience.secondReadMs, untilAgeMs: patience.secondReadMs };
   const said = describeOutcome(outcome);
   switch (outcome.kind) {
     case 'claimed':
       return { kind: 'processed', outcome: said, run: outcome.run };
     case 'already-claimed':
       // The label of a run that has ended is still being written: what is asked for now is another run.
-      return outcome.state === 'unconfirmed' ? failing(said) : { kind: 'processed', outcome: said, run: outcome.run };
+      if (outcome.state === 'unconfirmed') return failing(said);
+      return { kind: 'processed', outcome: said, run: outcome.run, again: mayTakeBack ? secondLook : undefined };
     case 'not-eligible': {
       if (outcome.reason === 'seen-once') return failing(said, patience.secondReadMs);
       const again = outcome.reason === 'no-trigger-label' ? doubt : undefined;
-      // A platform may tell of a change before all of its servers show it.
       return {
         kind: 'processed',
         outcome: said,
-        again: again ?? { inMs: patience.secondReadMs, untilAgeMs: patience.secondReadMs },
+        again: again ?? secondLook,
       };
     }
     case 'rejected':

@@ -1,20 +1,24 @@
 /**
  * Follows what deliveries say: the tickets that they spoke of are claimed, each once for however many deliveries, and what
- * became of it is written into each delivery's record (PROTOCOL 8). Runs on every replica.
+ * became of it is written into each delivery's record (PROTOCOL 8). One that has a live run is asked whether people still
+ * want it. Runs on every replica.
  *
  * What a crash leaves behind: a lease that ends, after which the ticket is due again. The claim tells whoever takes it what
  * was done already.
  */
-import type { ClaimOutcome } from '../../claims/claim-outcome.ts';
+import { withoutRedis } from '../../claims/claim-gates.ts';
+import { type ClaimOutcome, failed } from '../../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../../claims/ticket-claim-service.ts';
+import type { UnwantedRuns } from '../../claims/unwanted-runs.ts';
 import type { Catalog, Project } from '../../domain/project.ts';
 import { sourceKey, ticketKey } from '../../domain/ticket.ts';
 import { elapsedMs, now } from '../../foundation/clock.ts';
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
+import { type Call, PlatformError } from '../../platforms/contract.ts';
 import type { DeliveryRecords, TakenTicket } from '../../runs/delivery-records.ts';
 import type { NudgedEngine } from '../engines/wake-source.ts';
-import { type InboxPatience, settlementOf } from './inbox-settlement.ts';
+import { type InboxOutcome, type InboxPatience, settlementOf } from './inbox-settlement.ts';
 
 export interface Inbox {
   /** Works until the engine is stopped; resolves when the tickets at work are over. Never rejects. */
@@ -29,6 +33,7 @@ export interface InboxDeps {
   readonly engine: () => NudgedEngine;
   readonly catalog: () => Catalog;
   readonly claims: TicketClaimService;
+  readonly unwanted: Pick<UnwantedRuns, 'look'>;
   readonly records: Pick<DeliveryRecords, 'settle'>;
   /** Ends claims only when the process ends: a claim that has begun is better finished than taken over. */
   readonly claimSignal: AbortSignal;
@@ -47,7 +52,7 @@ const SLOTS_PER_HOST = 16;
 const MOST_AT_ONCE = 8;
 const WAKE_MS = 60_000;
 
-export function createInbox(deps: InboxDeps, options: InboxPatience): Inbox {
+export function createInbox(deps: InboxDeps, options: InboxPatience & { readonly claimCallMs: number }): Inbox {
   const { log } = deps;
   const working = new Set<Promise<void>>();
   const perHost = new Map<string, number>();
@@ -57,6 +62,18 @@ export function createInbox(deps: InboxDeps, options: InboxPatience): Inbox {
     const left = (perHost.get(host) ?? 0) + by;
     if (left === 0) perHost.delete(host);
     else perHost.set(host, left);
+  };
+
+  /** Whether the live run of the ticket was taken back; undefined when there is none, or it goes on. */
+  const takeBack = async ({ ticket }: TakenTicket): Promise<InboxOutcome | undefined> => {
+    const call: Call = { purpose: 'claim', deadlineMs: options.claimCallMs, signal: deps.claimSignal };
+    try {
+      const reply = await deps.unwanted.look(ticket, call);
+      return reply?.kind === 'cancelled' || reply?.kind === 'requested' ? reply : undefined;
+    } catch (error) {
+      if (error instanceof PlatformError) return failed(error.kind, error.message);
+      return withoutRedis(error);
+    }
   };
 
   /** Undefined when no project wants it. */
@@ -81,17 +98,23 @@ export function createInbox(deps: InboxDeps, options: InboxPatience): Inbox {
     return outcome;
   };
 
+  const lookInto = async (taken: TakenTicket): Promise<InboxOutcome | undefined> => {
+    const takesBack = taken.entries.some(({ mayTakeBack }) => mayTakeBack);
+    return (takesBack ? await takeBack(taken) : undefined) ?? (await claim(taken));
+  };
+
   const handle = async (taken: TakenTicket): Promise<void> => {
     const { ticket, entries } = taken;
     const startedAt = now();
-    const outcome = await claim(taken).catch((error: unknown) => {
+    const outcome = await lookInto(taken).catch((error: unknown) => {
       log.error({ ticket, error: messageOf(error) }, 'claim failed in a way that nobody foresaw');
       return 'unforeseen' as const;
     });
     const ageMs = taken.takenAtMs + elapsedMs(startedAt) - (entries[0]?.receivedAtMs ?? taken.takenAtMs);
     const { hash } = deps.catalog();
     const routedElsewhere = entries.some(({ configHash }) => configHash !== hash);
-    const how = settlementOf(outcome, { ageMs, routedElsewhere }, options);
+    const mayTakeBack = entries.some((entry) => entry.mayTakeBack);
+    const how = settlementOf(outcome, { ageMs, routedElsewhere, mayTakeBack }, options);
     const putOff = await deps.records.settle(taken, how);
     log.debug(
       { event: 'event_hints_drained', ticket, deliveries: entries.length, putOff, outcome: how.outcome },

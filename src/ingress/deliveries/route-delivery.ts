@@ -6,8 +6,8 @@ import { hash } from 'node:crypto';
 import type { PlaceIds } from '../../coordination/place-ids.ts';
 import { type DeliveryName, PLAIN_DELIVERY_ID } from '../../domain/delivery.ts';
 import type { Project } from '../../domain/project.ts';
-import { ticketKey } from '../../domain/ticket.ts';
-import { dependsOnConfiguration, isPlaceOf, type Place, whyIgnored } from '../../domain/ticket-news.ts';
+import { type TicketKey, ticketKey } from '../../domain/ticket.ts';
+import { dependsOnConfiguration, isPlaceOf, mayTakeBack, type Place, whyIgnored } from '../../domain/ticket-news.ts';
 import type { WebhookMessage } from '../../platforms/webhook.ts';
 import type { NewDelivery } from '../../runs/delivery-records.ts';
 import type { WebhookDoor } from './webhook-doors.ts';
@@ -15,18 +15,30 @@ import type { WebhookDoor } from './webhook-doors.ts';
 /** A pull request that closes more tickets than this is looked at no further. */
 const MOST_TICKETS = 20;
 
+export interface RoutingFacts {
+  readonly payloadHash: string;
+  readonly configHash: string;
+  readonly placeIds: PlaceIds;
+  /** Whether the ticket has a run that has not ended. Throws `OperationError` when Redis is away. */
+  readonly hasLiveRun: (ticket: TicketKey) => Promise<boolean>;
+}
+
 /** @param slot the project by whose name its sender is known, see `slotsOf` */
 export async function routeDelivery(
   message: WebhookMessage,
   doors: readonly WebhookDoor[],
   slot: string,
-  facts: { readonly payloadHash: string; readonly configHash: string; readonly placeIds: PlaceIds },
+  facts: RoutingFacts,
 ): Promise<NewDelivery> {
   const { news, place, hook, event, action, installation } = message;
-  const { payloadHash, configHash, placeIds } = facts;
+  const { payloadHash, configHash, placeIds, hasLiveRun } = facts;
   const projects = await watching(doors, place, placeIds);
   const platform = doors[0]?.project.source.platform ?? '';
   const id = message.id ?? payloadHash;
+  const tickets = ticketsOf(news, projects);
+  const isEnding = typeof news !== 'string' && mayTakeBack(news, projects);
+  // A run that is claimed later than this is claimed for the ticket as it is then.
+  const takesBack = isEnding && (await Promise.all(tickets.map(({ key }) => hasLiveRun(key)))).includes(true);
   return {
     name: deliveryName(platform, slot, hook, id),
     platform,
@@ -42,8 +54,9 @@ export async function routeDelivery(
     payloadHash,
     configHash,
     projects: projects.map(({ name }) => name),
-    tickets: ticketsOf(news, projects),
-    ignored: ignoredBy(news, projects),
+    tickets,
+    ignored: takesBack ? undefined : ignoredBy(news, projects),
+    mayTakeBack: takesBack,
   };
 }
 

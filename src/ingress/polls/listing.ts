@@ -4,7 +4,7 @@
  */
 import { lifecycleLabel, lifecyclesOf } from '../../domain/lifecycle.ts';
 import type { Project } from '../../domain/project.ts';
-import type { Ticket } from '../../domain/ticket.ts';
+import type { Ticket, TicketKey } from '../../domain/ticket.ts';
 import { type CallPurpose, PlatformError, type TicketPlatform, type TicketQuery } from '../../platforms/contract.ts';
 import { type ListingCursor, type Walk, walkPages } from '../../platforms/walk-pages.ts';
 
@@ -33,6 +33,8 @@ export interface Candidates {
   readonly pending: number;
   /** There is more: the next cycle goes on from here. */
   readonly truncated: boolean;
+  /** All open tickets with a trigger label, claimed or not; undefined when they were not seen whole in this cycle. */
+  readonly triggered: ReadonlySet<TicketKey> | undefined;
   /** Why a listing broke off; undefined when it only came to its end, its limit or its deadline. */
   readonly problem: PlatformError | undefined;
 }
@@ -51,8 +53,14 @@ export function createCandidateListing(project: Project, platform: TicketPlatfor
   const labels = [...project.routing.pipelineFromLabel.keys()];
 
   return async (call, { purpose, inSlot = atOnce } = {}) => {
+    const triggered = new Set<TicketKey>();
+    const isFromStart = labels.length > 0 && discovery.next === undefined;
     const walk = (query: TicketQuery, cursor: ListingCursor, own: CallPurpose): Promise<Walk> => {
-      const options = { ...call, purpose: purpose ?? own, wanted: isCandidate, most: MOST_CANDIDATES };
+      const wanted = (ticket: Ticket): boolean => {
+        if (own === 'discovery') triggered.add(ticket.key);
+        return isCandidate(ticket);
+      };
+      const options = { ...call, purpose: purpose ?? own, wanted, most: MOST_CANDIDATES };
       return inSlot(() => walkPages(platform, query, cursor, options));
     };
     // An empty map turns discovery off: then only `pending` starts a run.
@@ -66,6 +74,7 @@ export function createCandidateListing(project: Project, platform: TicketPlatfor
       discovered: found.tickets.length,
       pending: pending.tickets.length,
       truncated: found.truncated || pending.truncated,
+      triggered: isFromStart && !found.truncated && found.problem === undefined ? triggered : undefined,
       problem: found.problem ?? pending.problem,
     };
   };

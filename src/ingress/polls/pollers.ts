@@ -5,6 +5,7 @@
  */
 import { bulkhead, type IPolicy } from 'cockatiel';
 import type { TicketClaimService } from '../../claims/ticket-claim-service.ts';
+import type { UnwantedRuns } from '../../claims/unwanted-runs.ts';
 import type { Term } from '../../coordination/leader.ts';
 import type { Catalog, Project } from '../../domain/project.ts';
 import { sourceKey } from '../../domain/ticket.ts';
@@ -13,9 +14,11 @@ import type { Findings } from '../../foundation/findings.ts';
 import { every, type Sleep, sleep } from '../../foundation/loop.ts';
 import type { TicketPlatform } from '../../platforms/contract.ts';
 import type { BudgetWindow } from '../../platforms/rate-limits.ts';
+import type { RunReader } from '../../runs/run-reader.ts';
 import { createEngineWatch, type EngineWatchDeps } from '../engines/engine-watch.ts';
 import { followProject } from './follow-project.ts';
 import { createListingsOwed } from './listings-owed.ts';
+import { createLiveRuns } from './live-runs.ts';
 import { createProjectPoller, type PollResult, TRY_AGAIN } from './project-poller.ts';
 
 export interface Pollers {
@@ -33,6 +36,8 @@ export interface PollersDeps extends EngineWatchDeps {
   /** What is left of that credential's budget. */
   readonly windowOf: (project: Project) => BudgetWindow | undefined;
   readonly claims: TicketClaimService;
+  readonly unwanted: Pick<UnwantedRuns, 'look'>;
+  readonly runs: Pick<RunReader, 'inState'>;
   readonly claimSignal: AbortSignal;
   readonly findings: Findings;
   /** Names the last loss of data that Redis has recovered from; undefined when there was none of late. */
@@ -70,6 +75,7 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
   const { log, sleep: pause = sleep } = deps;
   const watch = createEngineWatch(deps, options);
   const listings = createListingsOwed(deps.lossOfData);
+  const liveRuns = createLiveRuns(deps.runs);
   const results = new Map<string, PollResult>();
   const failing = new Map<string, number>();
   const listingSlots = new Map<string, IPolicy>();
@@ -120,6 +126,8 @@ export function createPollers(deps: PollersDeps, options: PollersOptions): Polle
         platform,
         among: loops.among,
         claims: deps.claims,
+        unwanted: deps.unwanted,
+        liveRuns,
         inListingSlot: (list) => listing.execute(list),
         inClaimSlot: (claim) => ownClaims.execute(() => allClaims.execute(claim)),
         window: () => deps.windowOf(project),

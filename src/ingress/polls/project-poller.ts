@@ -1,5 +1,5 @@
 /**
- * Polls one project (DESIGN 4.1): discovery and catchup, then claims. Its schedule, back-off and cursors are its own,
+ * Polls one project (DESIGN 4.1): discovery and catchup, then claims, and a look at the live runs that it did not show. Its schedule, back-off and cursors are its own,
  * so a slow or broken project delays no other.
  */
 
@@ -7,16 +7,18 @@ import { LRUCache } from 'lru-cache';
 import type { ClaimOutcome } from '../../claims/claim-outcome.ts';
 import { describeOutcome } from '../../claims/claim-outcome.ts';
 import type { TicketClaimService } from '../../claims/ticket-claim-service.ts';
+import type { UnwantedRuns } from '../../claims/unwanted-runs.ts';
 import type { PollSummary } from '../../coordination/poll-board.ts';
 import { listingPace, type Polling, type Project } from '../../domain/project.ts';
 import type { Ticket } from '../../domain/ticket.ts';
 import { elapsedMs, now } from '../../foundation/clock.ts';
-import { messageOf } from '../../foundation/errors.ts';
+import { messageOf, OperationError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
-import { PlatformError, type PlatformErrorKind, type TicketPlatform } from '../../platforms/contract.ts';
+import { type Call, PlatformError, type PlatformErrorKind, type TicketPlatform } from '../../platforms/contract.ts';
 import type { BudgetWindow } from '../../platforms/rate-limits.ts';
 import type { EngineChoice } from '../engines/engine-choice.ts';
 import { createCandidateListing, isHeldBack } from './listing.ts';
+import type { LiveRun, LiveRuns } from './live-runs.ts';
 import { createPollPacer } from './poll-pacer.ts';
 
 /** What everybody may see of a poll, and what only this replica and its log know. */
@@ -32,6 +34,8 @@ export interface PollResult extends Omit<PollSummary, 'by'> {
 export interface ProjectPollerDeps {
   readonly platform: TicketPlatform;
   readonly claims: TicketClaimService;
+  readonly unwanted: Pick<UnwantedRuns, 'look'>;
+  readonly liveRuns: LiveRuns;
   /** Projects of the configuration, by name: the claim knows removed ones as well, and they take nothing new. */
   readonly among: ReadonlySet<string>;
   /** Runs a listing when its credential has a free slot; waiting is not counted against the deadline. */
@@ -156,13 +160,34 @@ export function createProjectPoller(
     return outcomes.filter((outcome) => outcome !== undefined);
   };
 
+  /** Live runs whose tickets a whole listing did not show: people may have taken them back. Never rejects. */
+  const lookForWithdrawals = async (live: readonly LiveRun[], shown: ReadonlySet<string>): Promise<void> => {
+    const missing = live.filter(({ ticket }) => !shown.has(ticket));
+    const call: Call = { purpose: 'claim', deadlineMs: options.claimCallMs, signal: deps.claimSignal, onRequest };
+    const looks = missing.map((run) =>
+      deps.inClaimSlot(async () => {
+        if (!deps.mayClaim()) return;
+        await deps.unwanted.look(run.ticket, call).catch((error: unknown) => {
+          // The next cycle misses it again.
+          log.debug({ run: run.id, ticket: run.ticket, error: messageOf(error) }, 'live run not looked at');
+        });
+      }),
+    );
+    await Promise.all(looks);
+  };
+
   const cycle = async (signal: AbortSignal): Promise<CycleResult> => {
     await prepareLabels(signal);
+    // Before the listing: what is claimed meanwhile may be missing there for no other reason.
+    const live = await deps.liveRuns.of(project).catch(withoutAny);
     const found = await list(
       { deadlineMs: options.listingDeadlineMs, signal, onRequest },
       { inSlot: deps.inListingSlot },
     );
-    const outcomes = await claimAll(found.tickets, signal);
+    const [outcomes] = await Promise.all([
+      claimAll(found.tickets, signal),
+      found.triggered === undefined ? undefined : lookForWithdrawals(live, found.triggered),
+    ]);
     const decided = outcomes.filter(({ kind }) => kind !== 'failed').length;
     const skipped: Record<string, number> = {};
     for (const outcome of outcomes) {
@@ -222,6 +247,12 @@ export function createProjectPoller(
     },
     pauseMs: pacer.pauseMs,
   };
+}
+
+/** Without Redis no run can be ended either; the listing itself can be looked at. */
+function withoutAny(error: unknown): readonly LiveRun[] {
+  if (error instanceof OperationError) return [];
+  throw error;
 }
 
 const isClosed = (outcome: ClaimOutcome): boolean => outcome.kind === 'not-eligible' && outcome.reason === 'closed';

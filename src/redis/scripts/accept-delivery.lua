@@ -77,9 +77,10 @@ if reason ~= '' then
   redis.call('HSET', KEYS[1], 'reason', reason)
   return {'ignored', reason}
 end
+local takes_back = redis.call('HGET', KEYS[1], 'mayTakeBack') or ''
 for i = 1, count do
   local key, id, inbox = ticket(i)
-  redis.call('HSET', inbox, name, table.concat({at, id, ARGV[11], ARGV[3]}, ' '))
+  redis.call('HSET', inbox, name, table.concat({at, id, ARGV[11], ARGV[3], takes_back}, ' '))
   local lease = waiting[i] > 0 and redis.call('HGET', inbox, '@lease')
   if not lease or tonumber(lease) <= now then redis.call('ZADD', KEYS[3], at, key) end
 end

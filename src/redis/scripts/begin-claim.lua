@@ -7,7 +7,7 @@
 --       6 most runs in the window   7 the window in ms   8 '1' = ignore back-off and limit (a person asked)
 --       9 ticket TTL ms   10.. field, value, ... of the run (project, platform, ticket, ticketId, ...)
 -- Returns {'begun' | 'taken-over', run id, fence, previous run record, now in ms, what the run was asked for by ('' =
---          by this claim), since when in ms}
+--          by this claim), since when in ms, '1' if that was a wish for a further run of what has ended}
 --       | {'already-claimed', state or 'unconfirmed', run id} | {'contended', run id or ''}
 --       | {'recovering', ms} | {'backing-off', until} | {'too-many-runs', count}
 local now = now_ms()
@@ -41,9 +41,9 @@ if not insist and not takeover and #recent >= tonumber(ARGV[6]) then return {'to
 
 if looking then
   if redis.call('EXISTS', KEYS[2]) == 1 then return {'contended', takeover and current or ''} end
-  local asked = takeover and redis.call('HMGET', ARGV[5] .. current, 'trigger', 'createdAtMs') or {'', int(now)}
+  local asked = takeover and redis.call('HMGET', ARGV[5] .. current, 'trigger', 'createdAtMs', 'again') or {'', int(now)}
   return {takeover and 'taken-over' or 'begun', '', 0, previous and record(ARGV[5] .. previous) or {}, int(now),
-    insist and '' or asked[1], asked[2]}
+    insist and '' or asked[1], asked[2], asked[3] or ''}
 end
 
 if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then -- guard: claim-lock
@@ -68,6 +68,6 @@ if previous and not takeover then redis.call('HSET', KEYS[1], 'previous', previo
 redis.call('PEXPIRE', KEYS[1], ARGV[9])
 redis.call('ZADD', KEYS[4], int(now), id)
 
-local asked = redis.call('HMGET', ARGV[5] .. id, 'trigger', 'createdAtMs')
+local asked = redis.call('HMGET', ARGV[5] .. id, 'trigger', 'createdAtMs', 'again')
 return {takeover and 'taken-over' or 'begun', id, fence, previous and record(ARGV[5] .. previous) or {}, int(now),
-  asked[1], asked[2]}
+  asked[1], asked[2], asked[3] or ''}

@@ -7,8 +7,8 @@
 --       read it back already   4 lock token
 --       5 the decision   6 most decisions kept   7 how many of the following belong to the run
 --       8.. field, value, ... of the run (pipeline, label, policy), then field, value, ... of the decision
--- Returns {'committed', turn} or {'superseded'}
-local seen = redis.call('HMGET', KEYS[1], 'state', 'fence')
+-- Returns {'committed', turn, who asked to cancel meanwhile or ''} or {'superseded'}
+local seen = redis.call('HMGET', KEYS[1], 'state', 'fence', 'cancelRequested')
 if seen[1] ~= 'received' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: claim-fence
 local now = now_ms()
 local last = 7 + tonumber(ARGV[7])
@@ -22,4 +22,4 @@ redis.call('ZADD', KEYS[4], int(now), ARGV[1])
 if ARGV[3] ~= '' then redis.call('ZADD', KEYS[5], int(now + tonumber(ARGV[3])), ARGV[1]) end
 if redis.call('GET', KEYS[6]) == ARGV[4] then redis.call('DEL', KEYS[6]) end
 remember(KEYS[2], KEYS[7], ARGV[5], ARGV[6], {unpack(ARGV, last + 1)})
-return {'committed', 1}
+return {'committed', 1, seen[3] or ''}

@@ -4,10 +4,12 @@
 -- KEYS  1 run   2 ticket   3 heartbeat   4 runs:running   5 runs:queued   6 runs:unconfirmed
 -- ARGV  1 run id   2 fence of the judged attempt   3 '1' = only if the heartbeat is missing   4 '1' = interrupted
 --       5 reason   6 label due in ms
--- Returns {'handed-back', turn} | {'superseded'} | {'alive'}
-local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence', 'attempt')
+-- Returns {'handed-back', turn} | {'superseded'} | {'alive'} | {'cancel-requested', by}
+local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence', 'attempt', 'cancelRequested')
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence
 if ARGV[3] == '1' and redis.call('EXISTS', KEYS[3]) == 1 then return {'alive'} end -- guard: alive
+-- What is to end gets no further turn, in which it would wait for a free slot.
+if seen[4] then return {'cancel-requested', seen[4]} end -- guard: cancel-requested
 local now = now_ms()
 local fence = next_fence(KEYS[2], now)
 local turn = redis.call('HINCRBY', KEYS[1], 'turn', 1)

@@ -4,7 +4,7 @@
 -- KEYS  1 inbox-due
 -- ARGV  1 most tickets   2 lease ms   3 prefix of inbox keys   4 prefix of delivery keys   5 ms for which a
 --       ticket is left lying   6.. beginnings of the tickets that are: their platform has all the work it should have
--- Returns for each ticket a list: ticket, lease, now, then delivery name and entry ('received id projects config'), ...
+-- Returns for each ticket a list: ticket, lease, now, then delivery name and entry ('received id projects config mayTakeBack'), ...
 local now = now_ms()
 local lease = int(now + tonumber(ARGV[2]))
 local taken = {}

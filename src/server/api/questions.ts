@@ -32,6 +32,17 @@ export const deliveriesQuestion = z.strictObject({
 export const deliveryPath = z.strictObject({ name: z.string().regex(DELIVERY_NAME) });
 export const runsQuestion = z.strictObject({ ...page, state: z.enum(RUN_STATES).optional(), project: name.optional() });
 export const runPath = z.strictObject({ id: z.string().regex(/^[0-9A-Z]{26}$/) });
+/** `by` stands in the closing comment: words, and nothing that a tracker would take for markup. */
+export const cancelQuestion = z.strictObject({
+  by: z
+    .string()
+    // An @ that follows anything but a word would mention somebody.
+    .regex(
+      /^[\p{L}\p{N}](?:[\p{L}\p{N} .-]|(?<=[\p{L}\p{N}])@(?=[\p{L}\p{N}])){0,99}$/u,
+      'letters, digits, spaces and .- only, and @ between two of them; at most 100',
+    )
+    .default('a request to the API'),
+});
 export const runQuestion = z.strictObject({ output: z.enum(['0', '1']).optional() });
 export const claimQuestion = z.strictObject({
   project: name,

@@ -164,31 +164,31 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
   },
   {
     name: 'turn:ticket-closed',
-    keeps: 'a ticket that was closed while its run waited is not worked on',
+    keeps: 'a ticket that was closed is not worked on, or not any longer',
     swap: {
-      file: 'worker/turn-processor.ts',
-      find: "      if (!ticket.open) return await end(run, 'cancelled', 'the ticket was closed before the run started');\n",
+      file: 'domain/withdrawal.ts',
+      find: '  if (!ticket.open) return WITHDRAWALS.closed;\n',
       put: '',
     },
-    killedBy: ['worker/turn-processor'],
+    killedBy: ['worker/turn-processor', 'claims/unwanted-runs'],
   },
   {
     name: 'turn:label-removed',
-    keeps: 'a run whose trigger label was removed while it waited does not start',
+    keeps: 'a run whose trigger label was removed does not start, and does not go on',
     swap: {
-      file: 'worker/turn-processor.ts',
-      find: 'if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) {',
-      put: 'if (false) {',
+      file: 'domain/withdrawal.ts',
+      find: 'if (run.label !== undefined && !hasLabel(ticket.labels, run.label)) return',
+      put: 'if (false) return',
     },
-    killedBy: ['worker/turn-processor'],
+    killedBy: ['worker/turn-processor', 'claims/unwanted-runs'],
   },
   {
     name: 'turn:moved',
     keeps: 'a ticket that was moved away while its run waited is not worked on',
     swap: {
-      file: 'worker/turn-processor.ts',
-      find: 'if (movedAway(ticket, project.source)) {',
-      put: 'if (false) {',
+      file: 'domain/withdrawal.ts',
+      find: 'if (movedAway(ticket, source)) return',
+      put: 'if (false) return',
     },
     killedBy: ['worker/turn-processor'],
   },
@@ -399,6 +399,87 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
       put: '',
     },
     killedBy: ['worker/ended-attempts'],
+  },
+  {
+    name: 'request-cancel:forgotten',
+    keeps: 'a wish about a run that is not there makes no record',
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'request-cancel:ended',
+    keeps: 'a run that has ended stays as it ended, whoever wants it to end',
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'abandon-claim:cancel-requested',
+    keeps:
+      'a run that was cancelled while it was claimed is not forgotten with its claim, and its ticket not claimed again',
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'hand-back:cancel-requested',
+    keeps: 'a run that was cancelled gets no further turn when its attempt is interrupted',
+    killedBy: ['runs/cancellations', 'repair/stale-job-detector'],
+  },
+  {
+    name: 'reconciler:cancelled',
+    keeps: 'a run that was cancelled and still waits in the queue does not wait for a free slot to end',
+    swap: {
+      file: 'repair/enqueued-reconciler.ts',
+      find: "  if (cancelRequested !== undefined) return 'cancel';\n",
+      put: '',
+    },
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'claim:cancelled-meanwhile',
+    keeps: 'a run that was cancelled while it was claimed ends with the commit of its claim',
+    swap: {
+      file: 'claims/ticket-claim-service.ts',
+      find: '      by === undefined\n        ? queue',
+      put: '      by === undefined || by !== undefined\n        ? queue',
+    },
+    killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'attempt:hurry',
+    keeps: 'a wish that is told while a beat is on its way does not wait for the one after it',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: '      hurry = new AbortController();\n      if (await beat()) return;\n',
+      put: '      const isOurs = await beat();\n      hurry = new AbortController();\n      if (isOurs) return;\n',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'attempt:last-act',
+    keeps: 'an attempt that closes its own ticket as its last act is done, not cancelled',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'mayBeOwnAct(by) ? options.lastActMs : 0',
+      put: '0',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'claim:again',
+    keeps: 'a claim of a further run that died is gone on with as that, or the ticket shows again how it had ended',
+    swap: {
+      file: 'runs/claim-records.ts',
+      find: "again: claim.again === true ? '1' : undefined",
+      put: 'again: undefined',
+    },
+    killedBy: ['claims/further-runs'],
+  },
+  {
+    name: 'withdrawal:sight',
+    keeps: 'a sight of the ticket that is older than the run says nothing about it',
+    swap: {
+      file: 'claims/unwanted-runs.ts',
+      find: ' && !showsItsRun(ticket)',
+      put: ' && false',
+    },
+    killedBy: ['claims/unwanted-runs'],
   },
   {
     name: 'ended:in-one-step',

@@ -148,7 +148,7 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     keeps: 'a ticket that is labelled enqueued, in-progress, done or failed is not one that wants a run',
     swap: {
       file: 'domain/eligibility.ts',
-      find: "  if (shown !== undefined && shown !== 'pending' && !resuming) return no(shown);\n",
+      find: "  if (shown !== undefined && shown !== 'pending' && !resuming && !asked) return no(shown);\n",
       put: '',
     },
     killedBy: ['domain/label-table'],
@@ -176,7 +176,7 @@ export const CLAIM_GUARDS: readonly Guard[] = [
   {
     name: 'listing:candidates',
     keeps: 'a ticket that is at work or has ended is dropped from a listing, and costs no claim',
-    swap: { file: 'ingress/polls/listing.ts', find: 'wanted: isCandidate,', put: 'wanted: () => true,' },
+    swap: { file: 'ingress/polls/listing.ts', find: 'return isCandidate(ticket);', put: 'return true;' },
     killedBy: ['ingress/polls/pollers'],
   },
   {
@@ -314,8 +314,8 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     keeps: 'a claim whose commit was refused adds no job and claims nothing',
     swap: {
       file: 'claims/ticket-claim-service.ts',
-      find: "if (turn === undefined) return failed('contended', 'another claim took this one over');",
-      put: "if (turn === undefined) return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };",
+      find: "if (committed === undefined) return failed('contended', 'another claim took this one over');",
+      put: "if (committed === undefined) return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };",
     },
     killedBy: ['claims/killed-claims'],
   },

@@ -95,8 +95,8 @@ export const REPAIR_GUARDS: readonly Guard[] = [
     keeps: 'a run that has its job is left as it is',
     swap: {
       file: 'repair/enqueued-reconciler.ts',
-      find: "return state === 'queued' && !hasLiveJob ? 'add' : 'leave';",
-      put: "return state === 'queued' ? 'add' : 'leave';",
+      find: "return hasLiveJob ? 'leave' : 'add';",
+      put: "return 'add';",
     },
     killedBy: ['repair/enqueued-reconciler'],
   },
@@ -131,7 +131,7 @@ export const REPAIR_GUARDS: readonly Guard[] = [
     name: 'dead-claims:home',
     keeps: "a dead claim whose project has moved does not lead to somebody else's ticket of the same number",
     swap: {
-      file: 'repair/dead-claims.ts',
+      file: 'domain/routing.ts',
       find: 'return named !== undefined && projectOfRun(catalog, run) === named;',
       put: 'return named !== undefined;',
     },
@@ -212,8 +212,8 @@ export const REPAIR_GUARDS: readonly Guard[] = [
     keeps: 'a ticket that was moved to another project of the tracker is not ours to write on',
     swap: {
       file: 'repair/orphaned-labels.ts',
-      find: 'ticket === undefined || movedAway(ticket, project.source)',
-      put: 'ticket === undefined',
+      find: 'if (movedAway(ticket, project.source)) return undefined;',
+      put: '',
     },
     killedBy: ['repair/platform-pass'],
   },

@@ -72,6 +72,7 @@ function receiverOf(...doors: WebhookDoor[]): DeliveryReceiver {
       configHash: () => configHash,
       records,
       placeIds: createPlaceIds(rooms.redis, silentLog),
+      runs: rooms.runs,
       onAccepted: () => {
         nudges += 1;
       },
@@ -379,4 +380,25 @@ test('nothing of a payload is kept in Redis beyond what is needed', async () => 
   for (const key of await redis.client.keys('*')) dumped.push(String(await redis.client.dumpBuffer(key)));
   expect(dumped.length).toBeGreaterThan(3);
   for (const secret of ['nobody may see', SECRET]) expect(dumped.join()).not.toContain(secret);
+});
+
+test.each([
+  ['a closed ticket', { action: 'closed', state: 'closed' as const }],
+  ['a trigger label that is taken off', { action: 'unlabeled', labels: [] }],
+])('%s is worth a look where it has a live run, and marked as such; labels of others are not', async (_, sent) => {
+  const { keys } = rooms.redis;
+  const ticket = 'github~github.com~org%2Fapi~7';
+  await redis.client.hset(keys.run('r1'), { id: 'r1', ticket, state: 'running' });
+  await redis.client.hset(keys.ticket(ticket), 'run', 'r1');
+  const receiver = receiverOf(door('api'));
+  expect(await receiver.receive(sentIssue({ id: 'd1', ...sent }))).toMatchObject({ kind: 'accepted' });
+  expect(await records.take(1)).toMatchObject([
+    { ticket, entries: [{ delivery: 'github:api.1:d1', mayTakeBack: true }] },
+  ]);
+  const other = sentIssue({ action: 'unlabeled', label: 'bug', labels: ['agent-smith'] });
+  expect(await receiver.receive(other)).toMatchObject({ kind: 'ignored', reason: 'label-removed' });
+  const own = sentIssue({ action: 'unlabeled', label: 'agent-smith:enqueued', labels: ['agent-smith'] });
+  expect(await receiver.receive(own)).not.toMatchObject({ mayTakeBack: true });
+  await redis.client.hset(keys.run('r1'), 'state', 'completed');
+  expect(await receiver.receive(sentIssue({ id: 'd2', ...sent }))).toMatchObject({ kind: 'ignored' });
 });

@@ -28,6 +28,7 @@ export function openInbox(
       engine: () => engine,
       catalog: () => ({ ...house.catalog, projects }),
       claims,
+      unwanted: house.unwanted,
       records: deliveries,
       claimSignal: new AbortController().signal,
       log: silentLog,

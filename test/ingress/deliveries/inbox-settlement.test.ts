@@ -3,13 +3,13 @@ import { expect, test } from 'vitest';
 import { CLAIM_FAILURES, type ClaimOutcome, failed, notEligible, rejected } from '../../../src/claims/claim-outcome.ts';
 import { NOT_ELIGIBLE_REASONS } from '../../../src/domain/eligibility.ts';
 import { DEFAULT_TIMING } from '../../../src/domain/timing.ts';
-import { type Asked, settlementOf } from '../../../src/ingress/deliveries/inbox-settlement.ts';
+import { type Asked, type InboxOutcome, settlementOf } from '../../../src/ingress/deliveries/inbox-settlement.ts';
 
-const FRESH: Asked = { ageMs: 0, routedElsewhere: false };
-const FOREIGN: Asked = { ageMs: 0, routedElsewhere: true };
+const FRESH: Asked = { ageMs: 0, routedElsewhere: false, mayTakeBack: false };
+const FOREIGN: Asked = { ageMs: 0, routedElsewhere: true, mayTakeBack: false };
 const DAY_MS = 86_400_000;
 
-const settle = (outcome: ClaimOutcome | 'unforeseen' | undefined, asked = FRESH) =>
+const settle = (outcome: InboxOutcome | 'unforeseen' | undefined, asked = FRESH) =>
   settlementOf(outcome, asked, DEFAULT_TIMING);
 const alreadyClaimed = (state: string): ClaimOutcome => ({ kind: 'already-claimed', run: 'r1', state });
 
@@ -21,6 +21,16 @@ test('a run is what was asked for, whoever asked for it first', () => {
     outcome: 'already-claimed: queued',
     run: 'r1',
   });
+});
+
+test('people may have taken the run back: ended, or looked at once more, for a platform that lags behind its own word', () => {
+  const taken: Asked = { ...FRESH, mayTakeBack: true };
+  const secondLook = { inMs: DEFAULT_TIMING.secondReadMs, untilAgeMs: DEFAULT_TIMING.secondReadMs };
+  expect(settle(alreadyClaimed('running'), taken)).toMatchObject({ kind: 'processed', again: secondLook });
+  const takenBack = { run: 'r1', by: 'closing the ticket' };
+  const processed = { kind: 'processed', outcome: 'cancelled by closing the ticket', run: 'r1' };
+  expect(settle({ kind: 'cancelled', ...takenBack }, taken)).toEqual(processed);
+  expect(settle({ kind: 'requested', state: 'running', ...takenBack }, taken)).toEqual(processed);
 });
 
 test.each([

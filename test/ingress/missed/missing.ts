@@ -92,6 +92,7 @@ export async function openScene(
       configHash: () => catalog.hash,
       records: rooms.deliveries,
       placeIds: createPlaceIds(rooms.redis, silentLog),
+      runs: rooms.runs,
       onAccepted: () => {},
       findings: createFindings(),
       log: silentLog,

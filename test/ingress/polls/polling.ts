@@ -66,6 +66,8 @@ export function startPolling(house: Rooms & Partial<Pick<House, 'limits'>>, opti
       credentialOf: ({ source }) => source.host,
       windowOf: () => house.limits?.budget().window,
       claims,
+      unwanted: house.unwanted,
+      runs: house.runs,
       claimSignal: ending.signal,
       findings: house.findings,
       log: options.log ?? silentLog,

@@ -151,7 +151,7 @@ function judges(world: World, { ticket, previous, resumed }: Claim): Plan {
   const verdict = judge({ ticket: fresh, projects, previous, mode: resumed ? 'resumed' : 'fresh' });
   if (!verdict.eligible) {
     if (!resumed || !hasLabel(fresh.labels, lifecycleLabel('enqueued'))) return { kind: 'withdraw' };
-    return { kind: 'withdraw', back: { to: lifecycleWithoutClaim(fresh.labels, projects, previous) } };
+    return { kind: 'withdraw', back: { to: lifecycleWithoutClaim(fresh.labels, projects, { previous }) } };
   }
   if (verdict.lifecycle !== 'enqueued') return { kind: 'label' };
   return { kind: 'commit', shown: String(lifecyclesOf(fresh.labels)) === 'enqueued' };
@@ -177,8 +177,9 @@ async function commits(world: World, claimer: Claimer, claim: Claim, labelShown:
   await world.act(
     `claimer of ${claim.hold.run} commits`,
     async () => {
-      const turn = await world.claimRecords.commit(claim.hold, { ...facts, labelShown, decision });
-      return turn === undefined ? 'superseded' : 'committed';
+      const committed = await world.claimRecords.commit(claim.hold, { ...facts, labelShown, decision });
+      if (committed === undefined) return 'superseded';
+      return committed.cancelRequested === undefined ? 'committed' : 'committed, cancel';
     },
     (told) => protocol.commit(world.model, holdOf(claim), labelShown, told),
   );
@@ -194,8 +195,8 @@ async function abandons(
   claimer.claim = undefined;
   await world.act(
     `claimer of ${claim.hold.run} abandons${how.keep ? ', keeps it' : ''}${how.backOff ? ', backs off' : ''}`,
-    async () => ((await world.claimRecords.abandon(claim.hold, how)) ? 'abandoned' : 'superseded'),
-    () => protocol.abandon(world.model, holdOf(claim), how),
+    async () => (await world.claimRecords.abandon(claim.hold, how)).kind,
+    (told) => protocol.abandon(world.model, holdOf(claim), how, told),
   );
   return true;
 }

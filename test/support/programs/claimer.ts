@@ -2,6 +2,7 @@
  * A process that claims tickets and nothing else: the real claim on real Redis and an emulated GitHub. It can be told to
  * stand still after a step of PROTOCOL 2, so that a test kills it exactly there. Driven by test/support/claimer.ts.
  */
+import { createRunCanceller } from '../../../src/claims/run-canceller.ts';
 import { createTicketClaimService } from '../../../src/claims/ticket-claim-service.ts';
 import type { Project, Trigger } from '../../../src/domain/project.ts';
 import type { Timing } from '../../../src/domain/timing.ts';
@@ -13,6 +14,8 @@ import { createTransport } from '../../../src/platforms/transport.ts';
 import { createRunQueue } from '../../../src/queue/run-queue.ts';
 import { parseRedisUrl } from '../../../src/redis/address.ts';
 import { createRedisConnection } from '../../../src/redis/connection.ts';
+import { createAttemptRecords } from '../../../src/runs/attempt-records.ts';
+import { createCancellations } from '../../../src/runs/cancellations.ts';
 import { type ClaimRecords, createClaimRecords } from '../../../src/runs/claim-records.ts';
 import { createDecisionLog } from '../../../src/runs/decision-log.ts';
 
@@ -99,13 +102,16 @@ const projects = setup.projects.map(
 );
 const pipeline = { name: 'fix-bug', policy: '{"command":["true"]}', timeoutMs: 60_000, maxAttempts: 3 };
 const queue = createRunQueue({ redis, log });
+const decisions = createDecisionLog(redis);
+const cancellations = createCancellations(redis, createAttemptRecords(redis, timing));
 const claims = createTicketClaimService(
   {
     catalog: () => ({ hash: 'test', projects, pipelines: new Map([[pipeline.name, pipeline]]) }),
     platformOf,
     records,
     queue: { add: after(6, queue.add) },
-    decisions: createDecisionLog(redis),
+    decisions,
+    canceller: createRunCanceller({ cancellations, decisions, log }),
     log,
     onOutcome: undefined,
   },
