@@ -12,6 +12,7 @@ import type { Redactor } from '../foundation/redactor.ts';
 import type { RateLimits } from '../platforms/rate-limits.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { type Admissions, createAdmissions } from '../runs/admissions.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../runs/claim-records.ts';
 import { createDecisionLog } from '../runs/decision-log.ts';
@@ -25,6 +26,7 @@ import { type QuotingRecords, withoutSecrets } from './without-secrets.ts';
 export interface Stores extends QuotingRecords {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
+  readonly admissions: Admissions;
   readonly runs: RunReader;
   readonly deliveries: DeliveryRecords;
   readonly retention: RetentionRecords;
@@ -58,6 +60,7 @@ export function openStores(options: StoresOptions): Stores | undefined {
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
+    admissions: createAdmissions(redis, timing),
     ...withoutSecrets(
       {
         attemptRecords: createAttemptRecords(redis, timing),

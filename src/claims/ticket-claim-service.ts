@@ -8,7 +8,7 @@
  *   4 label          pending -> enqueued             taken over: the fresh read says `enqueued`, on at 5
  *   5 commit         received -> queued, turn 1,     repair finds a queued run without a job
  *                    lock released (step 7)
- *   6 job            BullMQ                          fine
+ *   6 job            BullMQ, once it is admitted     fine
  *
  * Invariants
  * - A write to the platform happens only while the lock has reserve left, so no two claims write at once.
@@ -132,24 +132,29 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
   const commit = async (
     held: HeldClaim,
     ticket: Ticket,
-    { routed: { project, route }, pipeline: { policy } }: Passed,
+    { routed: { project, route }, pipeline: { policy, maxParallelJobs } }: Passed,
   ): Promise<ClaimOutcome> => {
     const { run: id, ticket: key } = held.hold;
     const { trigger } = held.request;
-    const turn = await records.commit(held.hold, {
+    const committed = await records.commit(held.hold, {
       pipeline: route.pipeline,
       label: route.label,
       policy,
       project: project.name,
       display: ticket.display,
       url: ticket.url,
+      projectCap: project.maxParallelJobs,
+      pipelineCap: maxParallelJobs,
       labelShown: String(lifecyclesOf(ticket.labels)) === 'enqueued',
       decision: { ticket: key, project: project.name, by: 'claim', outcome: 'claimed', run: id, trigger },
     });
-    if (turn === undefined) return failed('contended', 'another claim took this one over');
-    await queue.add({ run: id, turn }).catch((error: unknown) => {
-      log.warn({ ticket: key, run: id, error: messageOf(error) }, 'job not added, repair will add it');
-    });
+    if (committed === undefined) return failed('contended', 'another claim took this one over');
+    // What waits in the backlog gets its job from whoever admits it.
+    if (committed.admitted) {
+      await queue.add({ run: id, turn: committed.turn }).catch((error: unknown) => {
+        log.warn({ ticket: key, run: id, error: messageOf(error) }, 'job not added, repair will add it');
+      });
+    }
     return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };
   };
 

@@ -11,6 +11,11 @@
  * | claim-lock:<platform>:<ticket>         | string | runs (claims)       | claim lock TTL; value = token            |
  * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
+ * | backlog:<project>                      | zset   | runs (admissions)   | until they are admitted; run ids by the time they were queued |
+ * | admitted:project:<name>, :pipeline:<name> | set | runs (admissions)   | until they end; run ids that count towards a cap |
+ * | offered                                | set    | runs (admissions)   | until a worker takes their job; run ids    |
+ * | set-aside                              | set    | runs (admissions)   | until a worker takes their job again; run ids |
+ * | free-slots                             | hash   | runs (admissions)   | until no replica has told its own for a while |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
@@ -40,7 +45,10 @@
  * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON. missed: how far
  * each project's platform was asked for missed deliveries, by its name, as JSON. listening: when a replica could take
  * deliveries last (`at`), and how long nobody could, all in all (`downMs`). configs: by instance, when it noted which
- * configuration; and `@differsSince`.
+ * configuration; and `@differsSince`. free-slots: by instance, how many slots it has free, and until when that is believed.
+ *
+ * The five lists of admissions are named by what the record of a run says, so no caller could name them in KEYS before it has
+ * read that: `home_of` in the prelude of the scripts builds the same names, from the key of the record.
  *
  * What is kept for ever is as many as there are roles, projects or sources in the configuration. What is kept until it has
  * ended (live runs, their tickets, the inbox) is as much as there is to do. Everything else goes by itself, or by the
@@ -60,6 +68,13 @@ export interface Keys {
   claimLock(platform: string, ticket: TicketKey): string;
   ticket(ticket: TicketKey): string;
   run(id: string): string;
+  /** Runs of a project that wait to be admitted. */
+  backlog(project: string): string;
+  /** Runs that count towards the cap of a project or a pipeline. */
+  admitted(kind: 'project' | 'pipeline', name: string): string;
+  readonly offered: string;
+  readonly setAside: string;
+  readonly freeSlots: string;
   output(id: string): string;
   runs(state: RunState): string;
   readonly unconfirmed: string;
@@ -102,6 +117,11 @@ export function createKeys(options: KeysOptions): Keys {
     claimLock: (platform, ticket) => key('claim-lock', platform, ticket),
     ticket: (ticket) => key('ticket', ticket),
     run: (id) => key('run', id),
+    backlog: (project) => key('backlog', project),
+    admitted: (kind, name) => key('admitted', kind, name),
+    offered: key('offered'),
+    setAside: key('set-aside'),
+    freeSlots: key('free-slots'),
     output: (id) => key('output', id),
     runs: (state) => key('runs', state),
     unconfirmed: key('runs', 'unconfirmed'),

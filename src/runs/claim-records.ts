@@ -73,8 +73,17 @@ export interface CommitClaim {
   readonly url: string;
   /** The platform has shown `enqueued` as the only lifecycle label: nobody needs to look once more. */
   readonly labelShown: boolean;
+  /** Caps of its project and its pipeline, as this replica knows them; undefined = none. */
+  readonly projectCap?: number | undefined;
+  readonly pipelineCap?: number | undefined;
   /** Written with the run that it made. */
   readonly decision: Decision;
+}
+
+export interface CommittedClaim {
+  readonly turn: number;
+  /** Its job is to be added; otherwise it waits in the backlog of its project. */
+  readonly admitted: boolean;
 }
 
 export interface AbandonClaim {
@@ -88,8 +97,8 @@ export interface ClaimRecords {
   begin(claim: BeginClaim): Promise<BeginClaimReply>;
   /** What `begin` would answer now; nothing is locked and nothing is written. */
   look(claim: ClaimQuestion): Promise<ClaimStart | ClaimRefusal>;
-  /** Turns the held run into a queued one; its turn, or undefined when another claim has taken it over. */
-  commit(hold: ClaimHold, facts: CommitClaim): Promise<number | undefined>;
+  /** Turns the held run into a queued one; undefined when another claim has taken it over. */
+  commit(hold: ClaimHold, facts: CommitClaim): Promise<CommittedClaim | undefined>;
   /** Ends a claim that does not become a run now. False when another claim has taken it over. */
   abandon(hold: ClaimHold, how: AbandonClaim): Promise<boolean>;
   /** Releases the lock and nothing else: a run that is still `received` waits for whoever comes next. */
@@ -103,6 +112,7 @@ export interface ClaimRecordsOptions {
   readonly claimBackoffMs: number;
   readonly claimBackoffMaxMs: number;
   readonly recoveryClaimsMs: number;
+  readonly recoveryStartsMs: number;
   readonly projectionGraceMs: number;
   readonly ticketTtlMs: number;
   /** Most runs of one ticket in 24 h; asked at each claim, since a reload may change it. */
@@ -174,9 +184,9 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
   return {
     begin: ({ newRun, token, ...claim }) => ask(claim, newRun, token),
     look: (claim) => ask(claim, '', ''),
-    async commit(hold, { decision, labelShown, ...facts }) {
+    async commit(hold, { decision, labelShown, projectCap, pipelineCap, ...facts }) {
       const run = flatten(facts);
-      const [kind, turn] = await redis.script(
+      const [kind, turn, admission] = await redis.script(
         'commit-claim',
         [
           keys.run(hold.run),
@@ -186,12 +196,16 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           keys.unconfirmed,
           keys.claimLock(hold.platform, hold.ticket),
           keys.decisions,
+          keys.incarnation,
         ],
         [
           hold.run,
           hold.fence,
           labelShown ? '' : options.projectionGraceMs,
           hold.token,
+          projectCap ?? '',
+          pipelineCap ?? '',
+          options.recoveryStartsMs,
           gistOf(decision),
           MOST_DECISIONS,
           run.length,
@@ -199,7 +213,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           ...flatten(decision),
         ],
       );
-      return kind === 'committed' ? Number(turn) : undefined;
+      return kind === 'committed' ? { turn: Number(turn), admitted: admission === 'admitted' } : undefined;
     },
     async abandon(hold, { keep, backOff }) {
       const [kind] = await redis.script(

@@ -19,6 +19,7 @@ import { createTransport } from '../../src/platforms/transport.ts';
 import { createRunQueue, type RunQueue } from '../../src/queue/run-queue.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
+import { type Admissions, createAdmissions } from '../../src/runs/admissions.ts';
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDecisionLog, type DecisionLog } from '../../src/runs/decision-log.ts';
@@ -32,6 +33,8 @@ export const REPOSITORY = 'org/api';
 
 export const silentLog: Log = createLog({ level: 'silent', redactor: createRedactor() });
 
+const LONG_MS = 3_600_000;
+
 /** Ten times faster than production unless a test says otherwise. */
 export const FAST: Timing = scaleTiming(DEFAULT_TIMING, 0.1);
 
@@ -41,6 +44,8 @@ export interface RoomsOptions {
   /** Default: an empty Redis means that nothing was lost, so there is no recovery window. */
   readonly freshServer?: boolean;
   readonly mostRunsPerDay?: number;
+  /** Free slots of a worker elsewhere; default: more than any test fills. */
+  readonly freeSlots?: number;
 }
 
 export interface Rooms {
@@ -49,6 +54,8 @@ export interface Rooms {
   readonly catalog: Catalog;
   platformOf(project: Project): TicketPlatform;
   readonly claimRecords: ClaimRecords;
+  /** Believes a word on free slots for as long as any test lasts. */
+  readonly admissions: Admissions;
   readonly attemptRecords: AttemptRecords;
   readonly labelRecords: LabelRecords;
   readonly decisions: DecisionLog;
@@ -147,8 +154,10 @@ export async function openRooms(
     await queue.close();
     await redis.close();
   };
+  const admissions = createAdmissions(redis, { ...timing, freeSlotsMs: LONG_MS });
   try {
     await redis.whenUp(AbortSignal.timeout(10_000));
+    await admissions.tell({ instance: 'elsewhere', free: options.freeSlots ?? 10_000 });
   } catch (error) {
     await close();
     throw error;
@@ -167,6 +176,7 @@ export async function openRooms(
     catalog,
     platformOf,
     claimRecords,
+    admissions,
     attemptRecords,
     labelRecords,
     decisions,

@@ -25,6 +25,8 @@ if ARGV[7] == '' then
   redis.call('PERSIST', KEYS[1])
   redis.call('SET', KEYS[3], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
   redis.call('ZADD', KEYS[5], int(now), ARGV[1])
+  count_out(KEYS[1])
+  count_in(KEYS[1], ARGV[1])
 else
   close_attempt(KEYS[1], now, ARGV[7], ARGV[8])
   end_run(KEYS[1], now, ARGV[7], ARGV[8])
