@@ -12,10 +12,11 @@
  * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
  * | backlog:<project>                      | zset   | runs (admissions)   | until they are admitted; run ids by the time they were queued |
- * | admitted:project:<name>, :pipeline:<name> | set | runs (admissions)   | until they end; run ids that count towards a cap |
+ * | admitted:project:<name>                | set    | runs (admissions)   | until they end; run ids that count towards its cap |
+ * | admitted:pipeline:<name>               | set    | runs (admissions)   | the same for the cap of a pipeline       |
  * | offered                                | set    | runs (admissions)   | until a worker takes their job; run ids    |
  * | set-aside                              | set    | runs (admissions)   | until a worker takes their job again; run ids |
- * | free-slots                             | hash   | runs (admissions)   | until no replica has told its own for a while |
+ * | free-slots                             | hash   | runs (admissions)   | until no replica has told its own for seconds |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |

@@ -35,6 +35,9 @@ export const silentLog: Log = createLog({ level: 'silent', redactor: createRedac
 
 const LONG_MS = 3_600_000;
 
+/** Of a worker that nobody sees: more than any test fills, so that every run is admitted at once. */
+export const SLOTS_ELSEWHERE = { instance: 'elsewhere', free: 10_000 } as const;
+
 /** Ten times faster than production unless a test says otherwise. */
 export const FAST: Timing = scaleTiming(DEFAULT_TIMING, 0.1);
 
@@ -44,7 +47,7 @@ export interface RoomsOptions {
   /** Default: an empty Redis means that nothing was lost, so there is no recovery window. */
   readonly freshServer?: boolean;
   readonly mostRunsPerDay?: number;
-  /** Free slots of a worker elsewhere; default: more than any test fills. */
+  /** Of `SLOTS_ELSEWHERE`. */
   readonly freeSlots?: number;
 }
 
@@ -157,7 +160,7 @@ export async function openRooms(
   const admissions = createAdmissions(redis, { ...timing, freeSlotsMs: LONG_MS });
   try {
     await redis.whenUp(AbortSignal.timeout(10_000));
-    await admissions.tell({ instance: 'elsewhere', free: options.freeSlots ?? 10_000 });
+    await admissions.tell({ ...SLOTS_ELSEWHERE, free: options.freeSlots ?? SLOTS_ELSEWHERE.free });
   } catch (error) {
     await close();
     throw error;

@@ -17,6 +17,7 @@ if ARGV[3] == '' then
   redis.call('HDEL', KEYS[1], ARGV[2])
 else
   redis.call('HSET', KEYS[1], ARGV[2], ARGV[3] .. ' ' .. int(now + tonumber(ARGV[4])))
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
 -- What nobody has told again belongs to a replica that is gone.
 local told = redis.call('HGETALL', KEYS[1])
