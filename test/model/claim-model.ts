@@ -1,4 +1,5 @@
 /** The acts of a claim (PROTOCOL 2) in the model. */
+import { queueUp } from './admission-model.ts';
 import {
   type Answer,
   delist,
@@ -88,7 +89,7 @@ export function commit(model: Model, hold: Hold, shown: boolean, told: Told): An
   ticket.backingOff = false;
   delete ticket.previous;
   release(model, hold);
-  return done('committed');
+  return done(`committed, ${queueUp(model, hold.run)}`);
 }
 
 export function abandon(model: Model, hold: Hold, how: { keep: boolean; backOff: boolean }): Answer {

@@ -165,6 +165,7 @@ async function commits(world: World, claimer: Claimer, claim: Claim, labelShown:
     policy: '{}',
     display: '',
     url: '',
+    projectCap: PAPER_PROJECT.maxParallelJobs,
   };
   const decision = {
     ticket: claim.hold.ticket,
@@ -177,8 +178,9 @@ async function commits(world: World, claimer: Claimer, claim: Claim, labelShown:
   await world.act(
     `claimer of ${claim.hold.run} commits`,
     async () => {
-      const turn = await world.claimRecords.commit(claim.hold, { ...facts, labelShown, decision });
-      return turn === undefined ? 'superseded' : 'committed';
+      const committed = await world.claimRecords.commit(claim.hold, { ...facts, labelShown, decision });
+      if (committed === undefined) return 'superseded';
+      return `committed, ${committed.admitted ? 'admitted' : 'waiting'}`;
     },
     (told) => protocol.commit(world.model, holdOf(claim), labelShown, told),
   );
