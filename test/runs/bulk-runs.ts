@@ -1,5 +1,6 @@
 /** Queued runs without a platform: what a claim writes, by its scripts alone. */
 import type { Catalog, Pipeline, Project } from '../../src/domain/project.ts';
+import { ticketKey } from '../../src/domain/ticket.ts';
 import { type House, plainPipeline } from '../support/house.ts';
 
 /** A project that watches nothing. */
@@ -24,27 +25,38 @@ export interface CommittedRun {
   readonly admitted: boolean;
 }
 
+export interface WantedRun {
+  readonly id: string;
+  readonly project: string;
+  readonly pipeline: string;
+  /** Default: one that is nowhere. */
+  readonly ticketId?: string;
+  readonly policy?: string;
+}
+
 /** Commits a run of a ticket that nobody has claimed before. */
 export async function commitRun(
   { claimRecords }: Pick<House, 'claimRecords'>,
   { projects, pipelines }: Pick<Catalog, 'projects' | 'pipelines'>,
-  { id, project, pipeline }: { readonly id: string; readonly project: string; readonly pipeline: string },
+  { id, project: name, pipeline, ticketId = id, policy = '{}' }: WantedRun,
 ): Promise<CommittedRun> {
-  const ticket = `github~github.test~org%2F${project}~${id}`;
-  const question = { ticket, platform: 'github', ticketId: id, project, trigger: 'poll', insist: false } as const;
+  const project = projects.find((one) => one.name === name);
+  if (project === undefined) throw new Error(`no project ${name}`);
+  const ticket = ticketKey(project.source, ticketId);
+  const question = { ticket, platform: 'github', ticketId, project: name, trigger: 'poll', insist: false } as const;
   const begun = await claimRecords.begin({ ...question, newRun: id, token: id });
   if (!('hold' in begun)) throw new Error(`${id}: ${begun.kind}`);
   const committed = await claimRecords.commit(begun.hold, {
-    project,
+    project: name,
     pipeline,
     label: undefined,
-    policy: '{}',
+    policy,
     display: id,
     url: '',
     labelShown: true,
-    projectCap: projects.find(({ name }) => name === project)?.maxParallelJobs,
+    projectCap: project.maxParallelJobs,
     pipelineCap: pipelines.get(pipeline)?.maxParallelJobs,
-    decision: { ticket, project, by: 'claim', outcome: 'claimed', run: id },
+    decision: { ticket, project: name, by: 'claim', outcome: 'claimed', run: id },
   });
   if (committed === undefined) throw new Error(`${id}: superseded`);
   return { id, admitted: committed.admitted };
