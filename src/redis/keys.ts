@@ -48,8 +48,8 @@
  * deliveries last (`at`), and how long nobody could, all in all (`downMs`). configs: by instance, when it noted which
  * configuration; and `@differsSince`. free-slots: by instance, how many slots it has free, and until when that is believed.
  *
- * The five lists of admissions are named by what the record of a run says, so no caller could name them in KEYS before it has
- * read that: `home_of` in the prelude of the scripts builds the same names, from the key of the record.
+ * The lists of fair use are named by what the record of a run says, and not every caller of a script knows that before: the
+ * prelude of the scripts builds the same names, from the key of the record.
  *
  * What is kept for ever is as many as there are roles, projects or sources in the configuration. What is kept until it has
  * ended (live runs, their tickets, the inbox) is as much as there is to do. Everything else goes by itself, or by the

@@ -100,7 +100,7 @@ export function createAdmissions(redis: RedisConnection, options: AdmissionsOpti
   const ask = async (instance: string, free: number | '', caps: Caps | undefined): Promise<Reply> =>
     await redis.script(
       'admit',
-      [keys.freeSlots, keys.incarnation],
+      [keys.freeSlots, keys.incarnation, keys.offered, keys.setAside],
       [
         keys.run(''),
         instance,

@@ -197,6 +197,12 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           keys.claimLock(hold.platform, hold.ticket),
           keys.decisions,
           keys.incarnation,
+          keys.backlog(facts.project),
+          keys.admitted('project', facts.project),
+          keys.admitted('pipeline', facts.pipeline),
+          keys.freeSlots,
+          keys.offered,
+          keys.setAside,
         ],
         [
           hold.run,

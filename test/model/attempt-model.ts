@@ -35,7 +35,7 @@ export function take(model: Model, name: string, turn: number): Answer {
 
 export function postpone(model: Model, name: string, turn: number): Answer {
   const run = model.runs[name];
-  if (run?.state !== 'queued' || run.turn !== turn) return refused('dropped');
+  if (run?.state !== 'queued' || run.turn !== turn || run.admission === 'waiting') return refused('dropped');
   run.takes -= 1;
   run.postponed += 1;
   setAside(model, name);

@@ -160,6 +160,8 @@ test('a run that waits cannot start, whatever job it has', async () => {
   await commitAll('a', 2);
   const waiting = await runOf(house, 'a-2');
   expect(await house.attemptRecords.start(waiting, 'worker-1')).toEqual({ kind: 'dropped', state: 'waiting' });
+  // Nor does its job come back: it would stand in the way of the one that follows its admission.
+  expect(await house.attemptRecords.postpone(waiting)).toBeUndefined();
 });
 
 test('a run of a version that admitted every run at once starts, and counts towards the caps', async () => {

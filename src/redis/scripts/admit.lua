@@ -4,7 +4,7 @@
 -- A project that has nothing at work may have one run on its way although no slot is free: a slot that becomes free finds it at
 -- the head of the queue. Everything else is admitted for a slot that is free now.
 --
--- KEYS  1 free slots   2 incarnation
+-- KEYS  1 free slots   2 incarnation   3 offered   4 set-aside
 -- ARGV  1 prefix of run keys   2 the instance that asks   3 its free slots, '' = it takes nothing any more
 --       4 so long that is believed, ms   5 recovery wait for starts, ms   6 most runs admitted in one go
 --       7 most runs looked past because their pipeline is at its cap   8 how many projects
@@ -61,12 +61,13 @@ local projects = {}
 for i = 9, last_project, 2 do
   local backlog = backlog_of(home, ARGV[i])
   if redis.call('EXISTS', backlog) == 1 then
-    projects[#projects + 1] = {backlog = backlog, cap = ARGV[i + 1], at = 0, busy = busy_of(home, ARGV[i]),
-      admitted = admitted_of(home, 'project', ARGV[i])}
+    local admitted = admitted_of(home, 'project', ARGV[i])
+    projects[#projects + 1] = {backlog = backlog, cap = ARGV[i + 1], at = 0, admitted = admitted,
+      busy = busy_in(admitted, KEYS[4])}
   end
 end
 
-local room = room_in(home, now)
+local room = room_in(KEYS[1], KEYS[3], now)
 
 -- The project whose turn it is, with its run in `next`; nil when there is nothing to admit.
 local function fairest()
@@ -90,7 +91,11 @@ for _ = 1, tonumber(ARGV[6]) do
   local project = fairest()
   if not project then break end
   local run = project.next
-  admit_run(ARGV[1] .. run.id, run.id, now)
+  redis.call('HSET', ARGV[1] .. run.id, 'admittedAtMs', int(now))
+  redis.call('ZREM', project.backlog, run.id)
+  redis.call('SADD', project.admitted, run.id)
+  redis.call('SADD', admitted_of(home, 'pipeline', run.pipeline), run.id)
+  redis.call('SADD', KEYS[3], run.id)
   admitted[#admitted + 1] = run.id
   admitted[#admitted + 1] = run.turn
   project.next = nil

@@ -55,8 +55,8 @@ local function close_attempt(run_key, now, how, reason)
   redis.call('HDEL', run_key, 'attempt:' .. int(tonumber(live[1]) - 25))
 end
 
--- Fair use: see src/runs/admissions.ts. Its lists are named by what the record of a run says, so no caller could name them as
--- KEYS: all of them are built here, from the key of the record, and have its hash tag.
+-- Fair use: see src/runs/admissions.ts. Some of its lists are named by what the record of a run says, so not every caller can
+-- name them as KEYS: they are built here, from the key of the record, and have its hash tag.
 local function home_of(run_key)
   return (string.match(run_key, '^(.*:)run:'))
 end
@@ -75,31 +75,21 @@ local function below_cap(list, cap)
 end
 
 -- Slots that nobody has been admitted for: what all replicas that spoke lately have free, less the runs on their way there.
-local function room_in(home, now)
+local function room_in(free_slots, offered, now)
   local free = 0
-  for _, told in ipairs(redis.call('HVALS', home .. 'free-slots')) do
+  for _, told in ipairs(redis.call('HVALS', free_slots)) do
     local slots, until_ms = string.match(told, '^(%d+) (%d+)$')
     if tonumber(until_ms) > now then free = free + tonumber(slots) end
   end
-  return free - redis.call('SCARD', home .. 'offered')
+  return free - redis.call('SCARD', offered)
 end
 
--- Runs of a project that are at work or wait for a slot. One whose job comes later keeps its place under the caps, and is no
--- reason to give its project less.
-local function busy_of(home, project)
-  local admitted = admitted_of(home, 'project', project)
+-- Of the admitted runs of a project those that are at work or wait for a slot. One whose job comes later keeps its place under
+-- the caps, and is no reason to give its project less.
+local function busy_in(admitted, set_aside)
   local count = redis.call('SCARD', admitted)
-  if count == 0 or redis.call('SCARD', home .. 'set-aside') == 0 then return count end
-  return count - #redis.call('SINTER', admitted, home .. 'set-aside')
-end
-
--- Puts a run on the lists of its caps, and takes it off its backlog.
-local function count_in(run_key, id)
-  local home = home_of(run_key)
-  local run = redis.call('HMGET', run_key, 'project', 'pipeline')
-  redis.call('ZREM', backlog_of(home, run[1]), id)
-  redis.call('SADD', admitted_of(home, 'project', run[1]), id)
-  redis.call('SADD', admitted_of(home, 'pipeline', run[2] or ''), id)
+  if count == 0 or redis.call('SCARD', set_aside) == 0 then return count end
+  return count - #redis.call('SINTER', admitted, set_aside)
 end
 
 -- Takes a run off all lists of fair use: its place is another's from now on.
@@ -112,13 +102,6 @@ local function count_out(run_key)
   redis.call('SREM', admitted_of(home, 'pipeline', run[3] or ''), run[1])
   redis.call('SREM', home .. 'offered', run[1])
   redis.call('SREM', home .. 'set-aside', run[1])
-end
-
--- Admits a run: it counts towards its caps, and towards the slots that are free until a worker takes its job.
-local function admit_run(run_key, id, now)
-  count_in(run_key, id)
-  redis.call('HSET', run_key, 'admittedAtMs', int(now))
-  redis.call('SADD', home_of(run_key) .. 'offered', id)
 end
 
 -- Writes the end of a run on its record, and takes it off the lists of fair use. Its attempt, if it had one, and the lists of
