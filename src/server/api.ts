@@ -15,6 +15,7 @@ import { isSameSecret } from '../foundation/same-secret.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { DeliveryRecords } from '../runs/delivery-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
+import type { WaitView } from '../runs/waiting.ts';
 import { deliveryBody, outcomeBody, pageBody, runBody, wholeRunBody } from './api/answers.ts';
 import {
   checked,
@@ -50,6 +51,8 @@ export interface ApiDesk {
   readonly deliveries: Pick<DeliveryRecords, 'list' | 'get' | 'replay'>;
   readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'output'>;
   readonly decisions: Pick<DecisionLog, 'ofTicket'>;
+  /** What a run in a backlog waits for; undefined of any other. */
+  waiting(run: Run): Promise<WaitView | undefined>;
   /** A project of the configuration and a number, key or URL of a ticket in it. */
   pickTicket(project: string, text: string): TicketChoice | 'no-project' | 'no-ticket';
   claim(ticket: TicketChoice): Promise<ClaimOutcome>;
@@ -137,18 +140,19 @@ function aboutRuns(api: FastifyInstance, desk: () => ApiDesk): void {
   api.get('/runs/:id', async ({ params, query }) => {
     const { id } = named(runPath, params);
     const wanted = checked(runQuestion, query);
-    const { runs, decisions, deliveries } = desk();
+    const { runs, decisions, deliveries, waiting } = desk();
     const run = await runs.get(id);
     if (run === undefined) throw Refusal.notFound();
-    const [attempts, decided, delivery, output] = await Promise.all([
+    const [attempts, waits, decided, delivery, output] = await Promise.all([
       runs.attempts(id),
+      waiting(run),
       decisions.ofTicket(run.ticket, MOST_DECISIONS),
       run.delivery === undefined ? undefined : deliveries.get(run.delivery),
       wanted.output === '1' ? runs.output(id) : undefined,
     ]);
     // Those of the ticket's other runs are theirs to tell.
     const own = decided.filter((decision) => (decision.run ?? id) === id);
-    return wholeRunBody(run, { attempts, decisions: own, delivery, output });
+    return wholeRunBody(run, { attempts, waits, decisions: own, delivery, output });
   });
 }
 

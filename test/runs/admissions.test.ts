@@ -203,6 +203,17 @@ test('the word of a replica that is gone is believed for seconds; one that leave
   expect(await admit(2)).toEqual(['a-2']);
 });
 
+test('a run that can never start, because its ticket has a newer one, counts towards no cap', async () => {
+  const { commitAll, admit, caps } = under([projectNamed('a', 1)]);
+  await commitAll('a', 3);
+  // As a failover leaves it that brings earlier runs back.
+  for (const id of ['a-1', 'a-2']) {
+    await redis.client.hset(house.redis.keys.ticket((await runOf(house, id)).ticket), 'run', 'newer');
+  }
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 4, on: 0 });
+  expect(await admit(9)).toEqual(['a-3']);
+});
+
 test('recovery: nothing is admitted before live workers have reported, not with a commit either', async () => {
   const { commit, admit, waitsFor } = under([projectNamed('a', 1)]);
   await house.admissions.tell(SLOTS_ELSEWHERE);

@@ -5,6 +5,7 @@ import type { Delivery } from '../../domain/delivery.ts';
 import { type AttemptRecord, projectionOf, type Run } from '../../domain/run.ts';
 import type { DatedDecision } from '../../runs/decision-log.ts';
 import type { Page } from '../../runs/page.ts';
+import type { WaitView } from '../../runs/waiting.ts';
 import { cursorText } from './questions.ts';
 
 /** Redis TIME in ms as an ISO text. */
@@ -66,6 +67,7 @@ export function runBody(run: Run): object {
     cancel_requested: run.cancelRequested,
     created_utc: utc(run.createdAtMs),
     queued_utc: utc(run.queuedAtMs),
+    admitted_utc: run.admittedAtMs === 0 ? undefined : utc(run.admittedAtMs),
     started_utc: utc(run.startedAtMs),
     ended_utc: utc(run.endedAtMs),
   };
@@ -73,6 +75,8 @@ export function runBody(run: Run): object {
 
 export interface RunHistory {
   readonly attempts: readonly AttemptRecord[];
+  /** Of a run in the backlog of its project. */
+  readonly waits: WaitView | undefined;
   readonly decisions: readonly DatedDecision[];
   /** The delivery that asked for it, as far as it is still on record. */
   readonly delivery: Delivery | undefined;
@@ -80,7 +84,7 @@ export interface RunHistory {
   readonly output: string | undefined;
 }
 
-export function wholeRunBody(run: Run, { attempts, decisions, delivery, output }: RunHistory): object {
+export function wholeRunBody(run: Run, { attempts, waits, decisions, delivery, output }: RunHistory): object {
   return {
     ...runBody(run),
     policy: run.policy === undefined ? undefined : (JSON.parse(run.policy) as unknown),
@@ -92,6 +96,7 @@ export function wholeRunBody(run: Run, { attempts, decisions, delivery, output }
       confirmed_utc: utc(run.confirmedAtMs),
       refused_since_utc: utc(run.labelRefusedMs),
     },
+    waits,
     attempts: attempts.map(attemptBody),
     decisions: decisions.map(decisionBody),
     deliveries: delivery === undefined ? [] : [deliveryBody(delivery)],

@@ -317,8 +317,8 @@ export const CLAIM_GUARDS: readonly Guard[] = [
     keeps: 'a claim whose commit was refused adds no job and claims nothing',
     swap: {
       file: 'claims/ticket-claim-service.ts',
-      find: "if (turn === undefined) return failed('contended', 'another claim took this one over');",
-      put: "if (turn === undefined) return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };",
+      find: "if (committed === undefined) return failed('contended', 'another claim took this one over');",
+      put: "if (committed === undefined) return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };",
     },
     killedBy: ['claims/killed-claims'],
   },
