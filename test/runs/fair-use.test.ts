@@ -174,7 +174,9 @@ function course(house: House) {
   };
 }
 
-test('no cap is exceeded, the lists are those of the records, and everything runs in the end', async () => {
+test('no cap is exceeded, the lists are those of the records, and everything runs in the end', {
+  timeout: 90_000,
+}, async () => {
   const house = await openHouse({ redisUrl: redis.url, freeSlots: 0 });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), async (steps) => {
