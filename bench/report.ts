@@ -23,6 +23,8 @@ export interface BenchResult {
     readonly claimsPerSecond: Measured;
     readonly addsPerSecond: Measured;
     readonly ratio: Measured;
+    readonly unaskedPerSecond: Measured;
+    readonly admissionRatio: Measured;
   };
   readonly platforms: readonly PlatformResult[];
   readonly webhooks: { readonly acknowledged: readonly Acknowledged[]; readonly toStart: DeliveryToStart };
@@ -37,6 +39,8 @@ export function summarise(rounds: readonly ClaimRound[], { concurrency }: ClaimB
     claimsPerSecond: measured(rounds.map((round) => round.claimsPerSecond)),
     addsPerSecond: measured(rounds.map((round) => round.addsPerSecond)),
     ratio: measured(rounds.map((round) => round.ratio)),
+    unaskedPerSecond: measured(rounds.map((round) => round.unaskedPerSecond)),
+    admissionRatio: measured(rounds.map((round) => round.admissionRatio)),
   };
 }
 
@@ -70,6 +74,20 @@ export function formatReport({ machine, claims, platforms, webhooks, idlePoll, s
         '',
         showSpread(claims.ratio, (value) => value.toFixed(2)),
         'within one round; aim at least 0.25',
+      ],
+      [
+        'without admission',
+        whole(claims.unaskedPerSecond.value),
+        '/s',
+        showSpread(claims.unaskedPerSecond, whole),
+        'the same claims, their commit asks nothing about backlog, caps and slots',
+      ],
+      [
+        'with / without',
+        claims.admissionRatio.value.toFixed(2),
+        '',
+        showSpread(claims.admissionRatio, (value) => value.toFixed(2)),
+        'within one round; aim at least 0.90',
       ],
     ]),
     '',

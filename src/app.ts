@@ -221,6 +221,8 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
   const view = createSharedView({
     board: stores.pollBoard,
     missedBoard: stores.missedBoard,
+    admissions: stores.admissions,
+    projects: () => projects.current().projects.map(({ name }) => name),
     credentials: projects.credentials,
     ownPolls: () => pollers.results(),
     instance,

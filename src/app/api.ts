@@ -35,6 +35,7 @@ export function openApiDesk(parts: ApiDeskParts): ApiDesk {
     deliveries: stores.deliveries,
     runs: stores.runs,
     decisions: stores.decisions,
+    waiting: (run) => stores.admissions.whyWaiting(run, projects.withRemoved()),
     pickTicket(project, text) {
       const connection = config().connections.get(project);
       if (connection === undefined) return 'no-project';

@@ -7,6 +7,7 @@ import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
+import { createAdmissionLists } from '../repair/admission-lists.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import type { ForeignLabels } from '../repair/foreign-labels.ts';
@@ -116,6 +117,12 @@ export function openHousekeeping(
   const housekeeping = createHousekeeping(
     {
       staleJobs,
+      admissionLists: createAdmissionLists({
+        admissions: stores.admissions,
+        caps: projects.withRemoved,
+        log,
+        onTidied: () => metrics.repair({ kind: 'admission' }),
+      }),
       enqueued: createEnqueuedReconciler({ runs, queue, canceller, log, onRepair }, timing),
       deadClaims,
       projection: createProjection(

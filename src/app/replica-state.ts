@@ -56,6 +56,7 @@ export function createReplicaState(deps: ReplicaStateDeps): ReplicaState {
         projects: config().catalog.projects,
         polls: side?.view.polls() ?? new Map(),
         missed: side?.view.missed() ?? new Map(),
+        backlogs: side?.view.backlogs(),
         webhookListener: deps.listener(),
         credentials: projects.credentials(),
         findings: [...config().findings, ...findings.all()],
@@ -102,6 +103,9 @@ export function createReplicaState(deps: ReplicaStateDeps): ReplicaState {
           facts.projects.flatMap(({ name, effective_interval_seconds: seconds }) =>
             seconds === undefined ? [] : [[name, seconds]],
           ),
+        ),
+        backlogs: facts.projects.flatMap(({ name: project, backlog, admitted }) =>
+          backlog === undefined || admitted === undefined ? [] : [{ project, waiting: backlog, admitted }],
         ),
         leaderEpoch: Object.fromEntries(facts.roles.map(({ role, epoch }) => [role, epoch ?? 0])),
         ready: readiness(facts).code === 200,

@@ -1,6 +1,6 @@
 /**
  * What a replica shows although another one does it: the last polls and what deliveries were missed, which are the poller
- * leader's, and the budgets of the credentials, which all of them use up. Read when somebody asks, and not more often than
+ * leader's, the budgets of the credentials, which all of them use up, and the backlogs of the projects. Read when somebody asks, and not more often than
  * once a second.
  */
 import type { MissedBoard, MissedNote } from '../coordination/missed-board.ts';
@@ -10,6 +10,7 @@ import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { within } from '../foundation/loop.ts';
 import type { PollResult } from '../ingress/polls/project-poller.ts';
+import type { Admissions, BacklogView } from '../runs/admissions.ts';
 import type { KnownProjects } from './known-projects.ts';
 
 export interface SharedView {
@@ -19,6 +20,8 @@ export interface SharedView {
   polls(): ReadonlyMap<string, PollSummary>;
   /** What is known of the missed deliveries of each project, as last read. */
   missed(): ReadonlyMap<string, MissedNote>;
+  /** The backlogs of the projects, as last counted; undefined before that. */
+  backlogs(): ReadonlyMap<string, BacklogView> | undefined;
   /** This replica's own poll, for the others. Never throws. */
   publish(result: PollResult): void;
   /** Only these are polled from now on. Never throws. */
@@ -28,6 +31,9 @@ export interface SharedView {
 export interface SharedViewDeps {
   readonly board: PollBoard;
   readonly missedBoard: Pick<MissedBoard, 'read'>;
+  readonly admissions: Pick<Admissions, 'backlogs'>;
+  /** Names of the projects of the configuration. */
+  readonly projects: () => readonly string[];
   readonly credentials: KnownProjects['credentials'];
   readonly ownPolls: () => ReadonlyMap<string, PollResult>;
   readonly instance: string;
@@ -41,6 +47,7 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
   const { board, instance, log } = deps;
   let others: ReadonlyMap<string, PollSummary> = new Map();
   let missed: ReadonlyMap<string, MissedNote> = new Map();
+  let backlogs: ReadonlyMap<string, BacklogView> | undefined;
   let lookedAt: Moment | undefined;
   let looking: Promise<unknown> = Promise.resolve();
 
@@ -55,6 +62,10 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
     missed = await deps.missedBoard.read();
   };
 
+  const countBacklogs = async (): Promise<void> => {
+    backlogs = await deps.admissions.backlogs(deps.projects());
+  };
+
   return {
     async freshen() {
       if (lookedAt === undefined || elapsedMs(lookedAt) >= FRESH_MS) {
@@ -62,6 +73,7 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
         looking = Promise.all([
           quietly('last polls not read', readBoard()),
           quietly('missed deliveries not read', readMissed()),
+          quietly('backlogs not counted', countBacklogs()),
           ...deps.credentials().map(({ limits }) => limits.look()),
         ]);
       }
@@ -72,6 +84,7 @@ export function createSharedView(deps: SharedViewDeps): SharedView {
       return own.size === 0 ? others : new Map([...own].map(([project, poll]) => [project, summaryOf(poll, instance)]));
     },
     missed: () => missed,
+    backlogs: () => backlogs,
     publish: (result) => void quietly('poll not published', board.publish(summaryOf(result, instance))),
     retain: (projects) => void quietly('last polls not tidied', board.retain(projects)),
   };

@@ -12,6 +12,7 @@ import type { Redactor } from '../foundation/redactor.ts';
 import type { RateLimits } from '../platforms/rate-limits.ts';
 import { createRunQueue, type RunQueue } from '../queue/run-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { type Admissions, createAdmissions } from '../runs/admissions.ts';
 import { createAttemptRecords } from '../runs/attempt-records.ts';
 import { createCallbackRecords } from '../runs/callback-records.ts';
 import { type Cancellations, createCancellations } from '../runs/cancellations.ts';
@@ -27,6 +28,7 @@ import { type QuotingRecords, withoutSecrets } from './without-secrets.ts';
 export interface Stores extends QuotingRecords {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
+  readonly admissions: Admissions;
   readonly runs: RunReader;
   readonly cancellations: Cancellations;
   readonly deliveries: DeliveryRecords;
@@ -70,6 +72,7 @@ export function openStores(options: StoresOptions): Stores | undefined {
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
+    admissions: createAdmissions(redis, timing),
     ...kept,
     runs: createRunReader(redis),
     cancellations: createCancellations(redis, kept.attemptRecords),

@@ -6,6 +6,7 @@ import { createLabelWriter, type LabelWriter } from '../labels/label-writer.ts';
 import { createRunConsumer } from '../queue/run-queue.ts';
 import { createEndedAttempts } from '../worker/ended-attempts.ts';
 import { createGuard } from '../worker/guard/guard.ts';
+import { createQueueFeeder } from '../worker/queue-feeder.ts';
 import { createTurnProcessor, type OpenedRunner } from '../worker/turn-processor.ts';
 import type { AppOptions, Shared } from './options.ts';
 import { openRunners } from './runners.ts';
@@ -97,20 +98,29 @@ export function openWorkSite(
     { ...timing, worker: options.instance },
   );
   stores.cancellations.onRequested(() => processor.lookAtOnce(), closing.signal);
+  const feeder = createQueueFeeder(
+    { admissions: stores.admissions, caps: projects.withRemoved, queue: stores.queue, log },
+    { instance: options.instance, slots: agent.maxParallelJobs, admitMs: timing.admitMs },
+  );
+  const taking = new AbortController();
+  const feeding = feeder.run(taking.signal);
   const consumer = createRunConsumer({
     redis: stores.redis,
     log,
     slots: agent.maxParallelJobs,
     blockMs: agent.consumeBlockSeconds * 1000,
     timing,
-    onTurn: (turn) => processor.process(turn),
+    onTurn: (turn) => feeder.during(() => processor.process(turn)),
   });
 
   return {
     labels,
     active: () => processor.active(),
     running: () => consumer.running(),
-    pause: () => consumer.pause(),
+    async pause() {
+      taking.abort();
+      await consumer.pause();
+    },
     async drain(graceMs) {
       await within(graceMs, async (signal) => {
         while (processor.active() > 0 && (await sleep(Math.min(50, graceMs), signal)));
@@ -119,8 +129,9 @@ export function openWorkSite(
     },
     giveUp: () => processor.giveUp(),
     async close(patienceMs) {
+      taking.abort();
       closing.abort();
-      await keepingEnds;
+      await Promise.all([keepingEnds, feeding]);
       await guard.close();
       await within(patienceMs, async () => {
         await Promise.all([consumer.close(), stores.queue.close()]).catch((error: unknown) => {

@@ -8,8 +8,9 @@
  *   4 label          pending -> enqueued             taken over: the fresh read says `enqueued`, on at 5
  *   5 commit         received -> queued, turn 1,     repair finds a queued run without a job
  *                    lock released (step 7)
- *   6 job            BullMQ; none, but its end, if   fine
- *                    somebody has cancelled it
+ *   6 job            BullMQ, once it is admitted;    fine
+ *                    none, but its end, if somebody
+ *                    has cancelled it
  *
  * Invariants
  * - A write to the platform happens only while the lock has reserve left, so no two claims write at once.
@@ -142,7 +143,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
   const commit = async (
     held: HeldClaim,
     ticket: Ticket,
-    { routed: { project, route }, pipeline: { policy } }: Passed,
+    { routed: { project, route }, pipeline: { policy, maxParallelJobs } }: Passed,
   ): Promise<ClaimOutcome> => {
     const { run: id, ticket: key } = held.hold;
     const { trigger } = held.request;
@@ -153,16 +154,20 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
       project: project.name,
       display: ticket.display,
       url: ticket.url,
+      projectCap: project.maxParallelJobs,
+      pipelineCap: maxParallelJobs,
       labelShown: String(lifecyclesOf(ticket.labels)) === 'enqueued',
       decision: { ticket: key, project: project.name, by: 'claim', outcome: 'claimed', run: id, trigger },
     });
     if (committed === undefined) return failed('contended', 'another claim took this one over');
-    const { turn, cancelRequested: by } = committed;
-    const next =
-      by === undefined
-        ? queue.add({ run: id, turn })
-        : deps.canceller.cancel({ id, ticket: key, project: project.name, pipeline: route.pipeline }, by);
-    await next.catch((error: unknown) => {
+    const { turn, admitted, cancelRequested: by } = committed;
+    const carryOn = async (): Promise<void> => {
+      if (by !== undefined)
+        await deps.canceller.cancel({ id, ticket: key, project: project.name, pipeline: route.pipeline }, by);
+      // What waits in the backlog gets its job from whoever admits it.
+      else if (admitted) await queue.add({ run: id, turn });
+    };
+    await carryOn().catch((error: unknown) => {
       log.warn({ ticket: key, run: id, error: messageOf(error) }, 'job not added, repair will add it');
     });
     return { kind: 'claimed', run: id, project: project.name, pipeline: route.pipeline };

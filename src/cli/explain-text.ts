@@ -72,10 +72,11 @@ function gateLines(gates: Explanation['gates'], width: number): string[] {
 
 const STATE_WIDTH = 11;
 
-function recordLines({ decided, run, decisions, polling, unseen }: Explanation, nowMs: number): string[] {
+function recordLines({ decided, run, waits, decisions, polling, unseen }: Explanation, nowMs: number): string[] {
   return [
     ...(decided === undefined ? [] : [`label: ${decidedText(decided)}`]),
     ...(run === undefined ? [] : [`run: ${runText(run, nowMs)}`]),
+    ...(waits === undefined ? [] : [`it waits: ${waits.text}`]),
     ...(polling.last === undefined ? [] : [`last poll: ${pollText(polling.last, nowMs)}`]),
     ...(polling.trouble === undefined ? [] : [`polling: ${polling.trouble}`]),
     ...(decisions.length === 0 ? [] : ['decisions, newest first:']),

@@ -114,6 +114,7 @@ export function toPipeline(name: string, raw: unknown, checked: PipelineConfig):
     policy: JSON.stringify(raw),
     timeoutMs: checked.timeout_seconds * 1000,
     maxAttempts: checked.max_attempts,
+    ...(checked.max_parallel_jobs === undefined ? {} : { maxParallelJobs: checked.max_parallel_jobs }),
   };
 }
 

@@ -189,6 +189,7 @@ export const pipelineSchema = z
         .max(7 * A_DAY_SECONDS),
     ).default(1800),
     max_attempts: number(z.int().min(1).max(100)).default(3),
+    max_parallel_jobs: parallelJobs.describe('Cap of this pipeline across all replicas and projects.').optional(),
   })
   .meta({ oneOf: [{ required: ['command'] }, { required: ['kubernetes_job'] }, { required: ['http'] }] });
 

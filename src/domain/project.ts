@@ -76,6 +76,8 @@ export interface Pipeline {
   readonly policy: string;
   readonly timeoutMs: number;
   readonly maxAttempts: number;
+  /** Cap of this pipeline across all replicas and projects. */
+  readonly maxParallelJobs?: number;
 }
 
 /** One good configuration as the rooms see it. */

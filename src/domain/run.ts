@@ -54,6 +54,8 @@ export interface Run {
   readonly deliveredAtMs?: number;
   readonly createdAtMs: number;
   readonly queuedAtMs?: number;
+  /** 0 while it waits in the backlog. Missing of a run that was queued by a version which admitted every run at once. */
+  readonly admittedAtMs?: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
   /** Since when the run is in its state. */
@@ -102,6 +104,11 @@ export function projectionOf(state: RunState): Lifecycle | undefined {
 /** Why a run ended that somebody wanted to end. @param by a word for people */
 export function cancelReason(by: string): string {
   return `cancelled by ${by}`;
+}
+
+/** Whether a queued run waits in the backlog of its project. */
+export function isWaiting({ state, admittedAtMs }: Pick<Run, 'state' | 'admittedAtMs'>): boolean {
+  return state === 'queued' && admittedAtMs === 0;
 }
 
 export function isTerminal(state: RunState): state is 'completed' | 'failed' | 'cancelled' {

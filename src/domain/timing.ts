@@ -71,6 +71,10 @@ export interface Timing {
   readonly interruptedBackoffMs: number;
   readonly interruptedBackoffMaxMs: number;
 
+  /** How often a replica feeds the queue out of the backlogs, and how long its word on its free slots is believed. */
+  readonly admitMs: number;
+  readonly freeSlotsMs: number;
+
   /** BullMQ's own lock and stalled check; equal in all replicas. */
   readonly queueLockMs: number;
   readonly queueStalledMs: number;
@@ -162,6 +166,8 @@ export const DEFAULT_TIMING: Timing = {
   attemptRetryMaxMs: 300_000,
   interruptedBackoffMs: 30_000,
   interruptedBackoffMaxMs: 120_000,
+  admitMs: 1_000,
+  freeSlotsMs: 5_000,
   queueLockMs: 20_000,
   queueStalledMs: 10_000,
   staleScanMs: 10_000,

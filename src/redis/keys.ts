@@ -11,6 +11,12 @@
  * | claim-lock:<platform>:<ticket>         | string | runs (claims)       | claim lock TTL; value = token            |
  * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
+ * | backlog:<project>                      | zset   | runs (admissions)   | until they are admitted; run ids by the time they were queued |
+ * | admitted:project:<name>                | set    | runs (admissions)   | until they end; run ids that count towards its cap |
+ * | admitted:pipeline:<name>               | set    | runs (admissions)   | the same for the cap of a pipeline       |
+ * | offered                                | set    | runs (admissions)   | until a worker takes their job; run ids    |
+ * | set-aside                              | set    | runs (admissions)   | until a worker takes their job again; run ids |
+ * | free-slots                             | hash   | runs (admissions)   | until no replica has told its own for seconds |
  * | output:<id>                            | string | runs                | 7 d; redacted tail of the output         |
  * | callback:<id>                          | hash   | runs (worker)       | the timeout of its attempt and 7 d, or 7 d after a result |
  * | result:<id>                            | string | runs                | 30 d, as the run's end; what it says came of it, as JSON |
@@ -43,7 +49,10 @@
  * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON. missed: how far
  * each project's platform was asked for missed deliveries, by its name, as JSON. listening: when a replica could take
  * deliveries last (`at`), and how long nobody could, all in all (`downMs`). configs: by instance, when it noted which
- * configuration; and `@differsSince`.
+ * configuration; and `@differsSince`. free-slots: by instance, how many slots it has free, and until when that is believed.
+ *
+ * The lists of fair use are named by what the record of a run says, and not every caller of a script knows that before: the
+ * prelude of the scripts builds the same names, from the key of the record.
  *
  * What is kept for ever is as many as there are roles, projects or sources in the configuration. What is kept until it has
  * ended (live runs, their tickets, the inbox) is as much as there is to do. Everything else goes by itself, or by the
@@ -65,6 +74,13 @@ export interface Keys {
   claimLock(platform: string, ticket: TicketKey): string;
   ticket(ticket: TicketKey): string;
   run(id: string): string;
+  /** Runs of a project that wait to be admitted. */
+  backlog(project: string): string;
+  /** Runs that count towards the cap of a project or a pipeline. */
+  admitted(kind: 'project' | 'pipeline', name: string): string;
+  readonly offered: string;
+  readonly setAside: string;
+  readonly freeSlots: string;
   output(id: string): string;
   /** Of the run with this id. */
   callback(id: string): string;
@@ -113,6 +129,11 @@ export function createKeys(options: KeysOptions): Keys {
     claimLock: (platform, ticket) => key('claim-lock', platform, ticket),
     ticket: (ticket) => key('ticket', ticket),
     run: (id) => key('run', id),
+    backlog: (project) => key('backlog', project),
+    admitted: (kind, name) => key('admitted', kind, name),
+    offered: key('offered'),
+    setAside: key('set-aside'),
+    freeSlots: key('free-slots'),
     output: (id) => key('output', id),
     callback: (id) => key('callback', id),
     callbackTold: key('callback-told'),

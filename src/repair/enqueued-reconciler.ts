@@ -2,7 +2,8 @@
  * EnqueuedReconciler, on records: a queued run without a job gets its job again; one that is to end, ends.
  *
  * The run record decides what should exist; BullMQ is asked whether it does. Adding a job twice changes nothing, and a
- * job whose turn has passed is dropped by the worker, so a pass may be late, double or half done. It needs no platform:
+ * job whose turn has passed is dropped by the worker, so a pass may be late, double or half done. A run that waits in the
+ * backlog has no job, and gets it from whoever admits it. It needs no platform:
  * claims that died are another loop's business (dead-claims.ts), so that a platform which hangs holds up no job.
  */
 import type { RunCanceller } from '../claims/run-canceller.ts';
@@ -28,7 +29,7 @@ export function decideJob(
 }
 
 export interface EnqueuedReconcilerDeps {
-  readonly runs: Pick<RunReader, 'inState'>;
+  readonly runs: Pick<RunReader, 'admitted'>;
   readonly queue: Pick<RunQueue, 'isQueued' | 'repair'>;
   readonly canceller: RunCanceller;
   readonly log: Log;
@@ -64,7 +65,7 @@ export function createEnqueuedReconciler(
 
   const cursor: RoundCursor = { next: undefined };
   return async (term) => {
-    const queued = await deps.runs.inState('queued', { most: MOST_RUNS, minAgeMs: options.reconcileGraceMs, cursor });
+    const queued = await deps.runs.admitted({ most: MOST_RUNS, minAgeMs: options.reconcileGraceMs, cursor });
     for (const run of queued) {
       term.assertTrusted();
       await putRight(run).catch((error: unknown) => {

@@ -10,6 +10,7 @@ import type { Pass } from './repair.ts';
 
 export interface HousekeepingDeps {
   readonly staleJobs: Pass;
+  readonly admissionLists: Pass;
   readonly enqueued: Pass;
   readonly deadClaims: Pass;
   readonly projection: Pass;
@@ -52,6 +53,7 @@ export function createHousekeeping(
     };
     await Promise.all([
       loop('stale jobs', options.staleScanMs, deps.staleJobs),
+      loop('admission lists', options.reconcileScanMs, deps.admissionLists),
       loop('enqueued', options.reconcileScanMs, deps.enqueued),
       loop('dead claims', options.reconcileScanMs, deps.deadClaims, { repeat: everyOverlapping }),
       loop('projection', options.projectionScanMs, deps.projection, { duringRecovery: true }),

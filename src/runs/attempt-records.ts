@@ -99,12 +99,16 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
   const flag = (value: boolean): string => (value ? '1' : '0');
   return {
     async take(run, turn) {
-      const [kind, value = ''] = await redis.script('take-turn', [keys.run(run)], [turn]);
+      const [kind, value = ''] = await redis.script(
+        'take-turn',
+        [keys.run(run), keys.offered, keys.setAside],
+        [turn, run],
+      );
       const record = kind === 'taken' && Array.isArray(value) ? runOf(hashOf(value)) : undefined;
       return record === undefined ? { kind: 'dropped', state: String(value) } : { kind: 'taken', run: record };
     },
     async postpone(run) {
-      const [kind, times] = await redis.script('postpone-turn', [keys.run(run.id)], [run.turn]);
+      const [kind, times] = await redis.script('postpone-turn', [keys.run(run.id), keys.setAside], [run.turn, run.id]);
       return kind === 'postponed' ? Number(times) : undefined;
     },
     async start(run, worker) {
@@ -227,6 +231,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs('running'),
           keys.runs('queued'),
           keys.unconfirmed,
+          keys.setAside,
         ],
         [name.run, name.fence, flag(how.onlyIfDead), flag(how.interrupted), how.reason, options.projectionGraceMs],
       );

@@ -77,8 +77,19 @@ export interface CommitClaim {
   readonly url: string;
   /** The platform has shown `enqueued` as the only lifecycle label: nobody needs to look once more. */
   readonly labelShown: boolean;
+  /** Caps of its project and its pipeline, as this replica knows them; undefined = none. */
+  readonly projectCap?: number | undefined;
+  readonly pipelineCap?: number | undefined;
   /** Written with the run that it made. */
   readonly decision: Decision;
+}
+
+export interface CommittedClaim {
+  readonly turn: number;
+  /** Its job is to be added; otherwise it waits in the backlog of its project. */
+  readonly admitted: boolean;
+  /** Who wanted the run to end while it was claimed. */
+  readonly cancelRequested: string | undefined;
 }
 
 export interface AbandonClaim {
@@ -92,18 +103,12 @@ export type AbandonReply =
   | { readonly kind: 'abandoned' | 'superseded' }
   | { readonly kind: 'cancelled'; readonly by: string };
 
-export interface Committed {
-  readonly turn: number;
-  /** Who wanted the run to end while it was claimed. */
-  readonly cancelRequested: string | undefined;
-}
-
 export interface ClaimRecords {
   begin(claim: BeginClaim): Promise<BeginClaimReply>;
   /** What `begin` would answer now; nothing is locked and nothing is written. */
   look(claim: ClaimQuestion): Promise<ClaimStart | ClaimRefusal>;
   /** Turns the held run into a queued one; undefined when another claim has taken it over. */
-  commit(hold: ClaimHold, facts: CommitClaim): Promise<Committed | undefined>;
+  commit(hold: ClaimHold, facts: CommitClaim): Promise<CommittedClaim | undefined>;
   /**
    * Ends a claim that does not become a run now. `cancelled`: somebody has cancelled the run meanwhile, and its record does
    * not stay for whoever comes next, so it has ended as that. `superseded`: another claim has taken it over.
@@ -120,6 +125,7 @@ export interface ClaimRecordsOptions {
   readonly claimBackoffMs: number;
   readonly claimBackoffMaxMs: number;
   readonly recoveryClaimsMs: number;
+  readonly recoveryStartsMs: number;
   readonly projectionGraceMs: number;
   readonly ticketTtlMs: number;
   readonly runTtlMs: number;
@@ -194,9 +200,9 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
   return {
     begin: ({ newRun, token, ...claim }) => ask(claim, newRun, token),
     look: (claim) => ask(claim, '', ''),
-    async commit(hold, { decision, labelShown, ...facts }) {
+    async commit(hold, { decision, labelShown, projectCap, pipelineCap, ...facts }) {
       const run = flatten(facts);
-      const [kind, turn, by = ''] = await redis.script(
+      const [kind, turn, admission, by = ''] = await redis.script(
         'commit-claim',
         [
           keys.run(hold.run),
@@ -206,12 +212,22 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           keys.unconfirmed,
           keys.claimLock(hold.platform, hold.ticket),
           keys.decisions,
+          keys.incarnation,
+          keys.backlog(facts.project),
+          keys.admitted('project', facts.project),
+          keys.admitted('pipeline', facts.pipeline),
+          keys.freeSlots,
+          keys.offered,
+          keys.setAside,
         ],
         [
           hold.run,
           hold.fence,
           labelShown ? '' : options.projectionGraceMs,
           hold.token,
+          projectCap ?? '',
+          pipelineCap ?? '',
+          options.recoveryStartsMs,
           gistOf(decision),
           MOST_DECISIONS,
           run.length,
@@ -220,7 +236,8 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
         ],
       );
       if (kind !== 'committed') return undefined;
-      return { turn: Number(turn), cancelRequested: by === '' ? undefined : String(by) };
+      const cancelRequested = by === '' ? undefined : String(by);
+      return { turn: Number(turn), admitted: admission === 'admitted', cancelRequested };
     },
     async abandon(hold, { keep, backOff }) {
       const [kind, by] = await redis.script(

@@ -1,10 +1,10 @@
 /** Reads of runs. Throws `OperationError` when Redis is away. */
-import { type AttemptRecord, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
+import { type AttemptRecord, isWaiting, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
 import { parseRunResult, type RunResult } from '../domain/run-result.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { type Page, type PageQuestion, readPage } from './page.ts';
-import { type RoundCursor, readRound } from './rounds.ts';
+import { type RoundCursor, type RoundQuestion, readRound } from './rounds.ts';
 import { attemptsOf, runOf } from './run-record.ts';
 
 export interface RunReader {
@@ -23,6 +23,8 @@ export interface RunReader {
     state: RunState,
     options: { readonly most: number; readonly minAgeMs?: number; readonly cursor?: RoundCursor },
   ): Promise<Run[]>;
+  /** Queued runs that have been admitted and in the queue for `minAgeMs`: they should have a job. In rounds, as `inState`. */
+  admitted(options: { readonly most: number; readonly minAgeMs: number; readonly cursor: RoundCursor }): Promise<Run[]>;
   /** Those that entered their state last come first. */
   list(
     page: PageQuestion & { readonly state?: RunState | undefined; readonly project?: string | undefined },
@@ -42,6 +44,11 @@ export function createRunReader(redis: RedisConnection): RunReader {
   const get = async (id: string): Promise<Run | undefined> => runOf(await read(id));
   const idOfTicket = (ticket: TicketKey): Promise<string | undefined> =>
     redis.read('read ticket record', async (client) => (await client.hget(keys.ticket(ticket), 'run')) ?? undefined);
+  const round = async (state: RunState, cursor: RoundCursor, question: RoundQuestion): Promise<Run[]> => {
+    const ids = await readRound(redis, keys.runs(state), cursor, question);
+    const runs = await Promise.all(ids.map(get));
+    return runs.filter((run): run is Run => run?.state === state);
+  };
   return {
     get,
     async ofTicket(ticket) {
@@ -52,9 +59,12 @@ export function createRunReader(redis: RedisConnection): RunReader {
     isCurrent: async (run) => (await idOfTicket(run.ticket)) === run.id,
     async inState(state, { most, minAgeMs = 0, cursor = { next: undefined } }) {
       const latestMs = (await redis.timeMs()) - minAgeMs;
-      const ids = await readRound(redis, keys.runs(state), cursor, { most, latestMs });
-      const runs = await Promise.all(ids.map(get));
-      return runs.filter((run): run is Run => run?.state === state);
+      return await round(state, cursor, { most, latestMs });
+    },
+    async admitted({ most, minAgeMs, cursor }) {
+      const latestMs = (await redis.timeMs()) - minAgeMs;
+      const queued = await round('queued', cursor, { most, latestMs });
+      return queued.filter((run) => !isWaiting(run) && (run.admittedAtMs ?? 0) <= latestMs);
     },
     list: ({ state, project, ...page }) =>
       readPage(redis, (state === undefined ? RUN_STATES : [state]).map(keys.runs), page, async (id) => {

@@ -59,6 +59,7 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optionalNumber('deliveredAtMs'),
     ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),
+    ...optionalNumber('admittedAtMs'),
     ...optionalNumber('startedAtMs'),
     ...optionalNumber('endedAtMs'),
     ...optionalNumber('confirmedAtMs'),

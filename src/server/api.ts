@@ -16,6 +16,7 @@ import type { CancelReply } from '../runs/cancellations.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { DeliveryRecords } from '../runs/delivery-records.ts';
 import type { RunReader } from '../runs/run-reader.ts';
+import type { WaitView } from '../runs/waiting.ts';
 import { deliveryBody, outcomeBody, pageBody, runBody, wholeRunBody } from './api/answers.ts';
 import {
   cancelQuestion,
@@ -53,6 +54,8 @@ export interface ApiDesk {
   readonly deliveries: Pick<DeliveryRecords, 'list' | 'get' | 'replay'>;
   readonly runs: Pick<RunReader, 'list' | 'get' | 'attempts' | 'result' | 'output' | 'isCurrent'>;
   readonly decisions: Pick<DecisionLog, 'ofTicket'>;
+  /** What a run in a backlog waits for; undefined of any other. */
+  waiting(run: Run): Promise<WaitView | undefined>;
   /** A project of the configuration and a number, key or URL of a ticket in it. */
   pickTicket(project: string, text: string): TicketChoice | 'no-project' | 'no-ticket';
   /** @param again also what its labels show as ended */
@@ -155,11 +158,12 @@ function aboutRuns(api: FastifyInstance, desk: () => ApiDesk): void {
   api.get('/runs/:id', async ({ params, query }) => {
     const { id } = named(runPath, params);
     const wanted = checked(runQuestion, query);
-    const { runs, decisions, deliveries } = desk();
+    const { runs, decisions, deliveries, waiting } = desk();
     const run = await runs.get(id);
     if (run === undefined) throw Refusal.notFound();
-    const [attempts, decided, delivery, result, output] = await Promise.all([
+    const [attempts, waits, decided, delivery, result, output] = await Promise.all([
       runs.attempts(id),
+      waiting(run),
       decisions.ofTicket(run.ticket, MOST_DECISIONS),
       run.delivery === undefined ? undefined : deliveries.get(run.delivery),
       runs.result(id),
@@ -167,7 +171,7 @@ function aboutRuns(api: FastifyInstance, desk: () => ApiDesk): void {
     ]);
     // Those of the ticket's other runs are theirs to tell.
     const own = decided.filter((decision) => (decision.run ?? id) === id);
-    return wholeRunBody(run, { attempts, decisions: own, delivery, result, output });
+    return wholeRunBody(run, { attempts, waits, decisions: own, delivery, result, output });
   });
 }
 

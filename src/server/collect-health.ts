@@ -10,6 +10,7 @@ import { stretchOf } from '../ingress/polls/poll-schedule.ts';
 import type { UsedCredential } from '../platforms/connections.ts';
 import { holdOf } from '../platforms/rate-limits.ts';
 import type { RedisStatus } from '../redis/connection.ts';
+import type { BacklogView } from '../runs/admissions.ts';
 import type {
   BudgetView,
   EngineView,
@@ -31,6 +32,8 @@ export interface RoomStates {
   readonly recoveringMs: number;
   readonly projects: readonly Project[];
   readonly polls: ReadonlyMap<string, PollSummary>;
+  /** By project, as last counted; undefined before. One without any run is not in it. */
+  readonly backlogs: ReadonlyMap<string, BacklogView> | undefined;
   /** What is known of the missed deliveries of each project. */
   readonly missed: ReadonlyMap<string, MissedNote>;
   /** Whether what takes webhooks in is open. The problem is shown as it is: in words, without an address. */
@@ -105,7 +108,11 @@ export function createHealthCollector(): (
       ],
       roles: states.leaders.map(roleView),
       projects: states.projects.map((project) =>
-        projectView(project, states.polls.get(project.name), states.missed.get(project.name)?.last),
+        projectView(project, {
+          poll: states.polls.get(project.name),
+          gap: states.missed.get(project.name)?.last,
+          backlog: states.backlogs && (states.backlogs.get(project.name) ?? NO_BACKLOG),
+        }),
       ),
       budgets: states.credentials.map(budgetView),
     };
@@ -215,7 +222,15 @@ function engineView(project: Project, poll: PollSummary | undefined): EngineView
   };
 }
 
-function projectView(project: Project, poll: PollSummary | undefined, gap: MissedGap | undefined): ProjectView {
+const NO_BACKLOG: BacklogView = { waiting: 0, admitted: 0 };
+
+interface ProjectFacts {
+  readonly poll: PollSummary | undefined;
+  readonly gap: MissedGap | undefined;
+  readonly backlog: BacklogView | undefined;
+}
+
+function projectView(project: Project, { poll, gap, backlog }: ProjectFacts): ProjectView {
   const engine = engineView(project, poll);
   const pace = listingPace(project, engine.effective ?? 'polling');
   return {
@@ -226,6 +241,9 @@ function projectView(project: Project, poll: PollSummary | undefined, gap: Misse
     disabled: project.disabled,
     interval_seconds: pace === undefined ? undefined : pace.intervalMs / 1000,
     effective_interval_seconds: pace === undefined ? undefined : (poll?.effectiveIntervalMs ?? pace.intervalMs) / 1000,
+    backlog: backlog?.waiting,
+    admitted: backlog?.admitted,
+    max_parallel_jobs: project.maxParallelJobs,
     last_poll:
       poll === undefined
         ? undefined

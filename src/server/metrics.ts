@@ -13,6 +13,8 @@ export interface Gauges {
   readonly budgets: readonly BudgetView[];
   /** Seconds between the polls of each polled project, as they are now. */
   readonly pollIntervals: Readonly<Record<string, number>>;
+  /** Of each project, as far as it is known. */
+  readonly backlogs: readonly { readonly project: string; readonly waiting: number; readonly admitted: number }[];
   /** Epoch of each role that this replica leads, 0 for the others. */
   readonly leaderEpoch: Readonly<Record<string, number>>;
   readonly ready: boolean;
@@ -194,7 +196,22 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['state'],
     registers,
   });
-  const depth = new Gauge({ name: 'agentsmith_queue_depth', help: 'Jobs that wait for a slot', registers });
+  const depth = new Gauge({
+    name: 'agentsmith_queue_depth',
+    help: 'Jobs of admitted runs that wait for a slot',
+    registers,
+  });
+  const perProject = { labelNames: ['project'], registers };
+  const backlog = new Gauge({
+    name: 'agentsmith_backlog_runs',
+    help: 'Queued runs of a project that wait for a slot, or for their turn under a cap',
+    ...perProject,
+  });
+  const admitted = new Gauge({
+    name: 'agentsmith_admitted_runs',
+    help: 'Runs of a project that are in the queue or at work: what its cap counts',
+    ...perProject,
+  });
   const active = new Gauge({ name: 'agentsmith_active_runs', help: 'Attempts at work on this replica', registers });
   const findings = new Gauge({
     name: 'agentsmith_findings',
@@ -230,6 +247,14 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     }
   };
 
+  const setBacklogs = (backlogs: Gauges['backlogs']): void => {
+    for (const gauge of [backlog, admitted]) gauge.reset();
+    for (const { project, ...counted } of backlogs) {
+      backlog.set({ project }, counted.waiting);
+      admitted.set({ project }, counted.admitted);
+    }
+  };
+
   return {
     claim: (facts) => claims.inc(facts),
     poll({ platform, result, durationMs }) {
@@ -258,6 +283,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       setAll(findings, 'code', gauges.findings);
       setAll(pollInterval, 'project', gauges.pollIntervals);
       setBudgets(gauges.budgets);
+      setBacklogs(gauges.backlogs);
       setAll(epoch, 'role', gauges.leaderEpoch);
       setOrRemove(depth, gauges.queueDepth);
       setOrRemove(inbox, gauges.inboxDepth);

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { type ExplainDeps, explain } from '../../src/app/inquiry/explain.ts';
 import { createClaimForesight } from '../../src/claims/claim-foresight.ts';
+import { explanationLines } from '../../src/cli/explain-text.ts';
 import { createLeases } from '../../src/coordination/lease.ts';
 import { createPollBoard, type PollSummary } from '../../src/coordination/poll-board.ts';
 import type { Project } from '../../src/domain/project.ts';
@@ -17,7 +18,8 @@ async function openWith(change: (plain: Project) => Project = (plain) => plain) 
   house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   const board = createPollBoard(house.redis);
   const leases = createLeases(house.redis, house.timing);
-  const stores = { runs: house.runs, decisions: house.decisions, pollBoard: board, leases };
+  const { runs, decisions, admissions } = house;
+  const stores = { runs, decisions, admissions, pollBoard: board, leases };
   return { house, board, leases, ask: asking(house, stores) };
 }
 
@@ -110,7 +112,7 @@ test('a disabled project: its run and its decisions are shown all the same', asy
   await house.claims.claim({ project: 'api', ticketId: '1', trigger: 'poll' }, never);
   const projects = house.catalog.projects.map((project) => ({ ...project, disabled: 'no token' }));
   const off = { ...house, catalog: { ...house.catalog, projects } };
-  const answer = await asking(off, { runs: house.runs, decisions: house.decisions, pollBoard: board, leases })();
+  const answer = await asking(off, { ...house, pollBoard: board, leases })();
   expect(answer).toMatchObject({
     outcome: { kind: 'rejected', reason: 'project-disabled' },
     run: { state: 'queued' },
@@ -126,6 +128,19 @@ test('decisions are those of the ticket, newest first, out of thousands of other
   await Promise.all(Array.from({ length: 1_500 }, (_, i) => decide(house.keyOf(i + 2), 'other')));
   await decide(house.keyOf(1), 'second');
   expect((await ask()).decisions.map(({ outcome }) => outcome)).toEqual(['second', 'first']);
+});
+
+test('of a run that waits in the backlog it is told for what', async () => {
+  const { house, ask } = await openWith((plain) => ({ ...plain, maxParallelJobs: 1 }));
+  const { number } = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
+  for (const ticketId of [String(number), '1']) {
+    await house.claims.claim({ project: 'api', ticketId, trigger: 'poll' }, never);
+  }
+  const { run, waits } = await ask();
+  expect(run).toMatchObject({ state: 'queued', admittedAtMs: 0 });
+  expect(waits).toMatchObject({ for: 'project-cap', position: 1, waiting: 1 });
+  const lines = explanationLines(await ask(), { nowMs: Date.now(), width: 500, startLabels: [] });
+  expect(lines).toContain(`it waits: ${waits?.text}`);
 });
 
 test('of a run that failed the end of its output is told, and of no other', async () => {

@@ -367,13 +367,13 @@ test('a superseded claim can neither commit nor abandon nor release', async () =
   expect(await house.claimRecords.abandon(first.hold, { keep: false, backOff: true })).toEqual({ kind: 'superseded' });
   await house.claimRecords.release(first.hold);
   expect(await claim(house)).toMatchObject({ kind: 'failed', failure: 'contended' });
-  expect(await house.claimRecords.commit(second.hold, FACTS)).toMatchObject({ turn: 1 });
+  expect(await house.claimRecords.commit(second.hold, FACTS)).toMatchObject({ turn: 1, admitted: true });
 });
 
 test('two claims may not commit the same run, not even with the same fence', async () => {
   const house = await houseWithTicket();
   const { hold } = await begun(house);
-  expect(await house.claimRecords.commit(hold, FACTS)).toMatchObject({ turn: 1 });
+  expect(await house.claimRecords.commit(hold, FACTS)).toMatchObject({ turn: 1, admitted: true });
   expect(await house.claimRecords.commit(hold, FACTS)).toBeUndefined();
   expect(await house.claimRecords.abandon(hold, { keep: false, backOff: false })).toEqual({ kind: 'superseded' });
 });

@@ -40,10 +40,11 @@ pipelines:
     cwd: work
     timeout_seconds: 7
     max_attempts: 2
+    max_parallel_jobs: 3
 `;
   const config = await load(text, { KEY: 'first-secret' });
   const pipeline = config.catalog.pipelines.get('p');
-  expect(pipeline).toMatchObject({ name: 'p', timeoutMs: 7000, maxAttempts: 2 });
+  expect(pipeline).toMatchObject({ name: 'p', timeoutMs: 7000, maxAttempts: 2, maxParallelJobs: 3 });
   expect(pipeline?.policy).not.toContain('first-secret');
   expect(config.openPipeline(policyOf(config, 'p'))).toEqual({
     ok: true,

@@ -5,6 +5,7 @@
 import type { Guard } from './guard.ts';
 import { ATTEMPT_GUARDS } from './list/attempt.ts';
 import { CLAIM_GUARDS } from './list/claim.ts';
+import { FAIR_USE_GUARDS } from './list/fair-use.ts';
 import { INTAKE_GUARDS } from './list/intake.ts';
 import { LABEL_GUARDS } from './list/labels.ts';
 import { LEADERSHIP_GUARDS } from './list/leadership.ts';
@@ -13,6 +14,7 @@ import { REPAIR_GUARDS } from './list/repair.ts';
 
 export const GUARDS: readonly Guard[] = [
   ...CLAIM_GUARDS,
+  ...FAIR_USE_GUARDS,
   ...LEADERSHIP_GUARDS,
   ...ATTEMPT_GUARDS,
   ...LEASH_GUARDS,

@@ -1,8 +1,10 @@
 /** The acts of an attempt, from its job to its end (PROTOCOL 3 and 4), in the model. */
 import { isTerminal } from '../../src/domain/run.ts';
 import type { TerminalState } from '../../src/runs/attempt-records.ts';
+import { jobTaken, setAside } from './admission-model.ts';
 import {
   type Answer,
+  countIn,
   done,
   end,
   enter,
@@ -27,14 +29,16 @@ export function take(model: Model, name: string, turn: number): Answer {
   const run = model.runs[name];
   if (run?.state !== 'queued' || run.turn !== turn) return refused(`dropped ${run?.state ?? ''}`);
   run.takes += 1;
+  jobTaken(model, name);
   return done('taken');
 }
 
 export function postpone(model: Model, name: string, turn: number): Answer {
   const run = model.runs[name];
-  if (run?.state !== 'queued' || run.turn !== turn) return refused('dropped');
+  if (run?.state !== 'queued' || run.turn !== turn || run.admission === 'waiting') return refused('dropped');
   run.takes -= 1;
   run.postponed += 1;
+  setAside(model, name);
   return done(`postponed ${run.postponed}`);
 }
 
@@ -44,6 +48,7 @@ export function start(model: Model, name: string, turn: number, told: Told): Ans
   if (run?.state !== 'queued' || run.turn !== turn) return refused(`dropped ${run?.state ?? ''}`);
   if (model.tickets[run.ticket]?.run !== name) return refused('dropped superseded');
   if (run.cancel) return refused('cancel requested');
+  if (run.admission === 'waiting') return refused('dropped waiting');
   run.attempt += 1;
   run.attemptFence = giveFence(model, run.ticket, told);
   run.takes = 0;
@@ -77,6 +82,7 @@ export function beat(model: Model, attempt: Attempt): Answer {
 export function restore(model: Model, attempt: Attempt, remembered: Partial<RunEntry>, told: Told): Answer {
   if (!takesBack(model, attempt, remembered)) return refused('superseded');
   enter(model, attempt.run, 'running', told);
+  countIn(model, attempt.run);
   beats(model, attempt.ticket, attempt);
   return done('restored');
 }
@@ -134,6 +140,7 @@ export function handBack(
   if (how.interrupted) run.interrupted += 1;
   run.attemptFence = giveFence(model, attempt.ticket, told);
   enter(model, attempt.run, 'queued', told);
+  setAside(model, attempt.run);
   return done(`handed back ${run.turn}`);
 }
 

@@ -1,4 +1,5 @@
 /** The acts of a claim (PROTOCOL 2) in the model. */
+import { queueUp } from './admission-model.ts';
 import {
   type Answer,
   delist,
@@ -89,7 +90,7 @@ export function commit(model: Model, hold: Hold, shown: boolean, told: Told): An
   ticket.backingOff = false;
   delete ticket.previous;
   release(model, hold);
-  return done(run.cancel ? 'committed, cancel' : 'committed');
+  return done(`committed, ${queueUp(model, hold.run)}${run.cancel ? ', cancel' : ''}`);
 }
 
 /** A cancelled run is not forgotten: it ends as that. */

@@ -25,6 +25,7 @@ import { createRetentionRecords, RUN_LISTS } from '../../src/runs/retention.ts';
 import { openPlatformPass } from '../repair/platform-passes.ts';
 import { repairs, termOf } from '../repair/terms.ts';
 import { silentLog } from '../support/house.ts';
+import { PAPER_CAPS } from './actors/feeder.ts';
 import { keyOf, PAPER_PROJECT } from './paper-platform.ts';
 import { TICKETS } from './steps.ts';
 import { look, TIMING, type World } from './world.ts';
@@ -125,6 +126,8 @@ function openRepair(world: World): { pass(): Promise<void> } {
       for (const ticketId of TICKETS) {
         await claims.claim({ project: PAPER_PROJECT.name, ticketId, trigger: 'poll' }, term.signal);
       }
+      await world.admissions.tidy(PAPER_CAPS, { next: undefined });
+      for (const turn of await world.admissions.admit({ instance: 'pod', free: 1 }, PAPER_CAPS)) await queue.add(turn);
       for (const [id, turn] of jobs) {
         jobs.delete(id);
         await work(turn);
@@ -137,11 +140,12 @@ function openRepair(world: World): { pass(): Promise<void> } {
 
 /** In words, what is still to be done by anybody. */
 function whatIsLeft(world: World): string[] {
-  const { lists } = world.view.records;
+  const { lists, fairUse } = world.view.records;
   const open = (['received', 'queued', 'running', 'unconfirmed'] as const).flatMap((list) =>
     lists[list].map((run) => `${run} is ${list}`),
   );
-  return [...open, ...TICKETS.flatMap((ticket) => leftOnTicket(world, ticket))];
+  const counted = Object.entries(fairUse).flatMap(([list, runs]) => runs.map((run) => `${run} is ${list}`));
+  return [...open, ...counted, ...TICKETS.flatMap((ticket) => leftOnTicket(world, ticket))];
 }
 
 function leftOnTicket({ view, platform }: World, ticket: string): string[] {

@@ -1,6 +1,7 @@
 /** What must hold after every step, whatever the model says: read from what Redis shows and from who is at work. */
 import assert from 'node:assert/strict';
 import { isTerminal } from '../../src/domain/run.ts';
+import { PAPER_PROJECT } from './paper-platform.ts';
 import { LISTS, type View } from './view.ts';
 import type { World } from './world.ts';
 
@@ -41,6 +42,12 @@ export function checkInvariants(world: World, before: View): void {
     }
     if (isTerminal(run.state)) world.ended.set(id, { state: run.state, fence: run.attemptFence });
   }
+
+  const atWork = world.workers.filter(({ attempt }) => attempt?.runner === 'alive').length;
+  assert.ok(
+    atWork <= (PAPER_PROJECT.maxParallelJobs ?? 0),
+    `${atWork} runners at work, above the cap of their project`,
+  );
 
   for (const [ticket, heartbeat] of Object.entries(records.heartbeats)) {
     const run = records.tickets[ticket]?.run ?? '';

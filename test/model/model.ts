@@ -7,6 +7,8 @@
  *    abandon: gone         | +--endQueued--> (terminal)
  *                          +------ handBack --+
  *
+ * One project, whose cap is one run: a second one that is queued waits in the backlog until the first has ended.
+ *
  * Plain data, plain functions that change it. A number that only Redis can know (a fence, the time a state was entered)
  * is `told` by what Redis shows after the act, and judged here: a fence must be larger than every one before.
  */
@@ -36,6 +38,8 @@ export interface RunEntry {
   interrupted: number;
   takes: number;
   postponed: number;
+  /** `none` before it is queued. */
+  admission: 'none' | 'waiting' | 'admitted';
   label: LabelState;
   doubts: number;
   /** The platform has refused the label of this state. */
@@ -51,6 +55,8 @@ export interface Records {
   runs: Record<string, RunEntry>;
   /** Run ids in each list: one for each state, and `unconfirmed`. */
   lists: Record<RunState | 'unconfirmed', string[]>;
+  /** Fair use: who waits, who counts towards the cap, whose job nobody has taken, whose job comes later. */
+  fairUse: Record<'backlog' | 'admitted' | 'offered' | 'aside', string[]>;
   /** Who holds the lock of a ticket. */
   locks: Record<string, string>;
   /** `run:attempt:fence` */
@@ -87,6 +93,7 @@ export const NO_RECORDS: Records = {
   tickets: {},
   runs: {},
   lists: { received: [], queued: [], running: [], completed: [], failed: [], cancelled: [], unconfirmed: [] },
+  fairUse: { backlog: [], admitted: [], offered: [], aside: [] },
   locks: {},
   heartbeats: {},
 };
@@ -112,6 +119,7 @@ export function newRun(ticket: string, fence: number, since: number): RunEntry {
     interrupted: 0,
     takes: 0,
     postponed: 0,
+    admission: 'none',
     label: 'unconfirmed',
     doubts: 0,
     refused: false,
@@ -148,6 +156,7 @@ export function enter(model: Model, name: string, state: RunState, told: Told): 
 
 export function end(model: Model, name: string, state: TerminalState, told: Told): void {
   enter(model, name, state, told);
+  countOut(model, name);
   const ticket = model.tickets[model.runs[name]?.ticket ?? ''];
   if (ticket !== undefined) ticket.expires = true;
 }
@@ -165,9 +174,25 @@ export function settled(model: Model, name: string, label: LabelState): void {
 }
 
 export function enlist(model: Model, list: keyof Records['lists'], name: string): void {
-  model.lists[list] = [...new Set([...model.lists[list], name])].toSorted();
+  model.lists[list] = withOne(model.lists[list], name);
 }
 
 export function delist(model: Model, list: keyof Records['lists'], name: string): void {
   model.lists[list] = model.lists[list].filter((other) => other !== name);
+}
+
+export function withOne(list: readonly string[], name: string): string[] {
+  return [...new Set([...list, name])].toSorted();
+}
+
+/** Off all lists of fair use. */
+export function countOut({ fairUse }: Model, name: string): void {
+  for (const list of Object.keys(fairUse) as (keyof Records['fairUse'])[])
+    fairUse[list] = fairUse[list].filter((other) => other !== name);
+}
+
+/** Towards the cap. */
+export function countIn(model: Model, name: string): void {
+  countOut(model, name);
+  model.fairUse.admitted = withOne(model.fairUse.admitted, name);
 }

@@ -15,6 +15,7 @@ export const PAPER_PROJECT: Project = {
   code: { type: 'GitHub', url: 'http://paper/org/api' },
   routing: { pipelineFromLabel: new Map([[TRIGGER_LABEL, 'fix-bug']]), defaultPipeline: 'fix-bug' },
   triggers: new Set(['poll', 'webhook', 'manual', 'reconcile']),
+  maxParallelJobs: 1,
 };
 
 export const keyOf = (id: string): string => ticketKey(PAPER_PROJECT.source, id);

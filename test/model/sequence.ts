@@ -3,6 +3,7 @@ import { messageOf, unreachable } from '../../src/foundation/errors.ts';
 import type { RedisConnection } from '../../src/redis/connection.ts';
 import { claimerActs } from './actors/claimer.ts';
 import { detectorActs } from './actors/detector.ts';
+import { feederActs } from './actors/feeder.ts';
 import { painterActs } from './actors/painter.ts';
 import { personActs } from './actors/people.ts';
 import { redisActs } from './actors/server.ts';
@@ -46,6 +47,8 @@ function perform(world: World, step: Step): Promise<boolean> {
       return painterActs(world, step);
     case 'person':
       return personActs(world, step);
+    case 'feeder':
+      return feederActs(world);
     case 'detector':
       return detectorActs(world, step);
     case 'time':

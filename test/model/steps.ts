@@ -30,6 +30,7 @@ const ACTS = {
   painter: { whole: 4, next: 6, 'old-run': 1, refused: 1, 'given-up': 1, unwritable: 1, die: 1 },
   person: { pending: 4, clear: 2, verdict: 1, enqueued: 1, 'in-progress': 1, cancel: 1 },
   time: { heartbeat: 6, lock: 3, 'back-off': 2, day: 1, run: 1, ticket: 1 },
+  feeder: { feed: 1 },
   detector: { judge: 3, 'hand-back': 3, fail: 1 },
   redis: { recover: 9, reconnect: 1, flush: 2, copy: 2, 'fail-over': 2 },
 } as const;
@@ -62,6 +63,7 @@ export type Step =
   | { readonly by: 'person'; readonly act: Act<'person'>; readonly ticket: string }
   /** A time to live is over. */
   | { readonly by: 'time'; readonly act: Act<'time'>; readonly ticket: string }
+  | { readonly by: 'feeder'; readonly act: Act<'feeder'> }
   | { readonly by: 'detector'; readonly act: Act<'detector'>; readonly ticket: string }
   /** `recover`: the loss is noticed, or the next window after it is over. `copy`: a replica has everything up to here; `fail-over`: it takes over, and what came after is lost. */
   | { readonly by: 'redis'; readonly act: Act<'redis'> };
@@ -92,6 +94,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ ...by('person'), ticket }) },
   { weight: 4, arbitrary: fc.record({ ...by('time'), ticket }) },
   { weight: 4, arbitrary: fc.record({ ...by('detector'), ticket }) },
+  { weight: 4, arbitrary: fc.record(by('feeder')) },
   { weight: 3, arbitrary: fc.record(by('redis')) },
 );
 
@@ -110,7 +113,8 @@ export function inWords(step: Step): string {
     case 'painter':
       return `painter ${step.who} ${step.act} (ticket ${step.ticket})`;
     case 'redis':
-      return `redis ${step.act}`;
+    case 'feeder':
+      return `${step.by} ${step.act}`;
     case 'person':
     case 'time':
     case 'detector':

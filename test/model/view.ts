@@ -6,6 +6,7 @@ import type { Run, RunState } from '../../src/domain/run.ts';
 import type { RedisConnection } from '../../src/redis/connection.ts';
 import { runOf } from '../../src/runs/run-record.ts';
 import type { Records, RunEntry, TicketEntry } from './model.ts';
+import { PAPER_PROJECT } from './paper-platform.ts';
 
 export interface View {
   readonly records: Records;
@@ -19,6 +20,16 @@ export interface View {
 }
 
 export const LISTS = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled', 'unconfirmed'] as const;
+
+/** The lists of fair use, by their names in the model; `backlog` alone is sorted by time. */
+export function keysOfFairUse({ keys }: Pick<RedisConnection, 'keys'>): Record<keyof Records['fairUse'], string> {
+  return {
+    backlog: keys.backlog(PAPER_PROJECT.name),
+    admitted: keys.admitted('project', PAPER_PROJECT.name),
+    offered: keys.offered,
+    aside: keys.setAside,
+  };
+}
 
 export interface Named {
   /** By their names in the model, their keys. */
@@ -43,6 +54,9 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
       pipeline.hgetall(keys.run(run)).pexpiretime(keys.run(run));
     }
     for (const list of LISTS) pipeline.zrange(keysOfList(redis, list), 0, '-1', 'WITHSCORES');
+    const { backlog, ...sets } = keysOfFairUse(redis);
+    pipeline.zrange(backlog, 0, '-1');
+    for (const set of Object.values(sets)) pipeline.smembers(set);
     pipeline.hgetall(keys.incarnation).xlen(keys.decisions);
     for (const run of runs) pipeline.get(keys.output(run)).get(keys.result(run));
     return (await pipeline.exec()) ?? [];
@@ -59,7 +73,14 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
 
   const endless: string[] = [];
   const hashes = new Map<string, Hash>();
-  const records: Records = { tickets: {}, runs: {}, lists: emptyLists(), locks: {}, heartbeats: {} };
+  const records: Records = {
+    tickets: {},
+    runs: {},
+    lists: emptyLists(),
+    fairUse: noFairUse(),
+    locks: {},
+    heartbeats: {},
+  };
   const mustEnd = (what: string, value: string | null, until: number): void => {
     if (value !== null && until < 0) endless.push(what);
   };
@@ -82,6 +103,9 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
   }
   for (const list of LISTS) {
     records.lists[list] = (next() as string[]).filter((_, index) => index % 2 === 0).toSorted();
+  }
+  for (const list of ['backlog', 'admitted', 'offered', 'aside'] as const) {
+    records.fairUse[list] = (next() as string[]).toSorted();
   }
   return {
     records,
@@ -114,10 +138,21 @@ export function keysOfList({ keys }: Pick<RedisConnection, 'keys'>, list: keyof 
   return list === 'unconfirmed' ? keys.unconfirmed : keys.runs(list);
 }
 
+function noFairUse(): Records['fairUse'] {
+  return { backlog: [], admitted: [], offered: [], aside: [] };
+}
+
+function admissionOf({ admittedAtMs }: Pick<Run, 'admittedAtMs'>): RunEntry['admission'] {
+  if (admittedAtMs === undefined) return 'none';
+  return admittedAtMs === 0 ? 'waiting' : 'admitted';
+}
+
 type Counted = 'fence' | 'turn' | 'attempt' | 'attemptFence' | 'interrupted' | 'takes' | 'doubts';
 
 /** The part of a run that a worker's memory and the record have in common. */
-export function remembered(run: Run): Pick<RunEntry, Counted> & Partial<Pick<RunEntry, 'refused' | 'cancel'>> {
+export function remembered(
+  run: Run,
+): Pick<RunEntry, Counted | 'admission'> & Partial<Pick<RunEntry, 'refused' | 'cancel'>> {
   return {
     fence: run.fence,
     turn: run.turn,
@@ -126,6 +161,7 @@ export function remembered(run: Run): Pick<RunEntry, Counted> & Partial<Pick<Run
     interrupted: run.interrupted,
     takes: run.takes,
     doubts: run.labelDoubts,
+    admission: admissionOf(run),
     ...(run.labelRefusedMs === undefined ? {} : { refused: true }),
     ...(run.cancelRequested === undefined ? {} : { cancel: true }),
   };

@@ -16,6 +16,7 @@ import type { RunState } from '../../src/domain/run.ts';
 import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
 import type { RedisConnection } from '../../src/redis/connection.ts';
 import { createKeys } from '../../src/redis/keys.ts';
+import { type Admissions, createAdmissions } from '../../src/runs/admissions.ts';
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { type ClaimRecords, createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createLabelRecords, type LabelRecords } from '../../src/runs/label-records.ts';
@@ -28,7 +29,7 @@ import { checkInvariants } from './invariants.ts';
 import { type Answer, MOST_RUNS_PER_DAY, type Model, NO_RECORDS, type Records, type Told } from './model.ts';
 import { createPaperPlatform, keyOf, type PaperPlatform, TRIGGER_LABEL } from './paper-platform.ts';
 import { CLAIMERS, PAINTERS, TICKETS, WORKERS } from './steps.ts';
-import { keysOfList, LISTS, readView, type View } from './view.ts';
+import { keysOfFairUse, keysOfList, LISTS, readView, type View } from './view.ts';
 
 /** No sequence lasts so long that a time to live ends by itself. */
 export const TIMING = scaleTiming(DEFAULT_TIMING, 100);
@@ -39,6 +40,7 @@ export interface World {
   readonly redis: RedisConnection;
   readonly claimRecords: ClaimRecords;
   readonly attemptRecords: AttemptRecords;
+  readonly admissions: Admissions;
   readonly labelRecords: LabelRecords;
   /** As `labelRecords`, on the day after the platform began to refuse. */
   readonly labelRecordsLater: LabelRecords;
@@ -90,6 +92,7 @@ export async function openWorld(base: RedisConnection, namespace: string): Promi
     redis,
     claimRecords: createClaimRecords(redis, claimOptions),
     attemptRecords: createAttemptRecords(redis, TIMING),
+    admissions: createAdmissions(redis, TIMING),
     labelRecords: createLabelRecords(redis, TIMING),
     labelRecordsLater: createLabelRecords(redis, { ...TIMING, labelGiveUpMs: 0 }),
     runs: createRunReader(redis),
@@ -132,6 +135,9 @@ export async function openWorld(base: RedisConnection, namespace: string): Promi
         ...[...named.tickets.values()].flatMap(ofTicket),
         ...named.runs.flatMap((run) => [keys.run(run), keys.output(run), keys.result(run)]),
         ...LISTS.map((list) => keysOfList(redis, list)),
+        ...Object.values(keysOfFairUse(redis)),
+        keys.admitted('pipeline', 'fix-bug'),
+        keys.freeSlots,
         keys.incarnation,
         keys.decisions,
       ];
@@ -197,8 +203,8 @@ export async function writeFromOutside(
   );
 }
 
-function recordsOf({ tickets, runs, lists, locks, heartbeats }: Model): Records {
-  return { tickets, runs, lists, locks, heartbeats };
+function recordsOf({ tickets, runs, lists, fairUse, locks, heartbeats }: Model): Records {
+  return { tickets, runs, lists, fairUse, locks, heartbeats };
 }
 
 function toldBy({ records }: View): Told {

@@ -21,6 +21,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'a command is stopped after the last accepted heartbeat': [s(T.trustTermMs), s(T.trustKillMs)],
   'pause before the third, and each later turn of an interrupted run': [s(pauseBefore(3, T)), s(pauseBefore(4, T))],
   'a run on record without a job has one': [s(T.reconcileGraceMs + T.reconcileScanMs), s(nextLeaderMs)],
+  'a run in a backlog is admitted': [s(T.admitMs)],
   'a claim that died half-way goes on': [s(T.claimLockTtlMs + T.reconcileScanMs)],
   'a label that a worker could not write is written': [s(T.projectionGraceMs + T.projectionScanMs)],
   'a label without a record is adopted or put back': [s(T.platformPassMs + T.staleScanMs + T.secondReadMs)],

@@ -162,6 +162,8 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   };
 
   const first = await claim();
+  expect(await house.admissions.tidy(house.catalog, { next: undefined })).toEqual({ off: 0, on: 0 });
+  expect(await house.admissions.admit({ instance: 'pod-1', free: 1 }, house.catalog)).toEqual([]);
   const queued = await runs.get(first);
   expect(queued && (await attemptRecords.postpone(queued))).toBe(1);
   const begun = await start(first);

@@ -13,12 +13,13 @@ import {
   type RedisConnectionOptions,
 } from '../../src/redis/connection.ts';
 import { reportReplication } from '../../src/redis/replication.ts';
+import { createAdmissions } from '../../src/runs/admissions.ts';
 import { createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { createCancellations } from '../../src/runs/cancellations.ts';
 import { createClaimRecords } from '../../src/runs/claim-records.ts';
 import { createDeliveryRecords, type NewDelivery } from '../../src/runs/delivery-records.ts';
 import { createRunReader } from '../../src/runs/run-reader.ts';
-import { FAST, markFresh, REPOSITORY, silentLog, startHub } from '../support/house.ts';
+import { FAST, markFresh, REPOSITORY, SLOTS_ELSEWHERE, silentLog, startHub } from '../support/house.ts';
 import { startTestRedis, type TestRedisOptions } from '../support/redis.ts';
 import { openSite } from '../support/replica.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -86,6 +87,7 @@ async function openRecords(url: string, options: Partial<RedisConnectionOptions>
     question,
     begin: (ticket: string) => claims.begin({ ...question(ticket), newRun: `run-${ticket}`, token: 'token' }),
     async commit(ticket: string) {
+      await createAdmissions(redis, { ...FAST, freeSlotsMs: 3_600_000 }).tell(SLOTS_ELSEWHERE);
       const claim = await claims.begin({ ...question(ticket), newRun: `run-${ticket}`, token: 'token' });
       if (claim.kind !== 'begun') throw new Error(claim.kind);
       const facts = { pipeline: 'p', label: undefined, project: 'api', policy: '{}', display: '', url: '' };

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { TermLost } from '../../src/coordination/leader.ts';
 import type { RunQueue } from '../../src/queue/run-queue.ts';
 import { createEnqueuedReconciler } from '../../src/repair/enqueued-reconciler.ts';
-import { type House, openHouse, silentLog } from '../support/house.ts';
+import { type House, openHouse, SLOTS_ELSEWHERE, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, queuedRun, runningRun } from '../worker/worker-room.ts';
 import { repairs, termOf } from './terms.ts';
@@ -58,6 +58,31 @@ test('a run that was handed back by a worker which died before it added the job'
   const { pass } = reconciler();
   await pass(termOf());
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(true);
+});
+
+test('a run that waits in the backlog has no job, and gets none here', async () => {
+  await house.admissions.tell({ ...SLOTS_ELSEWHERE, free: 0 });
+  const admitted = await queuedRun(house);
+  const waiting = await queuedRun(house);
+  expect(waiting.admittedAtMs).toBe(0);
+  await loseJobs();
+  const { pass, told } = reconciler();
+  await pass(termOf());
+  expect(told.map(({ run }) => run)).toEqual([admitted.id]);
+});
+
+test('a run that was admitted a moment ago is left alone, however long it has waited', async () => {
+  await house.admissions.tell({ ...SLOTS_ELSEWHERE, free: 0 });
+  await queuedRun(house);
+  const run = await queuedRun(house);
+  await redis.client.zadd(house.redis.keys.runs('queued'), 1, run.id);
+  expect(await house.admissions.admit({ ...SLOTS_ELSEWHERE, free: 2 }, house.catalog)).toEqual([
+    { run: run.id, turn: 1 },
+  ]);
+  await loseJobs();
+  const { pass, told } = reconciler({ graceMs: 60_000 });
+  await pass(termOf());
+  expect(told).toEqual([]);
 });
 
 test('a dead job that BullMQ retains does not block the turn', async () => {

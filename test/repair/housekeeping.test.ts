@@ -42,7 +42,7 @@ interface LoopOptions {
 }
 
 function loops(options: LoopOptions = {}) {
-  const passes = { staleJobs: 0, enqueued: 0, deadClaims: 0, projection: 0, retention: 0 };
+  const passes = { staleJobs: 0, admissionLists: 0, enqueued: 0, deadClaims: 0, projection: 0, retention: 0 };
   const counted = (name: keyof typeof passes): Pass => {
     return async () => {
       passes[name] += 1;
@@ -68,6 +68,7 @@ function loops(options: LoopOptions = {}) {
   const housekeeping = createHousekeeping(
     {
       staleJobs: counted('staleJobs'),
+      admissionLists: counted('admissionLists'),
       enqueued: counted('enqueued'),
       deadClaims: async (term) => {
         await counted('deadClaims')(term);
@@ -90,7 +91,7 @@ test('every loop runs at the start of the term and again, and all end with the t
   const over = housekeeping(term);
   await until(
     'each has passed',
-    () => Math.min(passes.staleJobs, passes.enqueued, passes.deadClaims, passes.projection) > 2,
+    () => Math.min(passes.staleJobs, passes.admissionLists, passes.enqueued, passes.deadClaims, passes.projection) > 2,
   );
   expect(passes.retention).toBe(1);
   expect(visited).toEqual(ALL);
@@ -104,7 +105,7 @@ test('during recovery only labels are written: nobody is declared dead, nothing 
   const term = termOf();
   const over = housekeeping(term);
   await until('labels were looked at', () => passes.projection > 3);
-  expect(passes).toMatchObject({ staleJobs: 0, enqueued: 0, deadClaims: 0, retention: 0 });
+  expect(passes).toMatchObject({ staleJobs: 0, admissionLists: 0, enqueued: 0, deadClaims: 0, retention: 0 });
   expect(visited).toEqual([]);
   recovering = 0;
   // The platform pass as well, and not a whole interval later.

@@ -38,6 +38,7 @@ test('no pass is begun', async () => {
   const housekeeping = createHousekeeping(
     {
       staleJobs: pass('stale jobs'),
+      admissionLists: pass('admission lists'),
       enqueued: pass('enqueued'),
       deadClaims: pass('dead claims'),
       projection: pass('projection'),

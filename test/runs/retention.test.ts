@@ -11,7 +11,7 @@ import type { Timing } from '../../src/domain/timing.ts';
 import type { TerminalState } from '../../src/runs/attempt-records.ts';
 import { createRetentionRecords, MOST_DELIVERIES, type RetentionRecords, RUN_LISTS } from '../../src/runs/retention.ts';
 import type { RoundCursor } from '../../src/runs/rounds.ts';
-import { FAST, type House, openHouse } from '../support/house.ts';
+import { FAST, type House, openHouse, SLOTS_ELSEWHERE } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, queuedRun, runningRun, runOf } from '../worker/worker-room.ts';
 
@@ -224,6 +224,7 @@ test('whatever was done in whatever order: every key is in the table, and when t
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { minLength: 30, maxLength: 90 }), async (steps) => {
       const { step, endAll } = stepper();
+      await house.admissions.tell(SLOTS_ELSEWHERE);
       const note = async (): Promise<void> => {
         for (const key of await redis.client.keys('*')) seen.add(key);
       };
@@ -237,6 +238,7 @@ test('whatever was done in whatever order: every key is in the table, and when t
       await delay(TTLS.ticketTtlMs + 100);
       await retention.trim();
       await tidyAll();
+      await house.admissions.leave(SLOTS_ELSEWHERE.instance);
       const left = await redis.client.keys('*');
       expect(left.filter((key) => !isIn(lasting, key))).toEqual([]);
     }),

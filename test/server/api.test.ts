@@ -276,6 +276,18 @@ describe('runs', () => {
     expect(json['attempts']).toEqual([{ number: 1, worker: 'pod-1', started_utc: expect.stringMatching(ISO) }]);
   });
 
+  test('a run that waits in the backlog of its project says for what, and since when another was admitted', async () => {
+    const site = await openSite(redis.url);
+    const run = await claimed(site);
+    expect((await site.ask(`/api/runs/${run.id}`)).json).toMatchObject({ admitted_utc: expect.stringMatching(ISO) });
+    const { keys } = site.stores.redis;
+    await redis.client.hset(keys.run(run.id), 'admittedAtMs', 0);
+    await redis.client.zadd(keys.backlog('api'), 1, run.id);
+    const { json } = await site.ask(`/api/runs/${run.id}`);
+    expect(json).toMatchObject({ waits: { for: 'slots', position: 1, waiting: 1 } });
+    expect(json).not.toHaveProperty('admitted_utc');
+  });
+
   test('lists by state and project, page by page', async () => {
     const site = await openSite(redis.url);
     const runs = [await claimed(site), await claimed(site), await claimed(site)];

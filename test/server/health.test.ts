@@ -27,6 +27,7 @@ const good: RoomStates = {
   recoveringMs: 0,
   projects: [project],
   polls: new Map(),
+  backlogs: undefined,
   missed: new Map(),
   webhookListener: 'up',
   credentials: [],
@@ -293,6 +294,14 @@ test('health: the last poll of a project is shown with whoever polled, its kind 
     },
   ]);
   expect(factsOf().projects).toMatchObject([{ effective_interval_seconds: 60, last_poll: undefined }]);
+});
+
+test('health: what waits in the backlog of a project and what counts towards its cap, once it is known', () => {
+  const capped = [{ ...project, maxParallelJobs: 2 }];
+  const seen = { projects: capped, backlogs: new Map([[project.name, { waiting: 9, admitted: 2 }]]) };
+  expect(factsOf(seen).projects).toMatchObject([{ backlog: 9, admitted: 2, max_parallel_jobs: 2 }]);
+  expect(factsOf({ backlogs: new Map() }).projects).toMatchObject([{ backlog: 0, admitted: 0 }]);
+  expect(factsOf({ backlogs: undefined }).projects).toMatchObject([{ backlog: undefined, admitted: undefined }]);
 });
 
 test('health: the budget of each credential is shown, and one that is held for more than a minute is a finding', async () => {

@@ -47,6 +47,7 @@ const gauges: Gauges = {
     },
   ],
   pollIntervals: { api: 90 },
+  backlogs: [{ project: 'api', waiting: 12, admitted: 3 }],
   leaderEpoch: { poller: 1_700_000_000_123, housekeeping: 0 },
   ready: true,
 };
@@ -138,6 +139,8 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
     'agentsmith_platform_budget_held_seconds{platform="github",credential="github~github.com~abc"} 7',
     'agentsmith_platform_budget_held_seconds{platform="jira",credential="jira~jira.corp~def"} 0',
     'agentsmith_poll_effective_interval_seconds{project="api"} 90',
+    'agentsmith_backlog_runs{project="api"} 12',
+    'agentsmith_admitted_runs{project="api"} 3',
     'agentsmith_runs_ended_total{project="api",pipeline="fix-bug",state="completed"} 1',
     'agentsmith_run_duration_seconds_count{pipeline="fix-bug",state="completed"} 1',
     'agentsmith_label_lag_seconds_sum{state="completed"} 0.3',

@@ -21,6 +21,7 @@ import { createTransport } from '../../src/platforms/transport.ts';
 import { createRunQueue, type RunQueue } from '../../src/queue/run-queue.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
 import { createRedisConnection, type RedisConnection } from '../../src/redis/connection.ts';
+import { type Admissions, createAdmissions } from '../../src/runs/admissions.ts';
 import { type AttemptRecords, createAttemptRecords } from '../../src/runs/attempt-records.ts';
 import { type CallbackRecords, createCallbackRecords } from '../../src/runs/callback-records.ts';
 import { type Cancellations, createCancellations } from '../../src/runs/cancellations.ts';
@@ -36,6 +37,11 @@ export const REPOSITORY = 'org/api';
 
 export const silentLog: Log = createLog({ level: 'silent', redactor: createRedactor() });
 
+const LONG_MS = 3_600_000;
+
+/** Of a worker that nobody sees: more than any test fills, so that every run is admitted at once. */
+export const SLOTS_ELSEWHERE = { instance: 'elsewhere', free: 10_000 } as const;
+
 /** Ten times faster than production unless a test says otherwise. */
 export const FAST: Timing = scaleTiming(DEFAULT_TIMING, 0.1);
 
@@ -45,6 +51,8 @@ export interface RoomsOptions {
   /** Default: an empty Redis means that nothing was lost, so there is no recovery window. */
   readonly freshServer?: boolean;
   readonly mostRunsPerDay?: number;
+  /** Of `SLOTS_ELSEWHERE`. */
+  readonly freeSlots?: number;
 }
 
 export interface Rooms {
@@ -53,6 +61,8 @@ export interface Rooms {
   readonly catalog: Catalog;
   platformOf(project: Project): TicketPlatform;
   readonly claimRecords: ClaimRecords;
+  /** Believes a word on free slots for as long as any test lasts. */
+  readonly admissions: Admissions;
   readonly attemptRecords: AttemptRecords;
   readonly callbackRecords: CallbackRecords;
   readonly labelRecords: LabelRecords;
@@ -155,8 +165,10 @@ export async function openRooms(
     await queue.close();
     await redis.close();
   };
+  const admissions = createAdmissions(redis, { ...timing, freeSlotsMs: LONG_MS });
   try {
     await redis.whenUp(AbortSignal.timeout(10_000));
+    await admissions.tell({ ...SLOTS_ELSEWHERE, free: options.freeSlots ?? SLOTS_ELSEWHERE.free });
   } catch (error) {
     await close();
     throw error;
@@ -185,6 +197,7 @@ export async function openRooms(
     catalog,
     platformOf,
     claimRecords,
+    admissions,
     attemptRecords,
     callbackRecords: createCallbackRecords(redis, timing),
     labelRecords,

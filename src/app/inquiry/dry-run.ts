@@ -46,6 +46,7 @@ export function createDryRun(options: AppOptions): App {
       projects: config.catalog.projects,
       polls,
       missed: new Map(),
+      backlogs: undefined,
       webhookListener: 'up',
       credentials: inquiry.projects.credentials(),
       findings: [...config.findings, ...findings.all(), DRY_RUN],
@@ -73,6 +74,7 @@ export function createDryRun(options: AppOptions): App {
     findings: {},
     budgets: health().budgets,
     pollIntervals: Object.fromEntries([...polls].map(([name, poll]) => [name, poll.effectiveIntervalMs / 1000])),
+    backlogs: [],
     leaderEpoch: {},
     ready: false,
   }));

@@ -13,6 +13,7 @@ import { cancelReason, isTerminal, type Run } from '../../domain/run.ts';
 import { sourceKey, ticketKey } from '../../domain/ticket.ts';
 import { messageOf, OperationError } from '../../foundation/errors.ts';
 import type { DatedDecision } from '../../runs/decision-log.ts';
+import type { WaitView } from '../../runs/waiting.ts';
 import type { ReadStores } from './read-stores.ts';
 
 export interface Explanation {
@@ -43,6 +44,8 @@ export interface Explanation {
   };
   /** The ticket's current or last run. */
   readonly run?: Run;
+  /** What it waits for in the backlog of its project. */
+  readonly waits?: WaitView;
   /** The end of what its last attempt wrote, secrets redacted; only of a run that failed, and as long as it is kept. */
   readonly output?: string;
   /** Newest first. */
@@ -69,7 +72,7 @@ export interface ExplainDeps {
   readonly catalog: () => Catalog;
   readonly foresight: ClaimForesight;
   /** Undefined without `REDIS_URL`. */
-  readonly stores: Pick<ReadStores, 'runs' | 'decisions' | 'pollBoard' | 'leases'> | undefined;
+  readonly stores: Pick<ReadStores, 'admissions' | 'runs' | 'decisions' | 'pollBoard' | 'leases'> | undefined;
 }
 
 export interface Question {
@@ -106,6 +109,8 @@ export async function explain(deps: ExplainDeps, question: Question, signal: Abo
     }
   };
   const run = key === undefined ? undefined : await seen('its run', ({ runs }) => runs.ofTicket(key));
+  const waits =
+    run === undefined ? undefined : await seen('its backlog', ({ admissions }) => admissions.whyWaiting(run, catalog));
   const output = run?.state === 'failed' ? await seen('its output', ({ runs }) => runs.output(run.id)) : undefined;
   const decisions =
     key === undefined ? [] : await seen('its decisions', ({ decisions: log }) => log.ofTicket(key, MOST_DECISIONS));
@@ -128,6 +133,7 @@ export async function explain(deps: ExplainDeps, question: Question, signal: Abo
     gates: explainGates(foreseen),
     ...decided(foreseen),
     ...(run === undefined ? {} : { run }),
+    ...(waits === undefined ? {} : { waits }),
     ...(output === undefined || output === '' ? {} : { output }),
     decisions: decisions ?? [],
     polling,

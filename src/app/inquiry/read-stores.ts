@@ -10,6 +10,7 @@ import type { Timing } from '../../domain/timing.ts';
 import type { Log } from '../../foundation/log.ts';
 import type { RateLimits } from '../../platforms/rate-limits.ts';
 import type { RedisConnection } from '../../redis/connection.ts';
+import { type Admissions, createAdmissions } from '../../runs/admissions.ts';
 import { type ClaimRecords, createClaimRecords } from '../../runs/claim-records.ts';
 import { createDecisionLog, type DecisionLog } from '../../runs/decision-log.ts';
 import { createRunReader, type RunReader } from '../../runs/run-reader.ts';
@@ -18,6 +19,7 @@ import { connectRedis } from '../connect-redis.ts';
 export interface ReadStores {
   readonly redis: Pick<RedisConnection, 'keys' | 'read' | 'timeMs' | 'whenUp' | 'status' | 'close'>;
   readonly claimRecords: Pick<ClaimRecords, 'look'>;
+  readonly admissions: Pick<Admissions, 'whyWaiting'>;
   readonly runs: Pick<RunReader, 'ofTicket' | 'output'>;
   readonly decisions: Pick<DecisionLog, 'ofTicket'>;
   readonly pollBoard: Pick<PollBoard, 'read'>;
@@ -32,6 +34,7 @@ export function openReadStores(config: () => Config, timing: Timing, log: Log): 
   return {
     redis,
     claimRecords: createClaimRecords(redis, { ...timing, mostRunsPerDay: () => config().maxRunsPerTicketPerDay }),
+    admissions: createAdmissions(redis, timing),
     runs: createRunReader(redis),
     decisions: createDecisionLog(redis),
     pollBoard: createPollBoard(redis),

@@ -1,7 +1,9 @@
 -- The only way from `running` back to `queued`: the attempt that was judged gives its run another turn.
 -- The run gets a new fence, so a worker that comes back to life finds itself superseded.
 --
--- KEYS  1 run   2 ticket   3 heartbeat   4 runs:running   5 runs:queued   6 runs:unconfirmed
+-- It stays admitted, since it is the oldest of its project, and set aside until its job is taken: that may come later.
+--
+-- KEYS  1 run   2 ticket   3 heartbeat   4 runs:running   5 runs:queued   6 runs:unconfirmed   7 set-aside
 -- ARGV  1 run id   2 fence of the judged attempt   3 '1' = only if the heartbeat is missing   4 '1' = interrupted
 --       5 reason   6 label due in ms
 -- Returns {'handed-back', turn} | {'superseded'} | {'alive'} | {'cancel-requested', by}
@@ -21,5 +23,6 @@ redis.call('HDEL', KEYS[1], 'worker')
 stop_beating(KEYS[3], ARGV[1], seen[3], ARGV[2])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZADD', KEYS[5], int(now), ARGV[1])
+redis.call('SADD', KEYS[7], ARGV[1])
 redis.call('ZADD', KEYS[6], int(now + tonumber(ARGV[6])), ARGV[1])
 return {'handed-back', turn}

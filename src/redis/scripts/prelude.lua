@@ -55,8 +55,59 @@ local function close_attempt(run_key, now, how, reason)
   redis.call('HDEL', run_key, 'attempt:' .. int(tonumber(live[1]) - 25))
 end
 
--- Writes the end of a run on its record. Its attempt, if it had one, and its lists are its script's.
+-- Fair use: see src/runs/admissions.ts. Some of its lists are named by what the record of a run says, so not every caller can
+-- name them as KEYS: they are built here, from the key of the record, and have its hash tag.
+local function home_of(run_key)
+  return (string.match(run_key, '^(.*:)run:'))
+end
+
+local function backlog_of(home, project)
+  return home .. 'backlog:' .. project
+end
+
+local function admitted_of(home, kind, name)
+  return home .. 'admitted:' .. kind .. ':' .. name
+end
+
+-- Whether one more may go on the list of a cap; '' = there is none.
+local function below_cap(list, cap)
+  return cap == '' or redis.call('SCARD', list) < tonumber(cap)
+end
+
+-- Slots that nobody has been admitted for: what all replicas that spoke lately have free, less the runs on their way there.
+local function room_in(free_slots, offered, now)
+  local free = 0
+  for _, told in ipairs(redis.call('HVALS', free_slots)) do
+    local slots, until_ms = string.match(told, '^(%d+) (%d+)$')
+    if tonumber(until_ms) > now then free = free + tonumber(slots) end
+  end
+  return free - redis.call('SCARD', offered)
+end
+
+-- Of the admitted runs of a project those that are at work or wait for a slot. One whose job comes later keeps its place under
+-- the caps, and is no reason to give its project less.
+local function busy_in(admitted, set_aside)
+  local count = redis.call('SCARD', admitted)
+  if count == 0 or redis.call('SCARD', set_aside) == 0 then return count end
+  return count - #redis.call('SINTER', admitted, set_aside)
+end
+
+-- Takes a run off all lists of fair use: its place is another's from now on.
+local function count_out(run_key)
+  local home = home_of(run_key)
+  local run = redis.call('HMGET', run_key, 'id', 'project', 'pipeline')
+  if not run[1] then return end
+  redis.call('ZREM', backlog_of(home, run[2]), run[1])
+  redis.call('SREM', admitted_of(home, 'project', run[2]), run[1])
+  redis.call('SREM', admitted_of(home, 'pipeline', run[3] or ''), run[1])
+  redis.call('SREM', home .. 'offered', run[1])
+  redis.call('SREM', home .. 'set-aside', run[1])
+end
+
+-- Writes the end of a run on its record, and takes it off the lists of fair use. Its attempt, if it had one, and the lists of
+-- states are its script's.
 local function end_run(run_key, now, state, reason)
+  count_out(run_key)
   redis.call('HSET', run_key, 'state', state, 'reason', reason, 'endedAtMs', int(now), 'sinceMs', int(now),
     'labelState', 'unconfirmed')
 end

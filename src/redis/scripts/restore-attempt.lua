@@ -26,6 +26,10 @@ if ARGV[7] == '' then
   redis.call('PERSIST', KEYS[1])
   redis.call('SET', KEYS[3], ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
   redis.call('ZADD', KEYS[5], int(now), ARGV[1])
+  count_out(KEYS[1])
+  local home, run = home_of(KEYS[1]), redis.call('HMGET', KEYS[1], 'project', 'pipeline')
+  redis.call('SADD', admitted_of(home, 'project', run[1]), ARGV[1])
+  redis.call('SADD', admitted_of(home, 'pipeline', run[2] or ''), ARGV[1])
 else
   close_attempt(KEYS[1], now, ARGV[7], ARGV[8])
   end_run(KEYS[1], now, ARGV[7], ARGV[8])

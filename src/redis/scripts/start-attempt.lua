@@ -6,10 +6,12 @@
 local now = now_ms()
 local wait = recovering_ms(KEYS[4], tonumber(ARGV[5]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
-local seen = redis.call('HMGET', KEYS[1], 'state', 'turn', 'cancelRequested', 'attempt')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'turn', 'cancelRequested', 'attempt', 'admittedAtMs')
 if seen[1] ~= 'queued' or seen[2] ~= ARGV[2] then return {'dropped', seen[1] or ''} end -- guard: turn
 if redis.call('HGET', KEYS[2], 'run') ~= ARGV[1] then return {'dropped', 'superseded'} end -- guard: ticket-run
 if seen[3] then return {'cancel-requested', seen[3]} end -- guard: cancel-requested
+-- Its admission was lost after its job had been added; it will be admitted again, and get another.
+if seen[5] == '0' then return {'dropped', 'waiting'} end -- guard: admitted
 local attempt = tonumber(seen[4] or 0) + 1
 local fence = next_fence(KEYS[2], now)
 redis.call('HSET', KEYS[1], 'state', 'running', 'attempt', attempt, 'attemptFence', int(fence), 'worker', ARGV[3],

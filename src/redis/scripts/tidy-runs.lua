@@ -16,6 +16,7 @@ local live = {received = true, queued = true, running = true}
 local function end_superseded(id, state, by)
   local key = ARGV[3] .. id
   local reason = 'superseded by run ' .. by
+  count_out(key)
   if state == 'running' then close_attempt(key, now, 'superseded', reason) end
   redis.call('HSET', key, 'state', 'cancelled', 'reason', reason, 'endedAtMs', int(now), 'sinceMs', int(now),
     'labelState', 'unwritable', 'labelReason', 'its ticket has another run')

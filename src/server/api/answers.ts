@@ -6,6 +6,7 @@ import { type AttemptRecord, projectionOf, type Run } from '../../domain/run.ts'
 import type { RunResult } from '../../domain/run-result.ts';
 import type { DatedDecision } from '../../runs/decision-log.ts';
 import type { Page } from '../../runs/page.ts';
+import type { WaitView } from '../../runs/waiting.ts';
 import { cursorText } from './questions.ts';
 
 /** Redis TIME in ms as an ISO text. */
@@ -67,6 +68,7 @@ export function runBody(run: Run): object {
     cancel_requested: run.cancelRequested,
     created_utc: utc(run.createdAtMs),
     queued_utc: utc(run.queuedAtMs),
+    admitted_utc: run.admittedAtMs === 0 ? undefined : utc(run.admittedAtMs),
     started_utc: utc(run.startedAtMs),
     ended_utc: utc(run.endedAtMs),
   };
@@ -74,6 +76,8 @@ export function runBody(run: Run): object {
 
 export interface RunHistory {
   readonly attempts: readonly AttemptRecord[];
+  /** Of a run in the backlog of its project. */
+  readonly waits: WaitView | undefined;
   readonly decisions: readonly DatedDecision[];
   /** The delivery that asked for it, as far as it is still on record. */
   readonly delivery: Delivery | undefined;
@@ -83,7 +87,10 @@ export interface RunHistory {
   readonly output: string | undefined;
 }
 
-export function wholeRunBody(run: Run, { attempts, decisions, delivery, result, output }: RunHistory): object {
+export function wholeRunBody(
+  run: Run,
+  { attempts, waits, decisions, delivery, result, output }: RunHistory,
+): object {
   return {
     ...runBody(run),
     result,
@@ -96,6 +103,7 @@ export function wholeRunBody(run: Run, { attempts, decisions, delivery, result, 
       confirmed_utc: utc(run.confirmedAtMs),
       refused_since_utc: utc(run.labelRefusedMs),
     },
+    waits,
     attempts: attempts.map(attemptBody),
     decisions: decisions.map(decisionBody),
     deliveries: delivery === undefined ? [] : [deliveryBody(delivery)],

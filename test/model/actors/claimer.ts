@@ -165,6 +165,7 @@ async function commits(world: World, claimer: Claimer, claim: Claim, labelShown:
     policy: '{}',
     display: '',
     url: '',
+    projectCap: PAPER_PROJECT.maxParallelJobs,
   };
   const decision = {
     ticket: claim.hold.ticket,
@@ -179,7 +180,8 @@ async function commits(world: World, claimer: Claimer, claim: Claim, labelShown:
     async () => {
       const committed = await world.claimRecords.commit(claim.hold, { ...facts, labelShown, decision });
       if (committed === undefined) return 'superseded';
-      return committed.cancelRequested === undefined ? 'committed' : 'committed, cancel';
+      const wish = committed.cancelRequested === undefined ? '' : ', cancel';
+      return `committed, ${committed.admitted ? 'admitted' : 'waiting'}${wish}`;
     },
     (told) => protocol.commit(world.model, holdOf(claim), labelShown, told),
   );

@@ -1,0 +1,105 @@
+-- Feeds the queue: admits runs out of the backlogs, of the project with the fewest at work first, and of a project its oldest.
+-- Called by each replica every second, and whenever a slot of its own is taken or becomes free: it notes its free slots with it.
+--
+-- A project that has nothing at work may have one run on its way although no slot is free: a slot that becomes free finds it at
+-- the head of the queue. Everything else is admitted for a slot that is free now.
+--
+-- KEYS  1 free slots   2 incarnation   3 offered   4 set-aside
+-- ARGV  1 prefix of run keys   2 the instance that asks   3 its free slots, '' = it takes nothing any more
+--       4 so long that is believed, ms   5 recovery wait for starts, ms   6 most runs admitted in one go
+--       7 most runs looked past because their pipeline is at its cap   8 how many projects
+--       9.. name, cap ('' = none) of each project, then of each pipeline that has one
+-- Returns {'admitted', {run id, turn, run id, turn, ...}} | {'recovering', ms}
+local now = now_ms()
+local home = home_of(ARGV[1])
+
+if ARGV[3] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[2])
+else
+  redis.call('HSET', KEYS[1], ARGV[2], ARGV[3] .. ' ' .. int(now + tonumber(ARGV[4])))
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+end
+-- What nobody has told again belongs to a replica that is gone.
+local told = redis.call('HGETALL', KEYS[1])
+for i = 1, #told, 2 do
+  if tonumber(string.match(told[i + 1], '%d+$')) <= now then redis.call('HDEL', KEYS[1], told[i]) end
+end
+
+local wait = recovering_ms(KEYS[2], tonumber(ARGV[5]), now)
+if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
+
+local last_project = 8 + 2 * tonumber(ARGV[8])
+local pipeline_caps = {}
+for i = last_project + 1, #ARGV, 2 do pipeline_caps[ARGV[i]] = ARGV[i + 1] end
+
+local function pipeline_is_full(pipeline)
+  return not below_cap(admitted_of(home, 'pipeline', pipeline), pipeline_caps[pipeline] or '') -- guard: pipeline-cap
+end
+
+local may_look = tonumber(ARGV[7])
+
+-- The oldest run of a project whose pipeline is below its cap. `project.at` stays behind those that were looked past: within one
+-- script a pipeline only fills up. What waits no more, as its record says, is taken off.
+local function oldest_of(project)
+  while true do
+    local id, since = unpack(redis.call('ZRANGE', project.backlog, project.at, project.at, 'WITHSCORES'))
+    if not id then return nil end
+    local run = redis.call('HMGET', ARGV[1] .. id, 'state', 'admittedAtMs', 'turn', 'pipeline')
+    if run[1] ~= 'queued' or run[2] ~= '0' then
+      redis.call('ZREM', project.backlog, id)
+    elseif pipeline_is_full(run[4] or '') then
+      if may_look == 0 then return nil end
+      may_look = may_look - 1
+      project.at = project.at + 1
+    else
+      return {id = id, turn = run[3], since = tonumber(since), pipeline = run[4] or ''}
+    end
+  end
+end
+
+local projects = {}
+for i = 9, last_project, 2 do
+  local backlog = backlog_of(home, ARGV[i])
+  if redis.call('EXISTS', backlog) == 1 then
+    local admitted = admitted_of(home, 'project', ARGV[i])
+    projects[#projects + 1] = {backlog = backlog, cap = ARGV[i + 1], at = 0, admitted = admitted,
+      busy = busy_in(admitted, KEYS[4])}
+  end
+end
+
+local room = room_in(KEYS[1], KEYS[3], now)
+
+-- The project whose turn it is, with its run in `next`; nil when there is nothing to admit.
+local function fairest()
+  local best = nil
+  for _, project in ipairs(projects) do
+    local may = room > 0 or project.busy == 0
+    if may then may = below_cap(project.admitted, project.cap) end -- guard: project-cap
+    if may and not project.exhausted then
+      if not project.next or pipeline_is_full(project.next.pipeline) then project.next = oldest_of(project) end
+      project.exhausted = not project.next
+      local fewer = best and project.busy < best.busy
+      local older = best and project.next and project.busy == best.busy and project.next.since < best.next.since
+      if project.next and (not best or fewer or older) then best = project end
+    end
+  end
+  return best
+end
+
+local admitted = {}
+for _ = 1, tonumber(ARGV[6]) do
+  local project = fairest()
+  if not project then break end
+  local run = project.next
+  redis.call('HSET', ARGV[1] .. run.id, 'admittedAtMs', int(now))
+  redis.call('ZREM', project.backlog, run.id)
+  redis.call('SADD', project.admitted, run.id)
+  redis.call('SADD', admitted_of(home, 'pipeline', run.pipeline), run.id)
+  redis.call('SADD', KEYS[3], run.id)
+  admitted[#admitted + 1] = run.id
+  admitted[#admitted + 1] = run.turn
+  project.next = nil
+  project.busy = project.busy + 1
+  room = room - 1
+end
+return {'admitted', admitted}

@@ -1,0 +1,140 @@
+/** Guards of fair use (PROTOCOL 3): caps that hold, nobody who goes past the backlog, and nobody who waits in vain. */
+import type { Guard } from '../guard.ts';
+
+export const FAIR_USE_GUARDS: readonly Guard[] = [
+  {
+    name: 'commit-claim:backlog-first',
+    keeps: 'a run does not go past older ones of its project that wait',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'commit-claim:recovering',
+    keeps: 'no commit admits a run before live workers have reported what counts towards its caps',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'commit-claim:project-cap',
+    keeps: 'a commit admits nothing above the cap of its project',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'commit-claim:pipeline-cap',
+    keeps: 'a commit admits nothing above the cap of its pipeline',
+    killedBy: ['runs/fair-use'],
+  },
+  {
+    name: 'commit-claim:first-run',
+    keeps: 'the first run of a project is on its way although no slot is free',
+    swap: {
+      file: 'redis/scripts/commit-claim.lua',
+      find: ' or busy_in(KEYS[10], KEYS[14]) == 0',
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:recovering',
+    keeps: 'nothing is admitted before live workers have reported what counts towards the caps',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:project-cap',
+    keeps: 'nothing is admitted above the cap of a project',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:pipeline-cap',
+    keeps: 'nothing is admitted above the cap of a pipeline',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:first-run',
+    keeps: 'a project that has nothing at work has one run on its way although no slot is free',
+    swap: {
+      file: 'redis/scripts/admit.lua',
+      find: 'local may = room > 0 or project.busy == 0',
+      put: 'local may = room > 0',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:fewest-first',
+    keeps: 'the project with the fewest at work comes first',
+    swap: {
+      file: 'redis/scripts/admit.lua',
+      find: 'local fewer = best and project.busy < best.busy',
+      put: 'local fewer = false',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'start-attempt:admitted',
+    keeps: 'a run that waits does not start, whatever job it has',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'postpone-turn:admitted',
+    keeps: 'a stray job of a run that waits is not kept: it would stand in the way of the real one',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'hand-back:set-aside',
+    keeps: 'a run whose job comes later is no reason to give its project less',
+    swap: {
+      file: 'redis/scripts/hand-back.lua',
+      find: "redis.call('SADD', KEYS[7], ARGV[1])",
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'prelude:counted-out',
+    keeps: 'a run that has ended takes nobody the place under a cap',
+    swap: {
+      file: 'redis/scripts/prelude.lua',
+      find: '  count_out(run_key)\n',
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'tidy-admissions:strays',
+    keeps: 'what is counted in vain is put right by the records',
+    swap: {
+      file: 'redis/scripts/tidy-admissions.lua',
+      find: "if ARGV[2] == '1' and not belongs[KEYS[1]] then",
+      put: 'if false then',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'tidy-admissions:newer-run',
+    keeps: 'a run that can never start, because its ticket has a newer one, takes nobody the place under a cap',
+    swap: {
+      file: 'redis/scripts/tidy-admissions.lua',
+      find: 'if current and current ~= id then return nil end',
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'enqueued:waits',
+    keeps: 'a run that waits in the backlog gets no job before it is admitted',
+    swap: {
+      file: 'runs/run-reader.ts',
+      find: 'queued.filter((run) => !isWaiting(run) && (run.admittedAtMs ?? 0) <= latestMs)',
+      put: 'queued.filter((run) => (run.admittedAtMs ?? 0) <= latestMs)',
+    },
+    killedBy: ['repair/enqueued-reconciler'],
+  },
+  {
+    name: 'feeder:when-a-slot-is-free',
+    keeps: 'a slot that becomes free is filled at once, not when the second is over',
+    swap: {
+      file: 'worker/queue-feeder.ts',
+      find: '        if (isFeeding) void quietly(feed());\n',
+      put: '',
+    },
+    killedBy: ['worker/queue-feeder'],
+  },
+];
