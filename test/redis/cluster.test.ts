@@ -207,7 +207,7 @@ test('every script does its work on a cluster, and all keys are in our slot', as
     claimRecords.begin({ ...question, trigger: 'poll', insist: false, newRun, token: newRun });
   const held = await begin('abandoned');
   if (held.kind !== 'begun') throw new Error(held.kind);
-  expect(await claimRecords.abandon(held.hold, { keep: false, backOff: false })).toBe(true);
+  expect(await claimRecords.abandon(held.hold, { keep: false, backOff: false })).toEqual({ kind: 'abandoned' });
   const released = await begin('released');
   if (released.kind !== 'begun') throw new Error(released.kind);
   await claimRecords.release(released.hold);

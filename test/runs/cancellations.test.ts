@@ -174,7 +174,7 @@ describe('received, its claim waits for the platform', () => {
     await house.labels.project(run.id, { mayWrite: () => true, signal: new AbortController().signal });
     expect(house.hub.issue(ticket).labels).toEqual(['agent-smith', 'agent-smith:failed']);
     expect(house.hub.issue(ticket).comments.map(({ body }) => body)).toEqual([
-      expect.stringContaining('the run was cancelled: cancelled by alice'),
+      expect.stringContaining('the run was cancelled: `cancelled by alice`'),
     ]);
     expect(await house.claims.claim(request, new AbortController().signal)).toMatchObject({ reason: 'failed' });
   });

@@ -84,7 +84,13 @@ test('an accepted delivery is on record with everything but its body, and its ti
   const taken = await take();
   expect(taken).toMatchObject({ ticket: TICKET, ticketId: '7' });
   expect(taken.entries).toEqual([
-    { delivery: 'github:api.1:d1', receivedAtMs: delivery?.receivedAtMs, projects: ['api'], configHash: 'config-1' },
+    {
+      delivery: 'github:api.1:d1',
+      receivedAtMs: delivery?.receivedAtMs,
+      projects: ['api'],
+      configHash: 'config-1',
+      mayTakeBack: false,
+    },
   ]);
   expect(await records.get('github:api.1:d1')).toMatchObject({ state: 'queued', tries: 1 });
 });

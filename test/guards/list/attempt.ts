@@ -436,8 +436,8 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     keeps: 'a run that was cancelled while it was claimed ends with the commit of its claim',
     swap: {
       file: 'claims/ticket-claim-service.ts',
-      find: '      by === undefined\n        ? queue',
-      put: '      by === undefined || by !== undefined\n        ? queue',
+      find: '      if (by !== undefined)\n',
+      put: '      if (by === null)\n',
     },
     killedBy: ['runs/cancellations'],
   },
