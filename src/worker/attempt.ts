@@ -196,7 +196,9 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       case 'signalled':
         return await finish({ state: 'failed', reason: `killed by ${end.signal}`, output });
       case 'timed-out':
-        return await finish({ state: 'failed', reason: `timed out after ${end.timeoutMs / 1000} s`, output });
+        return await finish({ state: 'failed', reason: timeOutReason(end), output });
+      case 'failed':
+        return await finish({ state: 'failed', reason: end.reason, output });
       case 'not-started': {
         // Another replica may have the program: it counts as an attempt, and is tried again while there are any left.
         const attempts = run.attempt - run.interrupted;
@@ -243,4 +245,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   })();
 
   return { ended, drain: () => stop({ kind: 'drained' }) };
+}
+
+function timeOutReason({ timeoutMs, detail }: Extract<RunnerEnd, { kind: 'timed-out' }>): string {
+  return `timed out after ${timeoutMs / 1000} s${detail === undefined ? '' : `: ${detail}`}`;
 }

@@ -14,6 +14,7 @@ import type { Redactor } from '../../foundation/redactor.ts';
 import type { Guard } from '../guard/guard.ts';
 import type { GuardedEnd } from '../guard/guarded-process.ts';
 import { commandEnvironment, type EnvironmentSettings, type HostEnvironment } from './command-environment.ts';
+import { describeTicket } from './describe-ticket.ts';
 import type { Runner, RunnerEnd, RunnerHandle, RunnerRequest } from './runner.ts';
 
 export interface CommandSpec extends EnvironmentSettings {
@@ -74,7 +75,7 @@ export function createCommandRunner(
         cwd,
         ...(command.cwd === undefined && { temporaryFolder: cwd }),
         env: environment.env,
-        stdin: describeForStdin(request),
+        stdin: describeTicket(request),
         secrets: [...redactor.secrets(), ...passed],
         trustedSince,
       });
@@ -134,12 +135,4 @@ function endOf(end: GuardedEnd, timeoutMs: number): RunnerEnd {
     default:
       return unreachable(end);
   }
-}
-
-/** What a command reads: one line of JSON. Fields are added, never renamed. */
-function describeForStdin(request: CommandRequest): string {
-  const { ticket, code, run, attempt, fence, project, pipeline, platform } = request;
-  const { open: _, ...described } = ticket;
-  const input = { ...described, source: code, project, pipeline, platform, run, attempt, fence };
-  return `${JSON.stringify(input)}\n`;
 }

@@ -10,8 +10,16 @@ export interface Runner<Request extends RunnerRequest = RunnerRequest> {
    * without the worker, and the next attempt adopts it.
    */
   readonly leashed: boolean;
+  /**
+   * Asked before an attempt is begun: why it cannot start now although nothing is wrong, in words. The turn then comes back
+   * later, and no attempt is used up. Never rejects. Missing: it can start at any time.
+   */
+  blockedBy?(request: RunnerQuestion & Omit<Request, keyof RunnerRequest>): Promise<string | undefined>;
   start(request: Request): RunnerHandle;
 }
+
+/** What is known of an attempt before it begins. */
+export type RunnerQuestion = Pick<RunnerRequest, 'run' | 'ticket'>;
 
 /** One attempt of one run. */
 export interface RunnerRequest {
@@ -63,7 +71,10 @@ export type RunnerEnd = Told &
     | { readonly kind: 'exited'; readonly code: number }
     /** Killed by a signal that we did not send. */
     | { readonly kind: 'signalled'; readonly signal: string }
-    | { readonly kind: 'timed-out'; readonly timeoutMs: number }
+    /** `detail` is for people: what kept it from ending in time, where that is known. */
+    | { readonly kind: 'timed-out'; readonly timeoutMs: number; readonly detail?: string }
+    /** Failed for good, and not by an exit code. `reason` is for people. */
+    | { readonly kind: 'failed'; readonly reason: string }
     | { readonly kind: 'stopped'; readonly reason: string }
     /** It can not start like this; `reason` is a sentence for people. */
     | { readonly kind: 'not-started'; readonly reason: string }
