@@ -6,6 +6,7 @@ import { createLabelWriter, type LabelWriter } from '../labels/label-writer.ts';
 import { createRunConsumer } from '../queue/run-queue.ts';
 import { createEndedAttempts } from '../worker/ended-attempts.ts';
 import { createGuard } from '../worker/guard/guard.ts';
+import { lazyCluster } from '../worker/runners/kubernetes/client-cluster.ts';
 import { createTurnProcessor, type OpenedRunner } from '../worker/turn-processor.ts';
 import type { AppOptions, Shared } from './options.ts';
 import { openRunners } from './runners.ts';
@@ -52,12 +53,19 @@ export function openWorkSite(
     timing,
   );
   const guard = createGuard({ timing, log });
-  const runners = openRunners({ guard, log, redactor: options.redactor, hostEnv: options.hostEnv });
+  const { hostEnv, redactor } = options;
+  const runners = openRunners({ guard, log, redactor, hostEnv, cluster: lazyCluster(hostEnv), timing });
   const openRunner = (policy: string): OpenedRunner => {
     const opened = config().openPipeline(policy);
     if (!opened.ok) return opened;
     const { timeoutMs, maxAttempts, work } = opened.spec;
-    return { ok: true, timeoutMs, maxAttempts, start: (request) => runners.start(request, work) };
+    return {
+      ok: true,
+      timeoutMs,
+      maxAttempts,
+      blockedBy: (question) => runners.blockedBy(question, work),
+      start: (request) => runners.start(request, work),
+    };
   };
   const ended = createEndedAttempts(
     { records: stores.attemptRecords, runs: stores.runs, incarnation: stores.redis.incarnation, log },

@@ -28,13 +28,13 @@ export async function buildPipelines(
   const sections = mappingAt(raw, 'pipelines');
 
   for (const [name, section] of Object.entries(file.pipelines)) {
-    if (section.command === undefined) {
+    if (section.command === undefined && section.kubernetes_job === undefined) {
       const runner = runnersIn(section).join();
       findings.push(warning('runner-missing', `pipeline ${name}: the runner ${runner} is not in this build`));
       continue;
     }
     pipelines.set(name, toPipeline(name, sections[name], section));
-    const [program] = section.command;
+    const [program] = section.command ?? [];
     if (program?.includes('/') === true && !(await isExecutable(path.resolve(directory, program)))) {
       findings.push(warning('program-missing', `pipeline ${name}: its command is no executable file`));
     }

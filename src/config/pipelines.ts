@@ -7,7 +7,9 @@ import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Pipeline } from '../domain/project.ts';
 import { messageOf } from '../foundation/errors.ts';
+import type { JobSpec } from '../worker/runners/kubernetes/job-manifest.ts';
 import { type Environment, expand } from './expand.ts';
+import { openJob } from './kubernetes-job.ts';
 import { formatPath } from './problems.ts';
 import { type PipelineConfig, pipelineSchema } from './schema.ts';
 import { checkAgainst } from './schema-issues.ts';
@@ -25,8 +27,13 @@ export interface OpenedCommand {
   readonly passEnv: readonly string[];
 }
 
+/** A Job that can be made, as the Kubernetes runner takes it. */
+export interface OpenedJob extends JobSpec {
+  readonly runner: 'kubernetes_job';
+}
+
 /** What a runner takes: the name of the runner says which. */
-export type OpenedWork = OpenedCommand;
+export type OpenedWork = OpenedCommand | OpenedJob;
 
 /** A pipeline that can be started, with the limits of its run. */
 export interface OpenedSpec {
@@ -54,26 +61,26 @@ export function openPipeline(policy: string, env: Environment, directory: string
     const where = wrong === undefined ? '' : formatPath(wrong.path);
     return { ok: false, problem: `the run's policy is not usable: ${where}: ${wrong?.message ?? ''}` };
   }
-  const { command = [], cwd, env: own = {}, pass_env: passEnv = [] } = checked.value;
+  const work = openWork(checked.value, directory);
+  if (work === undefined) return { ok: false, problem: `the runner ${runnerOf(checked.value)} is not in this build` };
+  const { timeout_seconds: timeoutSeconds, max_attempts: maxAttempts } = checked.value;
+  return { ok: true, spec: { timeoutMs: timeoutSeconds * 1000, maxAttempts, work } };
+}
+
+function openWork(pipeline: PipelineConfig, directory: string): OpenedWork | undefined {
+  const { command = [], kubernetes_job: job, cwd, env = {}, pass_env: passEnv = [] } = pipeline;
   const [program, ...args] = command;
-  if (program === undefined) {
-    return { ok: false, problem: `the runner ${runnerOf(checked.value)} is not in this build` };
+  if (program !== undefined) {
+    return {
+      runner: 'command',
+      program: program.includes('/') ? path.resolve(directory, program) : program,
+      args,
+      ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
+      env,
+      passEnv,
+    };
   }
-  return {
-    ok: true,
-    spec: {
-      timeoutMs: checked.value.timeout_seconds * 1000,
-      maxAttempts: checked.value.max_attempts,
-      work: {
-        runner: 'command',
-        program: program.includes('/') ? path.resolve(directory, program) : program,
-        args,
-        ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
-        env: own,
-        passEnv,
-      },
-    },
-  };
+  return job && { runner: 'kubernetes_job', ...openJob(job), ...(cwd !== undefined && { cwd }), env, passEnv };
 }
 
 const RUNNERS = ['command', 'kubernetes_job', 'http'] as const;

@@ -157,6 +157,7 @@ const processor = createTurnProcessor(
       const opened = config.openPipeline(policy);
       if (!opened.ok) return opened;
       const { timeoutMs, maxAttempts, work: command } = opened.spec;
+      if (command.runner !== 'command') return { ok: false, problem: 'this worker runs commands only' };
       return { ok: true, timeoutMs, maxAttempts, start: (request) => runner.start({ ...request, command }) };
     },
   },
