@@ -5,6 +5,7 @@ import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
+import { createCancelledWork } from '../repair/cancelled-work.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import type { ForeignLabels } from '../repair/foreign-labels.ts';
@@ -16,7 +17,9 @@ import type { Repair } from '../repair/repair.ts';
 import { createRetention } from '../repair/retention.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
+import { lazyCluster } from '../worker/runners/kubernetes/client-cluster.ts';
 import { pauseBefore } from '../worker/turn-processor.ts';
+import { listDetachedJobs } from './detached-jobs.ts';
 import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
@@ -107,6 +110,7 @@ export function openHousekeeping(
     },
     timing,
   );
+  const listJobs = listDetachedJobs({ config: shared.config, cluster: lazyCluster(options.hostEnv), log }, timing);
   const housekeeping = createHousekeeping(
     {
       staleJobs,
@@ -132,6 +136,7 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
+      cancelledWork: createCancelledWork({ list: listJobs, runs, log, onRepair }),
       recoveringMs,
       log,
     },

@@ -42,7 +42,7 @@ interface LoopOptions {
 }
 
 function loops(options: LoopOptions = {}) {
-  const passes = { staleJobs: 0, enqueued: 0, deadClaims: 0, projection: 0, retention: 0 };
+  const passes = { staleJobs: 0, enqueued: 0, deadClaims: 0, projection: 0, retention: 0, cancelledWork: 0 };
   const counted = (name: keyof typeof passes): Pass => {
     return async () => {
       passes[name] += 1;
@@ -76,6 +76,7 @@ function loops(options: LoopOptions = {}) {
       projection: counted('projection'),
       platformPass,
       retention: counted('retention'),
+      cancelledWork: counted('cancelledWork'),
       recoveringMs: options.recoveringMs ?? (() => 0),
       log: silentLog,
     },

@@ -15,7 +15,7 @@ export function metadataProblems(metadata: Partial<Metadata>, pattern = DNS_SUBD
   for (const [key, value] of Object.entries(labels)) {
     if (!QUALIFIED_NAME.test(key)) problems.push(`metadata.labels: Invalid value: "${key}"`);
     if (typeof value !== 'string' || !LABEL_VALUE.test(value)) {
-      problems.push(`metadata.labels: Invalid value: "${String(value)}"`);
+      problems.push(`metadata.labels: Invalid value: "${value}"`);
     }
   }
   for (const [key, value] of Object.entries(annotations)) {
@@ -30,7 +30,7 @@ export function metadataProblems(metadata: Partial<Metadata>, pattern = DNS_SUBD
 
 export function jobProblems({ metadata, spec }: Job): string[] {
   const problems = metadataProblems(metadata, DNS_LABEL);
-  const { containers = [], restartPolicy, volumes = [] } = spec.template.spec;
+  const { containers, restartPolicy, volumes = [] } = spec.template.spec;
   problems.push(
     ...metadataProblems({ name: metadata.name, ...spec.template.metadata }).map((p) => `spec.template.${p}`),
   );

@@ -8,7 +8,7 @@ import type { AuthorizationV1Api, BatchV1Api, CoreV1Api, KubeConfig } from '@kub
 import { messageOf } from '../../../foundation/errors.ts';
 import type { HostEnvironment } from '../command-environment.ts';
 import { createRequests, type Library, type Requests } from './client-requests.ts';
-import type { Cluster, Namespace, Selection } from './cluster.ts';
+import { type Cluster, ClusterError, type Namespace, type Selection } from './cluster.ts';
 import { seenJob, seenPod } from './seen-objects.ts';
 
 /** Where Kubernetes puts the token of a pod. */
@@ -99,12 +99,12 @@ function openNamespace({ requests, batch, core, authorization }: Door, namespace
     async listJobs(selection, call) {
       const asked = { namespace, ...selectorsOf(selection) };
       const { items, metadata } = await requests.ask(call, (options) => batch.listNamespacedJob(asked, options));
-      return { items: items.map(seenJob), resourceVersion: metadata?.resourceVersion ?? '' };
+      return { items: listed(items).map(seenJob), resourceVersion: metadata?.resourceVersion ?? '' };
     },
     async listPods(selection, call) {
       const asked = { namespace, ...selectorsOf(selection) };
       const { items, metadata } = await requests.ask(call, (options) => core.listNamespacedPod(asked, options));
-      return { items: items.map(seenPod), resourceVersion: metadata?.resourceVersion ?? '' };
+      return { items: listed(items).map(seenPod), resourceVersion: metadata?.resourceVersion ?? '' };
     },
     watchJobs: (selection, watch) =>
       requests.watch(watch, (query, options) =>
@@ -127,6 +127,12 @@ function openNamespace({ requests, batch, core, authorization }: Door, namespace
       return status?.allowed === true;
     },
   };
+}
+
+/** Whatever stands between us and the cluster may answer any JSON, and that is never "no Jobs". */
+function listed<Item>(items: readonly Item[] | undefined): readonly Item[] {
+  if (Array.isArray(items)) return items;
+  throw new ClusterError('unavailable', 'something that is no list was answered');
 }
 
 function selectorsOf({ name, label }: Selection): { readonly fieldSelector?: string; readonly labelSelector?: string } {

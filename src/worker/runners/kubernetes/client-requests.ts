@@ -3,6 +3,7 @@
  * Its own watch cannot be ended before the server has answered. But it has middleware: that puts our signal into a request,
  * and takes the body of a watch or a log before the library would wait for its end.
  */
+import type * as Kubernetes from '@kubernetes/client-node';
 import type {
   ConfigurationOptions,
   ObservableMiddleware,
@@ -12,7 +13,10 @@ import type {
 import { type ClusterCall, ClusterError, type Watch } from './cluster.ts';
 import { clusterError, watchedError } from './cluster-errors.ts';
 
-export type Library = typeof import('@kubernetes/client-node');
+export type Library = typeof Kubernetes;
+
+/** Logs are plain text. */
+const API_TYPES = /^(application\/json|text\/plain)\b/;
 
 export interface WatchQuery {
   readonly watch: true;
@@ -46,7 +50,18 @@ export function createRequests(library: Library): Requests {
     },
     post: (response) => new library.Observable(post === undefined ? Promise.resolve(response) : post(response)),
   });
-  const under = (signal: AbortSignal): ObservableMiddleware => middleware((request) => request.setSignal(signal));
+  const under = (signal: AbortSignal): ObservableMiddleware =>
+    middleware(
+      (request) => request.setSignal(signal),
+      async (response) => {
+        const type = response.headers['content-type'] ?? '';
+        // A sign-in page with status 200 is no answer of a cluster; the library would take it for one.
+        if (response.httpStatusCode < 300 && !API_TYPES.test(type)) {
+          throw new ClusterError('unavailable', `something that is no cluster answered (${type})`);
+        }
+        return response;
+      },
+    );
   const merging = library.setHeaderMiddleware('Content-Type', library.PatchStrategy.MergePatch);
   /** In place of the body, which is read by then, the library is given one that it can make something of. */
   const taking = (onChunk: (chunk: Buffer) => void, instead: string): ObservableMiddleware =>

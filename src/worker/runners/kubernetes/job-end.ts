@@ -8,9 +8,12 @@ type Distribute<End> = End extends unknown ? Omit<End, 'outputTail' | 'result'> 
 /** How it ended, without what is told beside that. */
 export type BareEnd = Distribute<RunnerEnd>;
 
-/** The pod whose end is the Job's: the last one of it. */
+/** The pod whose end is the Job's: the last one. Times are to the second, so of two of one second the one in order. */
 export function lastPod(pods: readonly SeenPod[], job: string): SeenPod | undefined {
-  return pods.filter(({ owner }) => owner === job).sort((a, b) => b.createdAtMs - a.createdAtMs)[0];
+  const isDisrupted = (pod: SeenPod): number => (pod.disruption === undefined ? 0 : 1);
+  return pods
+    .filter(({ owner }) => owner === job)
+    .sort((a, b) => b.createdAtMs - a.createdAtMs || isDisrupted(a) - isDisrupted(b))[0];
 }
 
 /** `problem` is what kept its pod from starting, as far as that was seen. */
