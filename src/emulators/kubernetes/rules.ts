@@ -8,7 +8,7 @@ const QUALIFIED_NAME = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z
 const MOST_ANNOTATION_BYTES = 256 * 1024;
 const MOST_SECRET_BYTES = 1024 * 1024;
 
-export function metadataProblems(metadata: Partial<Metadata>, pattern = DNS_SUBDOMAIN): string[] {
+function metadataProblems(metadata: Partial<Metadata>, pattern = DNS_SUBDOMAIN): string[] {
   const { name = '', labels = {}, annotations = {} } = metadata;
   const problems: string[] = [];
   if (!pattern.test(name)) problems.push(`metadata.name: Invalid value: "${name}"`);

@@ -69,7 +69,7 @@ export interface Toleration {
 }
 
 /** A fresh folder for each pod, gone with it. */
-export const WORK_DIR = '/workspace';
+const WORK_DIR = '/workspace';
 const TICKET_DIR = '/agentsmith';
 const TICKET_KEY = 'ticket.json';
 export const TICKET_FILE = `${TICKET_DIR}/${TICKET_KEY}`;

@@ -14,6 +14,7 @@ import { now } from '../../../../src/foundation/clock.ts';
 import { createLog, type Log } from '../../../../src/foundation/log.ts';
 import { createRedactor } from '../../../../src/foundation/redactor.ts';
 import { lazyCluster } from '../../../../src/worker/runners/kubernetes/client-cluster.ts';
+import type { Cluster } from '../../../../src/worker/runners/kubernetes/cluster.ts';
 import type { JobSpec } from '../../../../src/worker/runners/kubernetes/job-manifest.ts';
 import { jobName } from '../../../../src/worker/runners/kubernetes/job-words.ts';
 import {
@@ -39,6 +40,8 @@ const TIMING: Timing = {
 export interface ClusterRoom {
   readonly cluster: KubernetesEmulator;
   readonly runner: Runner<KubernetesRequest>;
+  /** The environment of the worker, and the door to the cluster that it opens. */
+  readonly door: { readonly env: Readonly<Record<string, string>>; readonly cluster: () => Promise<Cluster> };
   /** Log lines so far. */
   readonly lines: readonly { readonly msg: string; readonly [field: string]: unknown }[];
   /** Starts an attempt; it is let go of when the test is over. */
@@ -72,13 +75,15 @@ export async function openClusterRoom(options: ClusterRoomOptions = {}): Promise
   const redactor = createRedactor([SECRET_VALUE]);
   const log = logInto(lines);
   const hostEnv = { KUBECONFIG: kubeconfig, ...options.hostEnv };
+  const door = lazyCluster(hostEnv);
   const runner = createKubernetesRunner(
-    { cluster: lazyCluster(hostEnv), log, redactor },
+    { cluster: door, log, redactor },
     { hostEnv, timing: { ...TIMING, ...options.timing } },
   );
   return {
     cluster,
     runner,
+    door: { env: hostEnv, cluster: door },
     lines,
     start(request) {
       const handle = runner.start(request);
