@@ -6,6 +6,7 @@ import type { Guard } from './guard.ts';
 import { ATTEMPT_GUARDS } from './list/attempt.ts';
 import { CLAIM_GUARDS } from './list/claim.ts';
 import { INTAKE_GUARDS } from './list/intake.ts';
+import { JOB_GUARDS } from './list/jobs.ts';
 import { LABEL_GUARDS } from './list/labels.ts';
 import { LEADERSHIP_GUARDS } from './list/leadership.ts';
 import { LEASH_GUARDS } from './list/leash.ts';
@@ -16,6 +17,7 @@ export const GUARDS: readonly Guard[] = [
   ...LEADERSHIP_GUARDS,
   ...ATTEMPT_GUARDS,
   ...LEASH_GUARDS,
+  ...JOB_GUARDS,
   ...REPAIR_GUARDS,
   ...LABEL_GUARDS,
   ...INTAKE_GUARDS,

@@ -55,7 +55,7 @@ describe('a pass', () => {
     const { ended, workOf, pass } = room({ a: 'cancelled' });
     const term = termOf();
     term.lose();
-    await expect(pass([workOf('a')])(term)).rejects.toThrow();
+    await expect(pass([workOf('a')])(term)).rejects.toThrow('term');
     expect(ended).toEqual([]);
   });
 });

@@ -73,11 +73,11 @@ describe('the worker goes', () => {
 
 describe('the worker is superseded and does not know it', () => {
   test('its delete, sent before and arrived after, does not reach the Job of its successor', async () => {
-    const { cluster, start, running } = await openClusterRoom();
+    const { cluster, start, running } = await openClusterRoom({ timing: { clusterCallMs: 5_000 } });
     const request = jobRequest();
     const first = start(request);
     await running();
-    const late = cluster.faults.inject({ method: 'DELETE', times: 1 }, { kind: 'latency', delayMs: 400 });
+    const late = cluster.faults.inject({ method: 'DELETE', times: 1 }, { kind: 'latency', delayMs: 1_200 });
     first.stop('cancelled');
     await late.hit();
     const next = nextAttempt(request);
@@ -89,19 +89,40 @@ describe('the worker is superseded and does not know it', () => {
     expect(await second.ended).toMatchObject({ kind: 'exited', code: 0 });
   });
 
+  test('its adoption, sent before and arrived after, does not take the Job from its successor', async () => {
+    const { cluster, start, running } = await openClusterRoom({ timing: { clusterCallMs: 5_000 } });
+    const first = jobRequest();
+    const holder = start(first);
+    await running();
+    holder.stop('trust-lost');
+    await holder.ended;
+    const late = cluster.faults.inject({ method: 'PATCH', times: 1 }, { kind: 'latency', delayMs: 1_200 });
+    const slow = start(nextAttempt(first));
+    await late.hit();
+    const next = nextAttempt(nextAttempt(first));
+    const second = start(next);
+    await until('the last one has it', () => fenceIn(cluster.jobs()[0]) === String(next.fence));
+    expect(await slow.ended).toMatchObject({ kind: 'lost' });
+    expect(cluster.ledger.requests({ method: 'PATCH', status: 409 })).toHaveLength(1);
+    expect(fenceIn(cluster.jobs()[0])).toBe(String(next.fence));
+    cluster.pod().exit();
+    expect(await second.ended).toMatchObject({ kind: 'exited', code: 0 });
+  });
+
   test('back from a cut, with a time that is up: it finds its successor, and lets go', async () => {
     const { cluster, start, running } = await openClusterRoom();
     const line = await startTcpProxy(Number(new URL(cluster.url).port));
     const cutOff = await openClusterRoom({
       cluster,
       url: `http://127.0.0.1:${line.port}`,
-      timing: { clusterOverdueMs: 1, clusterQuietMs: 100 },
+      // Its own clock runs out long before the Job's deadline.
+      timing: { clusterOverdueMs: -59_500, clusterQuietMs: 100 },
     });
-    const request = jobRequest({ timeoutMs: 1_000 });
+    const request = jobRequest({ timeoutMs: 60_000 });
     const first = cutOff.start(request);
     await running();
     await line.set('black-hole');
-    const next = { ...nextAttempt(request), timeoutMs: 60_000 };
+    const next = nextAttempt(request);
     const second = start(next);
     await until('the second one has it', () => fenceIn(cluster.jobs()[0]) === String(next.fence));
     await line.set('pass');
