@@ -48,6 +48,14 @@ export type JobAttemptEnd =
   | { readonly kind: 'removed'; readonly outputTail: string; readonly problem: string | undefined }
   | { readonly kind: 'left'; readonly outputTail: string };
 
+/** What was there when the next step was chosen. */
+interface Look {
+  readonly job: SeenJob | undefined;
+  /** Of the list that it was in. */
+  readonly resourceVersion: string;
+  readonly isUnwanted: boolean;
+}
+
 /** Tries at a log whose Job has ended: then it is done without. */
 const MOST_LOG_READS = 3;
 
@@ -96,7 +104,7 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
     return pods instanceof ClusterError ? undefined : pods;
   };
 
-  const wait = async (job: SeenJob | undefined, resourceVersion: string): Promise<void> => {
+  const wait = async ({ job, resourceVersion, isUnwanted }: Look): Promise<void> => {
     const lists: WatchedList[] = [{ resourceVersion, watch: (watch) => namespace.watchJobs({ name }, watch) }];
     if (job?.run === run) {
       const pods = await lookAtPods(job);
@@ -108,8 +116,8 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
         lists.push({ resourceVersion: pods.resourceVersion, watch });
       }
     }
-    // Once the Job is to be ended there is nothing that could become more urgent.
-    const signal = unwanted.aborted ? leaving : AbortSignal.any([leaving, unwanted]);
+    // What was known when the look was taken is waited for; what has come since is news.
+    const signal = isUnwanted ? leaving : AbortSignal.any([leaving, unwanted]);
     await untilChange(lists, { ...timing, signal, retry: () => createRetry(timing) });
   };
 
@@ -135,7 +143,7 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
     return removed();
   };
 
-  const take = async (step: Step, job: SeenJob | undefined, version: string): Promise<JobAttemptEnd | undefined> => {
+  const take = async (step: Step, look: Look): Promise<JobAttemptEnd | undefined> => {
     switch (step.kind) {
       case 'create':
         return unlessRefused(await hands.create());
@@ -147,7 +155,7 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
       case 'clear':
         return unlessRefused(await hands.clear(step.job));
       case 'wait':
-        await wait(job, version);
+        await wait(look);
         return undefined;
       case 'conclude':
         return await conclude(step.job);
@@ -179,8 +187,8 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
     }
     const [job] = listed.items;
     if (job?.run === run) held ??= job.uid;
-    const step = nextStep({ run, fence, job, held, unwanted: unwanted.aborted });
-    const end = await take(step, job, listed.resourceVersion);
+    const look: Look = { job, resourceVersion: listed.resourceVersion, isUnwanted: unwanted.aborted };
+    const end = await take(nextStep({ run, fence, job, held, unwanted: look.isUnwanted }), look);
     if (end !== undefined) return end;
   }
   return { kind: 'left', outputTail: output.tail() };

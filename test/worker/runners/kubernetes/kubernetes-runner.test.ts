@@ -210,6 +210,20 @@ describe('cancelled', () => {
     await until('nothing is left', () => cluster.jobs().length + cluster.secrets().length === 0);
   });
 
+  test('between a look at the Job and the wait for a change, it is not waited for one', async () => {
+    const { cluster, start, running } = await openClusterRoom();
+    const handle = start(jobRequest());
+    await running();
+    await until('it watches Job and pods', () => cluster.watches() === 2);
+    const looking = cluster.faults.inject({ path: /\/pods\?(?!.*watch)/, times: 1 }, { kind: 'latency', delayMs: 100 });
+    // Nothing happens after this that it could wait for.
+    cluster.pod().stick('ImagePullBackOff');
+    await looking.hit();
+    handle.stop('cancelled');
+    expect(await handle.ended).toMatchObject({ kind: 'stopped', reason: 'cancelled' });
+    expect(cluster.jobs()).toEqual([]);
+  });
+
   test('before the Job was made, none is', async () => {
     const { cluster, start } = await openClusterRoom();
     const handle = start(jobRequest());
