@@ -106,6 +106,7 @@ describe('doors', () => {
     ['src/redis/a.ts', "import { Queue } from 'bullmq';"],
     ['src/claims/a.ts', "import type { Redis } from 'ioredis';"],
     ['src/app.ts', "import fastify from 'fastify';"],
+    ['src/app.ts', "import { KubeConfig } from '@kubernetes/client-node';"],
     ['src/claims/a.ts', "import { Octokit } from '@octokit/rest';"],
     ['src/redis/a.ts', 'const url = process.env.REDIS_URL;'],
     ['src/redis/a.ts', "const url = process['env'].REDIS_URL;"],
@@ -119,6 +120,12 @@ describe('doors', () => {
     const text = "import { Counter } from 'prom-client';";
     expect(doorViolations(files({ 'src/server/a.ts': text }))).toEqual([]);
     expect(doorViolations(files({ 'src/server/a.ts': text, 'src/server/b.ts': text }))).toHaveLength(1);
+  });
+
+  test('the client of Kubernetes is loaded by whoever needs it, never with the house', () => {
+    const imports = importsOf(HOUSE).filter(({ to, isType }) => to === '@kubernetes/client-node' && !isType);
+    expect(imports.map(({ from }) => from)).toEqual(['src/worker/runners/kubernetes/client-cluster.ts']);
+    expect(HOUSE.get(imports[0]?.from ?? '')).toContain("await import('@kubernetes/client-node')");
   });
 
   test('doors open for those they are made for', () => {

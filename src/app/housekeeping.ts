@@ -8,6 +8,7 @@ import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { createAdmissionLists } from '../repair/admission-lists.ts';
+import { createCancelledWork } from '../repair/cancelled-work.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import type { ForeignLabels } from '../repair/foreign-labels.ts';
@@ -19,7 +20,9 @@ import type { Repair } from '../repair/repair.ts';
 import { createRetention } from '../repair/retention.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
+import { lazyCluster } from '../worker/runners/kubernetes/client-cluster.ts';
 import { pauseBefore } from '../worker/turn-processor.ts';
+import { listDetachedJobs } from './detached-jobs.ts';
 import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
@@ -114,6 +117,7 @@ export function openHousekeeping(
     },
     timing,
   );
+  const listJobs = listDetachedJobs({ config: shared.config, cluster: lazyCluster(options.hostEnv), log }, timing);
   const housekeeping = createHousekeeping(
     {
       staleJobs,
@@ -145,6 +149,7 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
+      cancelledWork: createCancelledWork({ list: listJobs, runs, log, onRepair }),
       recoveringMs,
       log,
     },

@@ -7,6 +7,7 @@ import { createRunConsumer } from '../queue/run-queue.ts';
 import { createEndedAttempts } from '../worker/ended-attempts.ts';
 import { createGuard } from '../worker/guard/guard.ts';
 import { createQueueFeeder } from '../worker/queue-feeder.ts';
+import { lazyCluster } from '../worker/runners/kubernetes/client-cluster.ts';
 import { createTurnProcessor, type OpenedRunner } from '../worker/turn-processor.ts';
 import type { AppOptions, Shared } from './options.ts';
 import { openRunners } from './runners.ts';
@@ -53,13 +54,21 @@ export function openWorkSite(
     timing,
   );
   const guard = createGuard({ timing, log });
-  const { redactor, hostEnv } = options;
-  const runners = openRunners({ guard, callbacks: stores.callbackRecords, log, redactor, hostEnv }, timing);
+  const { hostEnv, redactor } = options;
+  const cluster = lazyCluster(hostEnv);
+  const callbacks = stores.callbackRecords;
+  const runners = openRunners({ guard, callbacks, log, redactor, hostEnv, cluster, timing });
   const openRunner = (policy: string): OpenedRunner => {
     const opened = config().openPipeline(policy);
     if (!opened.ok) return opened;
     const { timeoutMs, maxAttempts, work } = opened.spec;
-    return { ok: true, timeoutMs, maxAttempts, start: (request) => runners.start(request, work) };
+    return {
+      ok: true,
+      timeoutMs,
+      maxAttempts,
+      blockedBy: (question) => runners.blockedBy(question, work),
+      start: (request) => runners.start(request, work),
+    };
   };
   const ended = createEndedAttempts(
     { records: stores.attemptRecords, runs: stores.runs, incarnation: stores.redis.incarnation, log },

@@ -4,7 +4,7 @@ import { defaultPipeline } from '../domain/pipeline-resolver.ts';
 import type { Pipeline, Project } from '../domain/project.ts';
 import { mappingAt } from './check-schema.ts';
 import { type ConfigFinding, warning } from './findings.ts';
-import { findScript, isExecutable, runnersIn, toPipeline } from './pipelines.ts';
+import { findScript, isExecutable, toPipeline } from './pipelines.ts';
 import { suggestion } from './problems.ts';
 import { type ConfigFile, type HttpConfig, type PipelineConfig, pipelineSchema } from './schema.ts';
 import { isSecretName } from './secrets.ts';
@@ -28,22 +28,13 @@ export async function buildPipelines(
   const sections = mappingAt(raw, 'pipelines');
 
   for (const [name, section] of Object.entries(file.pipelines)) {
-    if (section.http !== undefined) {
-      pipelines.set(name, toPipeline(name, sections[name], section));
-      findings.push(...plainSecrets(name, sections[name], section), ...plainTransport(name, section.http));
-      continue;
-    }
-    if (section.command === undefined) {
-      const runner = runnersIn(section).join();
-      findings.push(warning('runner-missing', `pipeline ${name}: the runner ${runner} is not in this build`));
-      continue;
-    }
     pipelines.set(name, toPipeline(name, sections[name], section));
-    const [program] = section.command;
+    const [program] = section.command ?? [];
     if (program?.includes('/') === true && !(await isExecutable(path.resolve(directory, program)))) {
       findings.push(warning('program-missing', `pipeline ${name}: its command is no executable file`));
     }
     findings.push(...plainSecrets(name, sections[name], section));
+    if (section.http !== undefined) findings.push(...plainTransport(name, section.http));
   }
 
   for (const name of namesIn(projects)) {

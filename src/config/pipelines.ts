@@ -7,8 +7,10 @@ import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Pipeline } from '../domain/project.ts';
 import { messageOf } from '../foundation/errors.ts';
+import type { JobSpec } from '../worker/runners/kubernetes/job-manifest.ts';
 import { type Environment, expand } from './expand.ts';
 import { httpProblems, httpSpec, type OpenedHttp } from './http-pipelines.ts';
+import { openJob } from './kubernetes-job.ts';
 import { formatPath } from './problems.ts';
 import { type PipelineConfig, pipelineSchema } from './schema.ts';
 import { checkAgainst } from './schema-issues.ts';
@@ -26,8 +28,13 @@ export interface OpenedCommand {
   readonly passEnv: readonly string[];
 }
 
+/** A Job that can be made, as the Kubernetes runner takes it. */
+export interface OpenedJob extends JobSpec {
+  readonly runner: 'kubernetes_job';
+}
+
 /** What a runner takes: the name of the runner says which. */
-export type OpenedWork = OpenedCommand | OpenedHttp;
+export type OpenedWork = OpenedCommand | OpenedJob | OpenedHttp;
 
 /** A pipeline that can be started, with the limits of its run. */
 export interface OpenedSpec {
@@ -63,35 +70,31 @@ export function openPipeline(
     const where = wrong === undefined ? '' : formatPath(wrong.path);
     return { ok: false, problem: `the run's policy is not usable: ${where}: ${wrong?.message ?? ''}` };
   }
-  const limits = {
-    timeoutMs: checked.value.timeout_seconds * 1000,
-    maxAttempts: checked.value.max_attempts,
-  };
-  const { http, command = [], cwd, env: own = {}, pass_env: passEnv = [] } = checked.value;
-  if (http !== undefined) {
-    const [unusable] = httpProblems(http, callbackUrl);
-    return unusable === undefined
-      ? { ok: true, spec: { ...limits, work: { runner: 'http', ...httpSpec(http, callbackUrl) } } }
-      : { ok: false, problem: `the run's policy is not usable: http.${unusable.key}: ${unusable.message}` };
+  const { timeout_seconds: timeoutSeconds, max_attempts: maxAttempts, http } = checked.value;
+  const [unusable] = http === undefined ? [] : httpProblems(http, callbackUrl);
+  if (unusable !== undefined) {
+    return { ok: false, problem: `the run's policy is not usable: http.${unusable.key}: ${unusable.message}` };
   }
+  const work = openWork(checked.value, directory, callbackUrl);
+  if (work === undefined) return { ok: false, problem: "the run's policy names no runner" };
+  return { ok: true, spec: { timeoutMs: timeoutSeconds * 1000, maxAttempts, work } };
+}
+
+function openWork(pipeline: PipelineConfig, directory: string, callbackUrl?: string): OpenedWork | undefined {
+  const { command = [], kubernetes_job: job, http, cwd, env = {}, pass_env: passEnv = [] } = pipeline;
+  if (http !== undefined) return { runner: 'http', ...httpSpec(http, callbackUrl) };
   const [program, ...args] = command;
-  if (program === undefined) {
-    return { ok: false, problem: `the runner ${runnerOf(checked.value)} is not in this build` };
+  if (program !== undefined) {
+    return {
+      runner: 'command',
+      program: program.includes('/') ? path.resolve(directory, program) : program,
+      args,
+      ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
+      env,
+      passEnv,
+    };
   }
-  return {
-    ok: true,
-    spec: {
-      ...limits,
-      work: {
-        runner: 'command',
-        program: program.includes('/') ? path.resolve(directory, program) : program,
-        args,
-        ...(cwd === undefined ? {} : { cwd: path.resolve(directory, cwd) }),
-        env: own,
-        passEnv,
-      },
-    },
-  };
+  return job && { runner: 'kubernetes_job', ...openJob(job), ...(cwd !== undefined && { cwd }), env, passEnv };
 }
 
 const RUNNERS = ['command', 'kubernetes_job', 'http'] as const;
@@ -101,10 +104,6 @@ export type Runner = (typeof RUNNERS)[number];
 /** The runners that a pipeline names; the file must name exactly one. */
 export function runnersIn(section: object): Runner[] {
   return RUNNERS.filter((runner) => (section as Readonly<Record<string, unknown>>)[runner] !== undefined);
-}
-
-function runnerOf(pipeline: PipelineConfig): string {
-  return runnersIn(pipeline)[0] ?? 'of this pipeline';
 }
 
 /** `raw` is the section as it is written, `checked` the same after expansion. */

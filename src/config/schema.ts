@@ -125,7 +125,61 @@ const projectSchema = projectFields.extend(
   ),
 ) as unknown as typeof projectFields;
 
-const resources = z.record(text, text).optional();
+const quantities = z.record(text, text).optional();
+const userId = number(
+  z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
+);
+const kubernetesLabels = z.record(
+  text.refine((key) => !key.startsWith('agent-smith/'), 'must not begin with agent-smith/ (those are ours)'),
+  z.string(),
+);
+const A_WEEK_SECONDS = 7 * A_DAY_SECONDS;
+
+const jobSchema = z.strictObject({
+  image: text,
+  namespace: text.describe("Default: the server's own namespace, or that of its kubeconfig.").optional(),
+  service_account: text.describe('Default: the pod gets no token of the cluster.').optional(),
+  command: z.array(text).min(1).describe('Default: that of the image.').optional(),
+  args: z.array(z.string()).optional(),
+  env_from_secret: z.array(text).describe('Names of Kubernetes secrets: each of their keys is a variable.').optional(),
+  env_from_secret_key: z
+    .record(
+      variableName.refine((v) => !v.startsWith('AGENTSMITH_'), 'must not begin with AGENTSMITH_'),
+      z.strictObject({ secret: text, key: text }),
+    )
+    .describe('Variable -> one key of a Kubernetes secret.')
+    .optional(),
+  resources: z.strictObject({ requests: quantities, limits: quantities }).optional(),
+  node_selector: z.record(text, z.string()).optional(),
+  tolerations: z
+    .array(
+      z.strictObject({
+        key: text.optional(),
+        operator: z.enum(['Equal', 'Exists']).optional(),
+        value: z.string().optional(),
+        effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
+        toleration_seconds: number(z.int().min(0)).optional(),
+      }),
+    )
+    .optional(),
+  labels: kubernetesLabels.describe('Added to the Job and its pod.').optional(),
+  annotations: kubernetesLabels.describe('Added to the Job and its pod.').optional(),
+  image_pull_policy: z.enum(['Always', 'IfNotPresent', 'Never']).optional(),
+  image_pull_secrets: z.array(text).optional(),
+  run_as_user: userId.optional(),
+  run_as_group: userId.optional(),
+  run_as_non_root: boolean
+    .describe(
+      'Refuse to run as root, and drop all capabilities: for namespaces with the restricted pod security standard.',
+    )
+    .default(false),
+  ttl_seconds_after_finished: number(z.int().min(600).max(A_WEEK_SECONDS))
+    .describe('How long a finished Job stays. Its result is taken from it, so longer than the servers may be down.')
+    .default(A_DAY_SECONDS),
+});
 
 export const pipelineSchema = z
   .strictObject({
@@ -134,18 +188,7 @@ export const pipelineSchema = z
       .min(1)
       .describe('Program and arguments, no shell; a path is relative to this file.')
       .optional(),
-    kubernetes_job: z
-      .strictObject({
-        image: text,
-        namespace: text.optional(),
-        service_account: text.optional(),
-        command: z.array(text).min(1).optional(),
-        args: z.array(z.string()).optional(),
-        env_from_secret: z.array(text).describe('Names of Kubernetes secrets.').optional(),
-        resources: z.strictObject({ requests: resources, limits: resources }).optional(),
-      })
-      .describe('Run as a Kubernetes Job.')
-      .optional(),
+    kubernetes_job: jobSchema.describe('Run as a Kubernetes Job.').optional(),
     http: z
       .strictObject({
         url: text.describe('https://... Redirects are not followed, proxies are not used.'),
@@ -181,13 +224,10 @@ export const pipelineSchema = z
       .array(variableName.refine((v) => !HOUSE_SECRETS.includes(v), 'must not be handed to a pipeline'))
       .describe('Variables of the server that are handed through.')
       .optional(),
-    cwd: text.describe('Default: a fresh temporary folder per attempt.').optional(),
-    timeout_seconds: number(
-      z
-        .number()
-        .min(1)
-        .max(7 * A_DAY_SECONDS),
-    ).default(1800),
+    cwd: text
+      .describe('Default: a fresh temporary folder per attempt. In the container for a kubernetes_job.')
+      .optional(),
+    timeout_seconds: number(z.number().min(1).max(A_WEEK_SECONDS)).default(1800),
     max_attempts: number(z.int().min(1).max(100)).default(3),
     max_parallel_jobs: parallelJobs.describe('Cap of this pipeline across all replicas and projects.').optional(),
   })

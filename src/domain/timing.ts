@@ -118,6 +118,18 @@ export interface Timing {
   readonly recoveryStartsMs: number;
   readonly recoveryRepairMs: number;
 
+  /**
+   * Kubernetes: one request; how long the server keeps a watch open, and how long one may be silent; pauses while it does not
+   * answer; how long after its own deadline a Job is ended from here; how long a cancelled one may take to be gone.
+   */
+  readonly clusterCallMs: number;
+  readonly clusterWatchMs: number;
+  readonly clusterQuietMs: number;
+  readonly clusterRetryMs: number;
+  readonly clusterRetryMaxMs: number;
+  readonly clusterOverdueMs: number;
+  readonly clusterRemoveMs: number;
+
   /** Redis: one command, connection probe. */
   readonly redisCommandMs: number;
   readonly redisProbeMs: number;
@@ -192,6 +204,13 @@ export const DEFAULT_TIMING: Timing = {
   recoveryClaimsMs: 20_000,
   recoveryStartsMs: 35_000,
   recoveryRepairMs: 60_000,
+  clusterCallMs: 8_000,
+  clusterWatchMs: 300_000,
+  clusterQuietMs: 90_000,
+  clusterRetryMs: 500,
+  clusterRetryMaxMs: 30_000,
+  clusterOverdueMs: 60_000,
+  clusterRemoveMs: 60_000,
   redisCommandMs: 2_000,
   redisProbeMs: 1_000,
   redisSocketMs: 8_000,

@@ -16,6 +16,16 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** Goes on after the body until it resolves, or the client goes away: a watch. Has no `content-length`. */
+  readonly stream?: (out: AnswerStream) => Promise<void>;
+}
+
+export interface AnswerStream {
+  write(text: string): void;
+  /** Closes the connection in the middle of things. */
+  cut(): void;
+  /** Aborts when the connection is closed, by whichever side. */
+  readonly gone: AbortSignal;
 }
 
 /** What a matcher sees of a request. */
@@ -125,7 +135,7 @@ export function createFaults(): Faults {
     },
     clear: () => injections.clear(),
     async exchange(target, response, work) {
-      if (injections.size === 0) return { ...send(response, work()), fault: undefined };
+      if (injections.size === 0) return { ...(await send(response, work())), fault: undefined };
       const taken = take(target);
       const delayMs = taken.reduce((sum, fault) => sum + (fault.kind === 'latency' ? fault.delayMs : 0), 0);
       const played = taken.find((fault) => fault.kind !== 'latency') ?? taken[0];
@@ -168,10 +178,30 @@ async function play(fault: Fault | undefined, response: ServerResponse, work: ()
   }
 }
 
-function send(response: ServerResponse, answer: Answer): Ending {
+function send(response: ServerResponse, answer: Answer): Ending | Promise<Ending> {
   if (response.destroyed) return { status: answer.status, outcome: 'abandoned' };
+  if (answer.stream !== undefined) return stream(response, answer, answer.stream);
   response.writeHead(answer.status, headOf(answer)).end(answer.body);
   return { status: answer.status, outcome: 'answered' };
+}
+
+async function stream(
+  response: ServerResponse,
+  { status, headers, body }: Answer,
+  follow: NonNullable<Answer['stream']>,
+): Promise<Ending> {
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  if (body !== '') response.write(body);
+  let outcome: Outcome = 'answered';
+  const end = (): void => {
+    outcome = 'cut';
+    response.destroy();
+  };
+  await follow({ write: (text) => void response.write(text), cut: end, gone: gone(response) });
+  if (outcome === 'answered' && response.destroyed) outcome = 'abandoned';
+  response.end();
+  return { status, outcome };
 }
 
 function cut(response: ServerResponse, status: number | undefined): Ending {

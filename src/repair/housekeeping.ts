@@ -16,6 +16,7 @@ export interface HousekeepingDeps {
   readonly projection: Pass;
   readonly platformPass: Pass;
   readonly retention: Pass;
+  readonly cancelledWork: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
   readonly log: Log;
@@ -59,6 +60,7 @@ export function createHousekeeping(
       loop('projection', options.projectionScanMs, deps.projection, { duringRecovery: true }),
       loop('platform pass', options.staleScanMs, deps.platformPass, { repeat: everyOverlapping }),
       loop('retention', options.retentionScanMs, deps.retention),
+      loop('cancelled work', options.reconcileScanMs, deps.cancelledWork),
     ]);
   };
 }

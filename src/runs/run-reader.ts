@@ -23,7 +23,10 @@ export interface RunReader {
     state: RunState,
     options: { readonly most: number; readonly minAgeMs?: number; readonly cursor?: RoundCursor },
   ): Promise<Run[]>;
-  /** Queued runs that have been admitted and in the queue for `minAgeMs`: they should have a job. In rounds, as `inState`. */
+  /**
+   * Queued runs that have been admitted and in the queue for `minAgeMs`: they should have a job. And those that somebody has
+   * cancelled: they should have ended. In rounds, as `inState`.
+   */
   admitted(options: { readonly most: number; readonly minAgeMs: number; readonly cursor: RoundCursor }): Promise<Run[]>;
   /** Those that entered their state last come first. */
   list(
@@ -64,7 +67,9 @@ export function createRunReader(redis: RedisConnection): RunReader {
     async admitted({ most, minAgeMs, cursor }) {
       const latestMs = (await redis.timeMs()) - minAgeMs;
       const queued = await round('queued', cursor, { most, latestMs });
-      return queued.filter((run) => !isWaiting(run) && (run.admittedAtMs ?? 0) <= latestMs);
+      return queued.filter(
+        (run) => run.cancelRequested !== undefined || (!isWaiting(run) && (run.admittedAtMs ?? 0) <= latestMs),
+      );
     },
     list: ({ state, project, ...page }) =>
       readPage(redis, (state === undefined ? RUN_STATES : [state]).map(keys.runs), page, async (id) => {

@@ -227,7 +227,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       case 'signalled':
         return await finish({ state: 'failed', reason: `killed by ${end.signal}`, output, result });
       case 'timed-out':
-        return await finish({ state: 'failed', reason: `timed out after ${end.timeoutMs / 1000} s`, output });
+        return await finish({ state: 'failed', reason: timeOutReason(end), output });
       case 'not-started': {
         // Another replica may have the program: it counts as an attempt, and is tried again while there are any left.
         const attempts = run.attempt - run.interrupted;
@@ -274,4 +274,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   })();
 
   return { ended, drain: () => stop({ kind: 'drained' }), beatNow: () => hurry.abort() };
+}
+
+function timeOutReason({ timeoutMs, detail }: Extract<RunnerEnd, { kind: 'timed-out' }>): string {
+  return `timed out after ${timeoutMs / 1000} s${detail === undefined ? '' : `: ${detail}`}`;
 }

@@ -18,7 +18,7 @@ import type { RunQueue, Turn, TurnOutcome } from '../queue/run-queue.ts';
 import type { AttemptRecords, TerminalState } from '../runs/attempt-records.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import { type Attempt, type AttemptEnd, type RedisWitness, superviseAttempt } from './attempt.ts';
-import type { RunnerHandle, RunnerRequest } from './runners/runner.ts';
+import type { RunnerHandle, RunnerQuestion, RunnerRequest } from './runners/runner.ts';
 import { createTrust } from './trust.ts';
 
 /** A pipeline that can be started: the run's policy snapshot, opened with today's environment. */
@@ -27,6 +27,8 @@ export type OpenedRunner =
       readonly ok: true;
       readonly maxAttempts: number;
       readonly timeoutMs: number;
+      /** As `Runner.blockedBy`. */
+      readonly blockedBy?: (question: RunnerQuestion) => Promise<string | undefined>;
       readonly start: (request: RunnerRequest) => RunnerHandle;
     }
   | { readonly ok: false; readonly problem: string };
@@ -219,6 +221,8 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     if ('kind' in ticket) return ticket;
     const runner = deps.openRunner(run.policy ?? '');
     if (!runner.ok) return await end(run, 'failed', runner.problem);
+    const blocked = await runner.blockedBy?.({ run: run.id, ticket });
+    if (blocked !== undefined) return await later(run, blocked);
     return await attempt(run, project, ticket, runner);
   };
 

@@ -91,7 +91,7 @@ test.each([
     '{"command":["x"],"comand":1}',
     'comand: unknown key, did you mean "command"?',
   ],
-  ['a runner that is not there', '{"kubernetes_job":{"image":"x"}}', 'the runner kubernetes_job is not in this build'],
+  ['no runner', '{"timeout_seconds":5}', 'names no runner'],
   [
     'a service that nobody could prove a request to',
     '{"http":{"url":"https://runner.example"}}',
@@ -132,15 +132,97 @@ test('a project that names no pipeline at all asks for fix-bug', async () => {
   expect([...scripts.keys()]).toEqual(['fix-bug']);
 });
 
-test('runners that are not in this build leave their pipelines without a runner', async () => {
-  const config = await load(`projects: {}
+test('a Job: what is said of it in the words of the runner, and what is not in its defaults', async () => {
+  const config = await load(
+    `projects: {}
 pipelines:
-  k: { kubernetes_job: { image: "example/agent:1", namespace: agents, env_from_secret: [keys], resources: { limits: { cpu: "2" } } } }
-`);
-  expect(config.catalog.pipelines.size).toBe(0);
-  expect(config.findings.filter(({ code }) => code === 'runner-missing').map(({ text }) => text)).toEqual([
-    'pipeline k: the runner kubernetes_job is not in this build',
-  ]);
+  plain: { kubernetes_job: { image: "example/agent:1" } }
+  full:
+    kubernetes_job:
+      image: "example/agent:\${TAG}"
+      namespace: agents
+      service_account: agent
+      command: [/run]
+      args: [--fast]
+      env_from_secret: [keys]
+      env_from_secret_key: { API_KEY: { secret: models, key: api-key } }
+      resources: { limits: { cpu: "2" } }
+      node_selector: { pool: agents }
+      tolerations: [{ key: agents, operator: Exists, toleration_seconds: 60 }]
+      labels: { team: payments }
+      annotations: { note: x }
+      image_pull_policy: Always
+      image_pull_secrets: [registry]
+      run_as_user: 1000
+      run_as_group: 1001
+      run_as_non_root: true
+      ttl_seconds_after_finished: 600
+    cwd: /src
+    env: { KEY: "\${SECRET_KEY}" }
+    pass_env: [GITHUB_TOKEN]
+`,
+    { TAG: '2', SECRET_KEY: 'a-valuable-key' },
+  );
+  expect(config.findings.map(({ code }) => code)).toEqual(['no-projects']);
+  expect(config.openPipeline(policyOf(config, 'plain'))).toMatchObject({
+    ok: true,
+    spec: {
+      work: {
+        runner: 'kubernetes_job',
+        image: 'example/agent:1',
+        env: {},
+        passEnv: [],
+        envFromSecret: [],
+        envFromSecretKey: {},
+        nodeSelector: {},
+        tolerations: [],
+        runAsNonRoot: false,
+        ttlSecondsAfterFinished: 86_400,
+      },
+    },
+  });
+  expect(policyOf(config, 'full')).not.toContain('a-valuable-key');
+  expect(config.openPipeline(policyOf(config, 'full'))).toEqual({
+    ok: true,
+    spec: {
+      timeoutMs: 1_800_000,
+      maxAttempts: 3,
+      work: {
+        runner: 'kubernetes_job',
+        image: 'example/agent:2',
+        namespace: 'agents',
+        serviceAccount: 'agent',
+        command: ['/run'],
+        args: ['--fast'],
+        cwd: '/src',
+        env: { KEY: 'a-valuable-key' },
+        passEnv: ['GITHUB_TOKEN'],
+        envFromSecret: ['keys'],
+        envFromSecretKey: { API_KEY: { secret: 'models', key: 'api-key' } },
+        resources: { limits: { cpu: '2' } },
+        nodeSelector: { pool: 'agents' },
+        tolerations: [{ key: 'agents', operator: 'Exists', tolerationSeconds: 60 }],
+        labels: { team: 'payments' },
+        annotations: { note: 'x' },
+        imagePullPolicy: 'Always',
+        imagePullSecrets: ['registry'],
+        runAsUser: 1000,
+        runAsGroup: 1001,
+        runAsNonRoot: true,
+        ttlSecondsAfterFinished: 600,
+      },
+    },
+  });
+});
+
+test.each([
+  ['labels: { agent-smith/run: x }', 'must not begin with agent-smith/'],
+  ['env_from_secret_key: { AGENTSMITH_FENCE: { secret: s, key: k } }', 'must not begin with AGENTSMITH_'],
+  ['ttl_seconds_after_finished: 10', 'must be at least 600'],
+])('of a Job %s is refused', async (line, expected) => {
+  const text = `projects: {}\npipelines: { p: { kubernetes_job: { image: x, ${line} } } }`;
+  const loaded = await buildConfig({ file: path.join(folder, 'agentsmith.yml'), env, text });
+  expect(loaded.ok ? [] : loaded.problems.map(({ message }) => message).join()).toMatch(new RegExp(expected, 'i'));
 });
 
 test('a command that is no executable file and a secret in plain text are worth a warning', async () => {

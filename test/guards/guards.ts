@@ -7,6 +7,7 @@ import { ATTEMPT_GUARDS } from './list/attempt.ts';
 import { CLAIM_GUARDS } from './list/claim.ts';
 import { FAIR_USE_GUARDS } from './list/fair-use.ts';
 import { INTAKE_GUARDS } from './list/intake.ts';
+import { JOB_GUARDS } from './list/jobs.ts';
 import { LABEL_GUARDS } from './list/labels.ts';
 import { LEADERSHIP_GUARDS } from './list/leadership.ts';
 import { LEASH_GUARDS } from './list/leash.ts';
@@ -18,6 +19,7 @@ export const GUARDS: readonly Guard[] = [
   ...LEADERSHIP_GUARDS,
   ...ATTEMPT_GUARDS,
   ...LEASH_GUARDS,
+  ...JOB_GUARDS,
   ...REPAIR_GUARDS,
   ...LABEL_GUARDS,
   ...INTAKE_GUARDS,

@@ -42,7 +42,15 @@ interface LoopOptions {
 }
 
 function loops(options: LoopOptions = {}) {
-  const passes = { staleJobs: 0, admissionLists: 0, enqueued: 0, deadClaims: 0, projection: 0, retention: 0 };
+  const passes = {
+    staleJobs: 0,
+    admissionLists: 0,
+    enqueued: 0,
+    deadClaims: 0,
+    projection: 0,
+    retention: 0,
+    cancelledWork: 0,
+  };
   const counted = (name: keyof typeof passes): Pass => {
     return async () => {
       passes[name] += 1;
@@ -77,6 +85,7 @@ function loops(options: LoopOptions = {}) {
       projection: counted('projection'),
       platformPass,
       retention: counted('retention'),
+      cancelledWork: counted('cancelledWork'),
       recoveringMs: options.recoveringMs ?? (() => 0),
       log: silentLog,
     },

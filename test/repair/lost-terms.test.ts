@@ -44,6 +44,7 @@ test('no pass is begun', async () => {
       projection: pass('projection'),
       platformPass: pass('platform pass'),
       retention: pass('retention'),
+      cancelledWork: pass('cancelled work'),
       recoveringMs: () => 0,
       log: silentLog,
     },
@@ -51,7 +52,7 @@ test('no pass is begun', async () => {
   );
   const { term, asked, end } = lostTerm();
   const over = housekeeping(term);
-  await until('every loop has asked twice', () => asked() > 12);
+  await until('every loop has asked twice', () => asked() > 14);
   end();
   await over;
   expect(passes).toEqual([]);

@@ -36,6 +36,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly rooms: readonly stri
   { packages: /^ioredis$/, rooms: ['redis', 'queue'] },
   { packages: /^(fastify|@fastify\/.*)$/, rooms: ['server', 'emulators'] },
   { packages: CLIENTS, rooms: ['platforms'] },
+  { packages: /^@kubernetes\/client-node$/, rooms: ['worker'] },
 ];
 /** Imported in one file altogether. */
 const ONE_FILE_PACKAGES = ['prom-client'];

@@ -38,6 +38,8 @@ export const SLOW_FILES: readonly string[] = [
   'worker/guard/freeze',
   'worker/attempt-table',
   'worker/dead-worker',
+  'worker/runners/kubernetes/takeover',
+  'worker/runners/kubernetes/broken-ways',
   'webhooks/switched-engines',
   'repair/two-deployments',
   'server/shared-budget',

@@ -27,6 +27,12 @@ describe.each(FACTORS)('at factor %d', (factor) => {
     expect(t.claimCallMs).toBeLessThan(t.leaseTtlMs - t.leaseMarginMs);
   });
 
+  test('a cluster is asked for a change only with more trust left than that may take, and has its say before a retry', () => {
+    expect(t.clusterCallMs).toBeLessThan(t.trustTermMs - t.heartbeatMs - t.redisCommandMs);
+    expect(t.clusterRetryMs).toBeLessThan(t.clusterRetryMaxMs);
+    expect(t.clusterQuietMs).toBeLessThan(t.clusterWatchMs);
+  });
+
   test('a claim ends before its lock, and its label write before the lock too', () => {
     expect(t.claimDeadlineMs).toBeLessThan(t.claimLockTtlMs);
     expect(t.claimCallMs).toBeLessThan(t.claimLockReserveMs);

@@ -43,6 +43,16 @@ const ENDS: readonly { how: string; end: RunnerEnd; reason: string }[] = [
     reason: 'the service says failed',
   },
   { how: 'times out', end: { kind: 'timed-out', timeoutMs: 1_500, outputTail: '' }, reason: 'timed out after 1.5 s' },
+  {
+    how: 'times out for a reason that is known',
+    end: { kind: 'timed-out', timeoutMs: 1_500, detail: 'no node takes its pod', outputTail: '' },
+    reason: 'timed out after 1.5 s: no node takes its pod',
+  },
+  {
+    how: 'fails without an exit code',
+    end: { kind: 'reported', done: false, reason: 'its Job was deleted', outputTail: '' },
+    reason: 'its Job was deleted',
+  },
 ];
 test.each(ENDS)('a runner that $how is final: failed, with the reason', async ({ end, reason }) => {
   const site = await house();
@@ -163,6 +173,31 @@ test('two jobs of one turn at once make one attempt', async () => {
   expect(await Promise.all(turns)).toEqual(turns.map(() => ({ kind: 'over' })));
   expect(first.runners.length + second.runners.length).toBe(1);
   expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
+});
+
+test('a runner that is blocked: postponed with the reason, as often as it takes, and no attempt is used', async () => {
+  const site = await house();
+  const run = await queuedRun(site);
+  let blocked: string | undefined = 'another one is at work';
+  const asked: unknown[] = [];
+  const { processor, runners } = openWorkerRoom(site, {
+    ends: EXITED_0,
+    runner: {
+      blockedBy: async (question) => {
+        asked.push(question);
+        return blocked;
+      },
+    },
+  });
+  const { attemptRetryMs } = site.timing;
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: attemptRetryMs });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: 2 * attemptRetryMs });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 0, interrupted: 0, takes: 0 });
+  expect(asked[0]).toMatchObject({ run: run.id, ticket: { key: run.ticket } });
+  blocked = undefined;
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
+  expect(runners).toHaveLength(1);
 });
 
 test('row 2: while Redis recovers no attempt starts: postponed, nothing is counted', async () => {

@@ -12,6 +12,7 @@ import { leadsToUs } from '../missed.ts';
 import { checkAccess } from './access.ts';
 import { checkBudgets } from './budget.ts';
 import type { DoctorCheck } from './check.ts';
+import { checkCluster } from './cluster.ts';
 import { checkConfig } from './config.ts';
 import { checkHooks } from './hooks.ts';
 import { checkNetwork } from './network.ts';
@@ -56,8 +57,18 @@ export async function examine(options: DoctorOptions): Promise<DoctorCheck[]> {
       onProgress: options.onProgress,
     });
     const written = await writeTest(options, projects, call);
+    const cluster = await checkCluster(config, env, { deadlineMs: timing.clusterCallMs, signal: options.signal });
     const budgets = await checkBudgets(projects.credentials());
-    return [...checkConfig(config), ...redis, ...checkNetwork(env), ...unopened, ...access, ...written, ...budgets];
+    return [
+      ...checkConfig(config),
+      ...redis,
+      ...checkNetwork(env),
+      ...cluster,
+      ...unopened,
+      ...access,
+      ...written,
+      ...budgets,
+    ];
   } finally {
     await opened.stores?.redis.close();
   }

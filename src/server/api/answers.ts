@@ -87,10 +87,7 @@ export interface RunHistory {
   readonly output: string | undefined;
 }
 
-export function wholeRunBody(
-  run: Run,
-  { attempts, waits, decisions, delivery, result, output }: RunHistory,
-): object {
+export function wholeRunBody(run: Run, { attempts, waits, decisions, delivery, result, output }: RunHistory): object {
   return {
     ...runBody(run),
     result,

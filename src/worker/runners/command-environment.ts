@@ -10,6 +10,9 @@ const MAX_VALUE_BYTES = 1024;
 /** Ours alone: neither `env` nor `pass_env` sets a variable with this prefix. */
 const RESERVED_PREFIX = 'AGENTSMITH_';
 
+/** What tells of an attempt, without what is the runner's own affair. */
+export type DescribedRequest = Omit<RunnerRequest, 'timeoutMs' | 'trustedSince'>;
+
 const BASICS = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'];
 
 /** Tools disagree about the letter case of these: both are passed. */
@@ -43,18 +46,34 @@ export type CommandEnvironment =
   | { readonly kind: 'refused'; readonly reason: string };
 
 export function commandEnvironment(
-  request: Omit<RunnerRequest, 'timeoutMs' | 'trustedSince'>,
+  request: DescribedRequest,
   settings: EnvironmentSettings,
   host: HostEnvironment,
+): CommandEnvironment {
+  return build(request, settings, host, (name) => ALWAYS_PASSED.has(name) || name.startsWith('LC_'));
+}
+
+/** The same where the work runs on another machine: of this one it sees nothing but what the pipeline names. */
+export function remoteEnvironment(
+  request: DescribedRequest,
+  settings: EnvironmentSettings,
+  host: HostEnvironment,
+): CommandEnvironment {
+  return build(request, settings, host, () => false);
+}
+
+function build(
+  request: DescribedRequest,
+  settings: EnvironmentSettings,
+  host: HostEnvironment,
+  isAlwaysPassed: (name: string) => boolean,
 ): CommandEnvironment {
   for (const [name, value] of Object.entries(settings.env)) {
     if (!/^[^=\0]+$/.test(name)) return refused(`has a variable with the impossible name ${JSON.stringify(name)}`);
     if (value.includes('\0')) return refused(`sets ${name} to a value with a NUL character`);
   }
   const passed = new Set(settings.passEnv);
-  const inherited = Object.entries(host).filter(
-    ([name]) => ALWAYS_PASSED.has(name) || name.startsWith('LC_') || passed.has(name),
-  );
+  const inherited = Object.entries(host).filter(([name]) => isAlwaysPassed(name) || passed.has(name));
   const asked = [...inherited, ...Object.entries(settings.env)].filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith(RESERVED_PREFIX),
   );
@@ -66,7 +85,7 @@ export function commandEnvironment(
 }
 
 /** The attempt in variables: the whole ticket is on standard input. */
-function describe(request: Omit<RunnerRequest, 'timeoutMs' | 'trustedSince'>): Record<string, string> {
+function describe(request: DescribedRequest): Record<string, string> {
   const { ticket, code } = request;
   const values = {
     AGENTSMITH_RUN_ID: request.run,

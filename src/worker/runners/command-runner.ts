@@ -21,9 +21,9 @@ import type { Guard } from '../guard/guard.ts';
 import { type GuardedEnd, OUTPUT_TAIL_BYTES } from '../guard/guarded-process.ts';
 import { withLastLine } from '../guard/output-tail.ts';
 import { commandEnvironment, type EnvironmentSettings, type HostEnvironment } from './command-environment.ts';
+import { describeTicket } from './describe-ticket.ts';
 import { readResultFile } from './result-file.ts';
 import type { Runner, RunnerEnd, RunnerHandle, RunnerRequest } from './runner.ts';
-import { ticketJson } from './ticket-json.ts';
 
 export interface CommandSpec extends EnvironmentSettings {
   /** A name is looked up on the PATH of the command; a path should be absolute. */
@@ -91,7 +91,7 @@ export function createCommandRunner(
         cwd,
         temporaryFolder: folder,
         env: { ...environment.env, AGENTSMITH_RESULT_FILE: resultFile },
-        stdin: `${JSON.stringify(ticketJson(request))}\n`,
+        stdin: describeTicket(request),
         secrets,
         trustedSince,
       });

@@ -10,8 +10,16 @@ export interface Runner<Request extends RunnerRequest = RunnerRequest> {
    * without the worker, and the next attempt adopts it.
    */
   readonly leashed: boolean;
+  /**
+   * Asked before an attempt is begun: why it cannot start now although nothing is wrong, in words. The turn then comes back
+   * later, and no attempt is used up. Never rejects. Missing: it can start at any time.
+   */
+  blockedBy?(request: RunnerQuestion & Omit<Request, keyof RunnerRequest>): Promise<string | undefined>;
   start(request: Request): RunnerHandle;
 }
+
+/** What is known of an attempt before it begins. */
+export type RunnerQuestion = Pick<RunnerRequest, 'run' | 'ticket'>;
 
 /** One attempt of one run. */
 export interface RunnerRequest {
@@ -61,11 +69,12 @@ interface Told {
 export type RunnerEnd = Told &
   (
     | { readonly kind: 'exited'; readonly code: number }
-    /** What did the work says itself whether that is done; `reason` is for people. */
+    /** Done or failed for good as whoever did the work, or watched it, says: by no exit code. `reason` is for people. */
     | { readonly kind: 'reported'; readonly done: boolean; readonly reason: string }
     /** Killed by a signal that we did not send. */
     | { readonly kind: 'signalled'; readonly signal: string }
-    | { readonly kind: 'timed-out'; readonly timeoutMs: number }
+    /** `detail` is for people: what kept it from ending in time, where that is known. */
+    | { readonly kind: 'timed-out'; readonly timeoutMs: number; readonly detail?: string }
     | { readonly kind: 'stopped'; readonly reason: string }
     /** It can not start like this; `reason` is a sentence for people. */
     | { readonly kind: 'not-started'; readonly reason: string }

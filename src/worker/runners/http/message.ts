@@ -3,8 +3,8 @@
  * (https://www.standardwebhooks.com). The run is the key under which a service does the work once, however often it is asked.
  */
 import { Webhook } from 'standardwebhooks';
+import { ticketFields } from '../describe-ticket.ts';
 import type { RunnerRequest } from '../runner.ts';
-import { ticketJson } from '../ticket-json.ts';
 
 /** A service as the pipeline names it. */
 export interface HttpSpec {
@@ -68,7 +68,7 @@ export function requestedMessage(request: HttpRequest, at: Date, callback: Callb
   const told = callback === undefined ? {} : { callback };
   return {
     id: `${run}-${attempt}`,
-    body: JSON.stringify({ type, timestamp: at.toISOString(), ...ticketJson(request), ...told }),
+    body: JSON.stringify({ type, timestamp: at.toISOString(), ...ticketFields(request), ...told }),
   };
 }
 

@@ -1,0 +1,195 @@
+/**
+ * One attempt of a run that works in a Job: looks at the cluster, does the one thing that is to be done next
+ * (`next-step.ts`), and looks again, until the Job has ended or this attempt has to let go of it.
+ *
+ * A cluster that does not answer ends nothing: the Job does not need us, and it is asked for as long as this attempt is the
+ * run's. What a crash leaves behind is what the cluster shows, and the next attempt goes on from there.
+ */
+import type { Timing } from '../../../domain/timing.ts';
+import { unreachable } from '../../../foundation/errors.ts';
+import type { Log } from '../../../foundation/log.ts';
+import type { Redactor } from '../../../foundation/redactor.ts';
+import type { Trust } from '../../trust.ts';
+import type { RunnerEnd, RunnerRequest } from '../runner.ts';
+import { type ClusterCall, ClusterError, type Namespace, type SeenJob } from './cluster.ts';
+import { type BareEnd, endOfJob, readMessage } from './job-end.ts';
+import { createJobHands, type Refusal } from './job-hands.ts';
+import type { JobSpec } from './job-manifest.ts';
+import { createJobOutput } from './job-output.ts';
+import { jobName, RUN } from './job-words.ts';
+import { nextStep, type Step } from './next-step.ts';
+import { createRetry } from './retry.ts';
+import { untilChange, type WatchedList } from './until-change.ts';
+
+export interface JobAttemptDeps {
+  readonly namespace: Namespace;
+  readonly trust: Trust;
+  readonly log: Log;
+  readonly redactor: Redactor;
+}
+
+export interface JobAttemptOptions {
+  readonly request: RunnerRequest;
+  readonly spec: JobSpec;
+  /** The environment of the work. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** What must not show in the output. */
+  readonly secrets: readonly string[];
+  readonly timing: Timing;
+  /** Aborts when the Job should end. */
+  readonly unwanted: AbortSignal;
+  /** Aborts when this attempt has to let go of the Job. */
+  readonly leaving: AbortSignal;
+}
+
+export type JobAttemptEnd =
+  | RunnerEnd
+  /** The Job is gone, as it was wanted to be; `problem` is what had kept it from starting. */
+  | { readonly kind: 'removed'; readonly outputTail: string; readonly problem: string | undefined }
+  | { readonly kind: 'left'; readonly outputTail: string };
+
+/** What was there when the next step was chosen. */
+interface Look {
+  readonly job: SeenJob | undefined;
+  /** Of the list that it was in. */
+  readonly resourceVersion: string;
+  readonly isUnwanted: boolean;
+}
+
+/** Tries at a log whose Job has ended: then it is done without. */
+const MOST_LOG_READS = 3;
+
+/** Rejects only for a bug. */
+export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOptions): Promise<JobAttemptEnd> {
+  const { namespace } = deps;
+  const { request, timing, unwanted, leaving } = options;
+  const { run, fence } = request;
+  const name = jobName(request.ticket.key);
+  const about = { ticket: request.ticket.key, run, attempt: request.attempt, job: name, namespace: namespace.name };
+  const log = deps.log.child(about);
+  const call: ClusterCall = { deadlineMs: timing.clusterCallMs, signal: leaving };
+  const retry = createRetry({
+    ...timing,
+    onAway: ({ message }) => log.warn({ error: message }, 'kubernetes does not answer, the attempt goes on'),
+    onBack: () => log.info({}, 'kubernetes answers again'),
+  });
+  const hands = createJobHands({ ...deps, retry, call }, { ...options, ...timing });
+  const output = createJobOutput({ ...deps, log, retry, call }, { run, secrets: options.secrets });
+  /** Uid of our Job, once it has been seen. */
+  let held: string | undefined;
+
+  const told = (end: BareEnd): RunnerEnd => ({ ...end, outputTail: output.tail() });
+  const removed = (): JobAttemptEnd => ({ kind: 'removed', outputTail: output.tail(), problem: output.problem() });
+  const unlessRefused = (refusal: Refusal): RunnerEnd | undefined =>
+    refusal === undefined ? undefined : told({ kind: 'not-started', reason: refusal });
+
+  /** Asks until there is an answer; undefined when this attempt had to let go before. */
+  const persist = async <T>(ask: () => Promise<T>): Promise<T | ClusterError | undefined> => {
+    while (!leaving.aborted) {
+      try {
+        const answer = await ask();
+        retry.succeeded();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof ClusterError)) throw error;
+        // What we may not ask for while we have a Job is somebody's mistake, which may be put right before it ends.
+        if (error.kind !== 'unavailable' && held === undefined) return error;
+        await retry.pause(error, leaving);
+      }
+    }
+    return undefined;
+  };
+  const lookAtPods = async (job: SeenJob) => {
+    const pods = await persist(() => output.look(job.uid));
+    return pods instanceof ClusterError ? undefined : pods;
+  };
+
+  const wait = async ({ job, resourceVersion, isUnwanted }: Look): Promise<void> => {
+    const lists: WatchedList[] = [{ resourceVersion, watch: (watch) => namespace.watchJobs({ name }, watch) }];
+    if (job?.run === run) {
+      const pods = await lookAtPods(job);
+      if (pods === undefined) return;
+      // A pod that is being ended takes its log with it.
+      if (job.state.kind === 'failing' && output.tail() === '') await output.read(pods.last, 1);
+      if (pods.resourceVersion !== undefined) {
+        const watch: WatchedList['watch'] = (asked) => namespace.watchPods({ label: `${RUN}=${run}` }, asked);
+        lists.push({ resourceVersion: pods.resourceVersion, watch });
+      }
+    }
+    // What was known when the look was taken is waited for; what has come since is news.
+    const signal = isUnwanted ? leaving : AbortSignal.any([leaving, unwanted]);
+    await untilChange(lists, { ...timing, signal, retry: () => createRetry(timing) });
+  };
+
+  const conclude = async (job: SeenJob): Promise<RunnerEnd | undefined> => {
+    const { state } = job;
+    const pods = await lookAtPods(job);
+    if (pods === undefined || (state.kind !== 'complete' && state.kind !== 'failed')) return undefined;
+    await output.read(pods.last, MOST_LOG_READS);
+    if (leaving.aborted) return undefined;
+    if (pods.last === undefined && output.tail() === '') output.note('the pod and its log are gone');
+    const { result, note } = readMessage(deps.redactor.redact(pods.last?.ended?.message ?? ''));
+    if (note !== undefined) output.note(note);
+    const end = endOfJob(state, pods.last, { timeoutMs: request.timeoutMs, problem: output.problem() });
+    return { ...told(end), ...(result !== undefined && { result }) };
+  };
+
+  const remove = async (job: SeenJob): Promise<JobAttemptEnd | undefined> => {
+    if (output.tail() === '') await output.read((await lookAtPods(job))?.last, 1);
+    const refusal = await hands.remove(job);
+    if (refusal === undefined) return undefined;
+    log.error({ error: refusal }, 'job not deleted, it goes on until its deadline');
+    output.note(refusal);
+    return removed();
+  };
+
+  const take = async (step: Step, look: Look): Promise<JobAttemptEnd | undefined> => {
+    switch (step.kind) {
+      case 'create':
+        return unlessRefused(await hands.create());
+      case 'adopt':
+        log.info({ from: step.job.fence }, 'adopting the job of an earlier attempt');
+        return unlessRefused(await hands.adopt(step.job));
+      case 'prepare':
+        return unlessRefused(await hands.prepare(step.job));
+      case 'clear':
+        return unlessRefused(await hands.clear(step.job));
+      case 'wait':
+        await wait(look);
+        return undefined;
+      case 'conclude':
+        return await conclude(step.job);
+      case 'remove':
+        return await remove(step.job);
+      case 'removed':
+        return removed();
+      case 'vanished':
+        return told({ kind: 'reported', done: false, reason: 'its Job was deleted while it was at work' });
+      case 'taken':
+        return told({ kind: 'lost', reason: 'a later attempt has its Job' });
+      case 'occupied':
+        return told({ kind: 'lost', reason: 'a Job of another run of this ticket is at work' });
+      case 'foreign': {
+        const where = `The name ${name} is taken in namespace ${namespace.name}`;
+        return told({ kind: 'not-started', reason: `${where} by a Job that is not ours: delete that.` });
+      }
+      default:
+        return unreachable(step);
+    }
+  };
+
+  while (!leaving.aborted) {
+    const listed = await persist(() => namespace.listJobs({ name }, call));
+    if (listed === undefined) break;
+    if (listed instanceof ClusterError) {
+      const reason = `Jobs cannot be listed in namespace ${namespace.name}: ${listed.message}`;
+      return told({ kind: 'not-started', reason });
+    }
+    const [job] = listed.items;
+    if (job?.run === run) held ??= job.uid;
+    const look: Look = { job, resourceVersion: listed.resourceVersion, isUnwanted: unwanted.aborted };
+    const end = await take(nextStep({ run, fence, job, held, unwanted: look.isUnwanted }), look);
+    if (end !== undefined) return end;
+  }
+  return { kind: 'left', outputTail: output.tail() };
+}
