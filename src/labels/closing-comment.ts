@@ -24,14 +24,14 @@ export function closingComment(run: Run, result?: RunResult): MarkedComment | un
   const facts = [`Run \`${run.id}\``, ...(run.attempt === 0 ? [] : [`attempt ${run.attempt}`]), ...duration(run)];
   const who = run.pipeline === undefined ? 'the run' : `pipeline ${quotedWords(run.pipeline)}`;
   const head = `**Agent Smith**: ${who} ${end.how}. ${facts.join(', ')}.`;
-  const blocks = [head, ...end.then, ...(result === undefined ? [] : told(result))];
+  const blocks = [head, ...end.advice, ...(result === undefined ? [] : told(result))];
   return { markdown: blocks.join('\n\n'), marker: commentMarker(run.id), sinceMs: run.createdAtMs - CLOCK_SKEW_MS };
 }
 
 interface End {
   readonly how: string;
   /** Paragraphs that say what to do now. */
-  readonly then: readonly string[];
+  readonly advice: readonly string[];
 }
 
 function endOf({ id, state, reason = 'no reason recorded' }: Run): End | undefined {
@@ -39,11 +39,11 @@ function endOf({ id, state, reason = 'no reason recorded' }: Run): End | undefin
   const look = `\`GET /api/runs/${id}?output=1\` shows its record and the end of its output.`;
   switch (state) {
     case 'completed':
-      return { how: 'is done', then: [] };
+      return { how: 'is done', advice: [] };
     case 'failed':
-      return { how: `failed: ${quotedWords(reason)}`, then: [`${adviceFor(reason)} ${look} ${again}`] };
+      return { how: `failed: ${quotedWords(reason)}`, advice: [`${adviceFor(reason)} ${look} ${again}`] };
     case 'cancelled':
-      return { how: `was cancelled: ${quotedWords(reason)}`, then: [again] };
+      return { how: `was cancelled: ${quotedWords(reason)}`, advice: [again] };
     case 'received':
     case 'queued':
     case 'running':

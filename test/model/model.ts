@@ -186,7 +186,7 @@ export function withOne(list: readonly string[], name: string): string[] {
 }
 
 /** Off all lists of fair use. */
-export function countOut({ fairUse }: Model, name: string): void {
+function countOut({ fairUse }: Model, name: string): void {
   for (const list of Object.keys(fairUse) as (keyof Records['fairUse'])[])
     fairUse[list] = fairUse[list].filter((other) => other !== name);
 }

@@ -79,7 +79,8 @@ describe('ends', () => {
     await running();
     cluster.pod().exit({ code: 137, reason: 'OOMKilled' });
     expect(await handle.ended).toMatchObject({
-      kind: 'failed',
+      kind: 'reported',
+      done: false,
       reason: 'its container ran out of memory (OOMKilled)',
     });
   });
@@ -101,7 +102,11 @@ describe('ends', () => {
     const handle = start(jobRequest());
     const job = await running();
     cluster.deleteJob(job.metadata.name);
-    expect(await handle.ended).toMatchObject({ kind: 'reported', done: false, reason: 'its Job was deleted while it was at work' });
+    expect(await handle.ended).toMatchObject({
+      kind: 'reported',
+      done: false,
+      reason: 'its Job was deleted while it was at work',
+    });
     expect(cluster.jobsMade).toHaveLength(1);
   });
 
