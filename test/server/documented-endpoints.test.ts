@@ -63,8 +63,8 @@ test('every endpoint that the documentation names is answered by a replica', asy
     });
   const delivery = String(json['delivery']);
   const run = await until('it is claimed', async () => {
-    const { runs } = (await (await get(`/api/deliveries/${delivery}`)).json()) as { runs: readonly { id: string }[] };
-    return runs[0]?.id;
+    const { runs } = (await (await get(`/api/deliveries/${delivery}`)).json()) as { runs?: readonly { id: string }[] };
+    return runs?.[0]?.id;
   });
   const filled = (path: string): string =>
     path

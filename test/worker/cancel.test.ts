@@ -64,8 +64,9 @@ test('in every state: cancelled by whom it was asked, started no more, the ticke
     until(`${ticket} shows that it has failed`, () => labelsOf(ticket).includes('agent-smith:failed'), 20_000);
   const runOf = async (at: Replica, state: string, ticket: string): Promise<string | undefined> => {
     const { body } = await ask(at, `/runs?state=${state}`);
-    const runs = body['runs'] as readonly { readonly id: string; readonly ticket_id: string }[];
-    return runs.find(({ ticket_id: id }) => ticket === `${REPOSITORY}#${id}`)?.id;
+    // Without them it could not ask Redis just then.
+    const runs = body['runs'] as readonly { readonly id: string; readonly ticket_id: string }[] | undefined;
+    return runs?.find(({ ticket_id: id }) => ticket === `${REPOSITORY}#${id}`)?.id;
   };
 
   const [stubborn, frozen, orphan] = [open(), open(), open()];
@@ -128,13 +129,13 @@ test('in every state: cancelled by whom it was asked, started no more, the ticke
   const said = (ticket: string): readonly string[] =>
     hub.issue(ticket).comments.map(({ body }) => /was cancelled: ([^.]+)\./.exec(body)?.[1] ?? body);
   expect([stubborn, frozen, orphan, queued, received, closed, unlabelled].map(said)).toEqual([
-    ['cancelled by alice'],
-    ['cancelled by bob'],
-    ['cancelled by carol'],
-    ['cancelled by alice'],
-    ['cancelled by bob'],
-    ['cancelled by closing the ticket'],
-    ['cancelled by removing the trigger label'],
+    ['`cancelled by alice`'],
+    ['`cancelled by bob`'],
+    ['`cancelled by carol`'],
+    ['`cancelled by alice`'],
+    ['`cancelled by bob`'],
+    ['`cancelled by closing the ticket`'],
+    ['`cancelled by removing the trigger label`'],
   ]);
 
   // A further run.

@@ -31,6 +31,10 @@ test('the real client reaches every route', async () => {
   expect((await rest.issues.listComments(first)).data.map((comment) => comment.body)).toEqual(['Hi']);
   const events = (await rest.issues.listEvents(first)).data;
   expect(events.map((event) => event.event).slice(0, 3)).toEqual(['labeled', 'labeled', 'unlabeled']);
+  const branches = { head: 'change', base: 'main' };
+  const pull = (await rest.pulls.create({ ...repo, ...branches, title: 'A change' })).data;
+  expect((await rest.pulls.get({ ...repo, pull_number: pull.number })).data).toMatchObject({ title: 'A change' });
+  expect((await rest.pulls.list({ ...repo, head: 'org:change' })).data).toHaveLength(1);
   expect((await rest.repos.get(repo)).data.permissions).toMatchObject({ push: true });
   expect((await rest.users.getAuthenticated()).data.login).toBe('smith');
   expect((await rest.rateLimit.get()).data.resources.core.limit).toBe(5000);

@@ -122,8 +122,8 @@ export const FAIR_USE_GUARDS: readonly Guard[] = [
     keeps: 'a run that waits in the backlog gets no job before it is admitted',
     swap: {
       file: 'runs/run-reader.ts',
-      find: 'queued.filter((run) => !isWaiting(run) && (run.admittedAtMs ?? 0) <= latestMs)',
-      put: 'queued.filter((run) => (run.admittedAtMs ?? 0) <= latestMs)',
+      find: '(!isWaiting(run) && (run.admittedAtMs ?? 0) <= latestMs)',
+      put: '(run.admittedAtMs ?? 0) <= latestMs',
     },
     killedBy: ['repair/enqueued-reconciler'],
   },
