@@ -39,7 +39,7 @@ test('a worker that is killed and one that stands still: their commands die firs
   killed.signal('SIGKILL');
   stopped.signal('SIGSTOP');
   const rescuer = await site.start();
-  await until('both tickets are done', () => tickets.every((ticket) => isDone(hub, ticket)), 18_000);
+  await until('both tickets are done', () => tickets.every((ticket) => isDone(hub, ticket)), 30_000);
   expect(first.map(({ pid }) => pid).filter(alive)).toEqual([]);
 
   // Long after its attempt was given to another one.
@@ -64,4 +64,4 @@ test('a worker that is killed and one that stands still: their commands die firs
     });
   }
   expect(rescuer.logs.filter(({ msg, kind }) => msg === 'repaired' && kind === 'dead-attempt')).toHaveLength(2);
-});
+}, 40_000);
