@@ -11,9 +11,10 @@ import { openSite, type Replica } from '../support/replica.ts';
 import { until } from '../support/until.ts';
 
 const redis = useRedis();
-const SCENE_MS = 150_000;
+const SCENE_MS = 90_000;
 const OTHER = 'org/other';
-const TICKETS_EACH = 7;
+/** That are opened at once: more than may be worked on at once. */
+const TICKETS_EACH = 3;
 const PROJECT_CAP = 2;
 const PIPELINE_CAP = 3;
 
@@ -52,14 +53,19 @@ agent: { queue: { max_parallel_jobs: 4, consume_block_seconds: 1 } }`,
   });
   // Its slots are nobody's: only those of the replicas count.
   const house = await openHouse({ redisUrl: redis.url, hub, freeSlots: 0 });
-  const tickets = [REPOSITORY, OTHER].flatMap((repository) =>
-    Array.from({ length: TICKETS_EACH }, () => hub.openIssue(repository, { labels: ['agent-smith'] }).ticket),
-  );
+  const tickets: string[] = [];
+  const openMore = (): void => {
+    for (const repository of [REPOSITORY, OTHER])
+      for (let i = 0; i < TICKETS_EACH; i += 1)
+        tickets.push(hub.openIssue(repository, { labels: ['agent-smith'] }).ticket);
+  };
+  openMore();
   const startsOf = async (): Promise<number> => (await site.ledger()).filter(({ event }) => event === 'start').length;
   let replicas: Replica[] = await Promise.all([site.start(), site.start()]);
   for (let kill = 0; kill < 2; kill += 1) {
     const before = await startsOf();
-    await until('more commands have begun', async () => (await startsOf()) > before + 1, SCENE_MS);
+    openMore();
+    await until('more commands have begun', async () => (await startsOf()) > before + 1, 30_000);
     const [victim, ...others] = replicas;
     await victim?.end('SIGKILL');
     replicas = [...others, await site.start()];
@@ -67,7 +73,7 @@ agent: { queue: { max_parallel_jobs: 4, consume_block_seconds: 1 } }`,
   await until(
     'all tickets are done',
     () => tickets.every((ticket) => hub.issue(ticket).labels.includes('agent-smith:done')),
-    SCENE_MS,
+    60_000,
   );
 
   const crowds = (await readFile(path.join(site.dir, 'crowds'), 'utf8')).trim().split('\n');
