@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 
 const redis = useRedis();
 const SCENE_MS = 120_000;
-const BACKLOG = 3_000;
+const BACKLOG = 1_500;
 /** More than are worked on while the test lasts. The others of the backlog are on record alone. */
 const REAL_TICKETS = 60;
 const REPLICAS = 2;
