@@ -305,7 +305,7 @@ test('a term that is lost in the middle of a listing leaves nothing to the next:
   const first = termOf();
   const passing = pass(first);
   // The moment itself: a look that comes a little later would find the second read done.
-  await house.hub.ledger.waitFor((entry) => entry.kind === 'request' && /issues\/2$/.test(entry.path));
+  await house.hub.ledger.waitFor((entry) => entry.kind === 'request' && entry.path.endsWith('issues/2'));
   first.lose();
   await passing;
   expect([pages, told]).toEqual([[0], []]);
