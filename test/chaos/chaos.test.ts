@@ -6,7 +6,7 @@ import { runChaos } from './run.ts';
 import { SHORT_FORM } from './settings.ts';
 
 test('three replicas under every kind of fault: no ticket lost, none run twice at once, people keep their labels', async () => {
-  const settings = { ...SHORT_FORM, report: () => undefined };
+  const settings = { ...SHORT_FORM, tickets: 60, report: () => undefined };
   const result = await runChaos(settings, testRedisServer(), AbortSignal.timeout(110_000));
   // All of it, so that a failure says what happened and how to see it again.
   expect({ good: isGood(result), said: describeResult(result, settings) }).toMatchObject({ good: true });

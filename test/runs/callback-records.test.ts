@@ -117,7 +117,7 @@ test('whoever listens hears of a result, by one connection for all of them, whic
   house.callbackRecords.onTold(() => (heard.other += 1), other.signal);
   await until('it is subscribed', async () => (await connections()) === 1);
   await house.callbackRecords.keep(run.id, DONE);
-  await until('both have heard', () => heard.one === 1 && heard.other === 1);
+  await until('both have heard', () => heard.one > 0 && heard.other > 0);
   one.abort();
   expect(await connections()).toBe(1);
   other.abort();
