@@ -4,6 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { configJsonSchema } from '../src/config/json-schema.ts';
+import type { CampaignLine } from './chaos/campaign.ts';
+import { describeCampaign } from './chaos/record.ts';
 import { SABOTAGES } from './chaos/sabotages.ts';
 import { GUARDS } from './guards/guards.ts';
 import { codeSpans, section, tableRows } from './operations/pages.ts';
@@ -90,6 +92,12 @@ test('every bug of the record has a row of its own, which names the test that mi
   const isTold = (cells: readonly string[]): boolean =>
     cells.length === 4 && !cells.includes('') && /^\[[^\]]+\]\(\.\.\/test\/[^)\s]+\)$/.test(cells[3] ?? '');
   expect(bugs.filter((cells) => !isTold(cells))).toEqual([]);
+});
+
+test('the tables of the campaign say what its file says', () => {
+  const lines = textOf('docs/chaos-campaign.jsonl').trim().split('\n');
+  const tables = describeCampaign(lines.map((line) => JSON.parse(line) as CampaignLine));
+  expect(textOf('docs/chaos-record.md')).toContain(tables.join('\n'));
 });
 
 test('the guards that the proofs are about are those of the list', () => {

@@ -16,6 +16,8 @@ export interface Sabotage {
   readonly play?: Partial<Pick<ChaosSettings, 'faults' | 'calm' | 'long' | 'longest' | 'pace'>>;
 }
 
+/** Few tickets at a time, each at work for long, and no quiet: two commands of one ticket have time to meet. */
+const MEETING = { pace: 2, calm: 0.3, long: 1, longest: 5 };
 const TWICE = ['overlapping', 'finished-twice'] as const;
 const LOST = ['lost'] as const;
 const LABEL = ['label'] as const;
@@ -41,24 +43,25 @@ export const SABOTAGES: readonly Sabotage[] = [
     keeps: 'an attempt that was replaced neither ends nor gives back the run of its successor',
     without: ['attempt:superseded', 'finish:attempt-fence', 'hand-back:attempt-fence'],
     seen: TWICE,
-    play: { faults: ['pause'], long: 0.6, longest: 5 },
+    play: { faults: ['pause'], ...MEETING },
   },
   {
     keeps: 'a command does not outlive its worker',
     without: ['leash:worker-died', 'leash:kills-with-worker', 'leash:trust-kill', 'leash:trust-term'],
     seen: TWICE,
-    play: { faults: ['kill', 'pause'], long: 0.6, longest: 5 },
+    play: { faults: ['kill', 'pause'], ...MEETING },
   },
   {
     keeps: 'the whole process group of a command is reached',
     without: ['leash:own-group'],
     seen: TWICE,
+    play: { faults: ['kill', 'pause'], ...MEETING },
   },
   {
     keeps: 'a run whose worker is alive is not given away',
     without: ['stale-jobs:two-passes', 'stale-jobs:only-if-dead', 'hand-back:alive', 'attempt:runner-gone-first'],
     seen: TWICE,
-    play: { faults: ['pause', 'redis'], long: 0.6, longest: 5 },
+    play: { faults: ['pause', 'redis'], ...MEETING },
   },
   {
     keeps: 'after a loss of data nothing starts before live workers have reported',
@@ -70,7 +73,7 @@ export const SABOTAGES: readonly Sabotage[] = [
       'orphans:lost-between',
     ],
     seen: TWICE,
-    play: { faults: ['redis', 'pause'], long: 0.6, longest: 5 },
+    play: { faults: ['redis', 'pause'], ...MEETING },
   },
   {
     keeps: 'a run whose worker died gets another turn',
@@ -86,13 +89,13 @@ export const SABOTAGES: readonly Sabotage[] = [
     keeps: 'a label without a record is adopted, or taken back',
     without: ['table:orphan-enqueued', 'table:orphan-in-progress'],
     seen: LOST,
-    play: { faults: ['redis', 'pause'], long: 0.6, longest: 5 },
+    play: { faults: ['redis', 'pause'], ...MEETING },
   },
   {
     keeps: 'a claim that died is gone on with',
     without: ['dead-claims:takes-over', 'table:orphan-enqueued'],
     seen: LOST,
-    play: { faults: ['kill', 'redis'] },
+    play: { faults: ['kill', 'api'], pace: 5, calm: 0.2 },
   },
   {
     keeps: 'an accepted delivery is worked off, whoever dies meanwhile',
