@@ -92,12 +92,6 @@ export const SABOTAGES: readonly Sabotage[] = [
     play: { faults: ['redis', 'pause'], ...MEETING },
   },
   {
-    keeps: 'a claim that died is gone on with',
-    without: ['dead-claims:takes-over', 'table:orphan-enqueued'],
-    seen: LOST,
-    play: { faults: ['kill', 'api'], pace: 5, calm: 0.2 },
-  },
-  {
     keeps: 'an accepted delivery is worked off, whoever dies meanwhile',
     without: ['accept-delivery:due', 'take-inbox:lease', 'inbox:retries'],
     seen: LOST,
