@@ -97,8 +97,15 @@ const MOST_ENTRIES = 10_000;
 export function createAdmissions(redis: RedisConnection, options: AdmissionsOptions): Admissions {
   const { keys } = redis;
 
-  const ask = async (instance: string, free: number | '', caps: Caps | undefined): Promise<Reply> =>
-    await redis.script(
+  /** A project that has moved to another source is there twice; what it is today comes first, and its cap is the one that holds. */
+  const eachOnce = (projects: Caps['projects']): Caps['projects'] => {
+    const names = new Set<string>();
+    return projects.filter(({ name }) => !names.has(name) && names.add(name));
+  };
+
+  const ask = async (instance: string, free: number | '', caps: Caps | undefined): Promise<Reply> => {
+    const projects = eachOnce(caps?.projects ?? []);
+    return await redis.script(
       'admit',
       [keys.freeSlots, keys.incarnation, keys.offered, keys.setAside],
       [
@@ -109,13 +116,14 @@ export function createAdmissions(redis: RedisConnection, options: AdmissionsOpti
         options.recoveryStartsMs,
         MOST_AT_ONCE,
         MOST_LOOKED_PAST,
-        caps?.projects.length ?? 0,
-        ...(caps?.projects ?? []).flatMap(({ name, maxParallelJobs }) => [name, maxParallelJobs ?? '']),
+        projects.length,
+        ...projects.flatMap(({ name, maxParallelJobs }) => [name, maxParallelJobs ?? '']),
         ...[...(caps?.pipelines.values() ?? [])].flatMap(({ name, maxParallelJobs }) =>
           maxParallelJobs === undefined ? [] : [name, maxParallelJobs],
         ),
       ],
     );
+  };
 
   const tidyIds = async (list: string, isOurs: boolean, ids: readonly string[]): Promise<TidiedAdmissions> => {
     const sum = { off: 0, on: 0 };

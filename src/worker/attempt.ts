@@ -81,8 +81,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   const log = deps.log.child({ ticket: run.ticket, run: run.id, project: run.project, attempt: run.attempt });
   const over = new AbortController();
   let cause: StopCause | undefined;
-  /** Somebody wants the run to end, and the attempt has a moment to do so by itself. */
-  let isToEnd = false;
+  /** Who wants the run to end, as heard first: Redis may lose that. The attempt may have a moment to do so by itself. */
+  let wish: string | undefined;
 
   const stop = (why: StopCause): void => {
     if (cause !== undefined && why.kind !== 'superseded') return;
@@ -92,8 +92,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
 
   /** The runner that is ending anyway comes first: what it says then is how the attempt ended. */
   const cancel = async (by: string): Promise<void> => {
-    if (isToEnd) return;
-    isToEnd = true;
+    if (wish !== undefined) return;
+    wish = by;
     const isDue = await sleep(mayBeOwnAct(by) ? options.lastActMs : 0, over.signal);
     if (isDue) stop({ kind: 'cancelled', by });
   };
@@ -114,6 +114,9 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
    */
   const mayRestore = (): boolean => endKnown || !(givenAway || trust.lost());
 
+  /** With the wish that Redis may have lost as well: who was told that the run will end must not see it start again. */
+  const asKnown = (): Run => (wish === undefined ? run : { ...run, cancelRequested: wish });
+
   /** One beat. False when this attempt is not the record's any more. */
   const beat = async (): Promise<boolean> => {
     const sentAt = now();
@@ -125,7 +128,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       case 'unknown':
         if (mayRestore()) log.warn({}, 'redis forgot this attempt, writing it again');
         else log.warn({}, 'redis forgot this attempt, which may have been replaced');
-        if (mayRestore() && (await records.restore(run))) break;
+        if (mayRestore() && (await records.restore(asKnown()))) break;
         trust.revoke();
         return false;
       case 'superseded':
@@ -189,7 +192,11 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     });
   };
 
+  const endCancelled = (by: string, interrupted: boolean, output: string): Promise<AttemptEnd> =>
+    finish({ state: 'cancelled', reason: cancelReason(by), output, interrupted });
+
   const handBack = async (how: Omit<HandBack, 'onlyIfDead'>, output: string): Promise<AttemptEnd> => {
+    if (wish !== undefined) return await endCancelled(wish, how.interrupted, output);
     if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {
       const reason = `interrupted ${MOST_INTERRUPTED} times, last: ${how.reason}`;
       return await finish({ state: 'failed', reason, output, interrupted: true });
@@ -199,14 +206,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       givenAway = true;
       const reply = await records.handBack(name, { ...how, onlyIfDead: false });
       givenAway = doubtful;
-      if (reply.kind === 'cancel-requested') {
-        return await finish({
-          state: 'cancelled',
-          reason: cancelReason(reply.by),
-          output,
-          interrupted: how.interrupted,
-        });
-      }
+      if (reply.kind === 'cancel-requested') return await endCancelled(reply.by, how.interrupted, output);
       return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : undefined;
     });
   };

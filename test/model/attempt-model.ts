@@ -28,6 +28,7 @@ export interface Attempt {
 export function take(model: Model, name: string, turn: number): Answer {
   const run = model.runs[name];
   if (run?.state !== 'queued' || run.turn !== turn) return refused(`dropped ${run?.state ?? ''}`);
+  if (run.admission === 'waiting') return refused('dropped waiting');
   run.takes += 1;
   jobTaken(model, name);
   return done('taken');

@@ -262,3 +262,30 @@ test('lists that were lost or are wrong are put right by the records', async () 
   expect(await redis.client.smembers(keys.offered)).toEqual(['a-2']);
   expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 0 });
 });
+
+test('a project that has moved to another source is asked for once, and the cap of today holds', async () => {
+  // The name is there twice: as it is, and as it was before the reload.
+  const { commitAll, admit } = under([projectNamed('a', 1), projectNamed('a')]);
+  await commitAll('a', 3);
+  expect(await admit(9)).toEqual([]);
+});
+
+test('a job of a run that waits is no vain take: replicas of an older version add one again and again', async () => {
+  const { commitAll, admit } = under([projectNamed('a', 1)]);
+  await commitAll('a', 2);
+  for (let i = 0; i < 12; i += 1) {
+    expect(await house.attemptRecords.take('a-2', 1)).toEqual({ kind: 'dropped', state: 'waiting' });
+  }
+  await house.attemptRecords.endQueued(await runOf(house, 'a-1'), 'cancelled', 'closed');
+  expect(await admit(9)).toEqual(['a-2']);
+  expect(await house.attemptRecords.take('a-2', 1)).toMatchObject({ kind: 'taken', run: { takes: 1 } });
+});
+
+test('a long backlog behind a full pipeline holds up its own project at most', async () => {
+  const projects = [projectNamed('a'), projectNamed('b')];
+  const { commitAll, admit } = under(projects, [pipelineNamed('fix'), pipelineNamed('scan', 1)]);
+  await commitAll('a', 1_002, 'scan');
+  await commitAll('b', 1, 'scan');
+  await commitAll('b', 1);
+  expect(await admit(9)).toEqual([`b-${count}`]);
+});

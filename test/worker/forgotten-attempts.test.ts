@@ -122,3 +122,19 @@ test('an end is told to a Redis that has forgotten the attempt, with or without 
   expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'completed' });
   expect(await house.runs.get(run.id)).toMatchObject({ state: 'completed', attempt: 1 });
 });
+
+test('a wish to cancel that its worker has heard outlives a loss: the run gets no further turn, whoever dies then', async () => {
+  const house = await openHouse({ redisUrl: redis.url, timing });
+  const run = await runningRun(house);
+  const { attempt, runner } = supervise(run, house.attemptRecords);
+  runner.stubborn = true;
+  await house.cancellations.request(run, 'ann');
+  await until('the worker has heard of it', () => runner.stops.includes('cancelled'));
+  await redis.client.flushall();
+  await until('the attempt is written again', async () => (await house.runs.get(run.id))?.state === 'running');
+  expect((await house.runs.get(run.id))?.cancelRequested).toBe('ann');
+  // A failover may lose the wish alone.
+  await redis.client.hdel(house.redis.keys.run(run.id), 'cancelRequested');
+  runner.end({ kind: 'lost', reason: 'nobody knows', outputTail: '' });
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'cancelled', reason: 'cancelled by ann' });
+});

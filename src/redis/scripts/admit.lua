@@ -7,7 +7,7 @@
 -- KEYS  1 free slots   2 incarnation   3 offered   4 set-aside
 -- ARGV  1 prefix of run keys   2 the instance that asks   3 its free slots, '' = it takes nothing any more
 --       4 so long that is believed, ms   5 recovery wait for starts, ms   6 most runs admitted in one go
---       7 most runs looked past because their pipeline is at its cap   8 how many projects
+--       7 most runs looked past because their pipeline is at its cap, shared out evenly   8 how many projects
 --       9.. name, cap ('' = none) of each project, then of each pipeline that has one
 -- Returns {'admitted', {run id, turn, run id, turn, ...}} | {'recovering', ms}
 local now = now_ms()
@@ -36,8 +36,6 @@ local function pipeline_is_full(pipeline)
   return not below_cap(admitted_of(home, 'pipeline', pipeline), pipeline_caps[pipeline] or '') -- guard: pipeline-cap
 end
 
-local may_look = tonumber(ARGV[7])
-
 -- The oldest run of a project whose pipeline is below its cap. `project.at` stays behind those that were looked past: within one
 -- script a pipeline only fills up. What waits no more, as its record says, is taken off.
 local function oldest_of(project)
@@ -48,8 +46,7 @@ local function oldest_of(project)
     if run[1] ~= 'queued' or run[2] ~= '0' then
       redis.call('ZREM', project.backlog, id)
     elseif pipeline_is_full(run[4] or '') then
-      if may_look == 0 then return nil end
-      may_look = may_look - 1
+      if project.at >= project.may_look then return nil end
       project.at = project.at + 1
     else
       return {id = id, turn = run[3], since = tonumber(since), pipeline = run[4] or ''}
@@ -66,6 +63,9 @@ for i = 9, last_project, 2 do
       busy = busy_in(admitted, KEYS[4])}
   end
 end
+
+-- To each its share: who has a long row behind a full pipeline takes nothing from the others.
+for _, project in ipairs(projects) do project.may_look = math.ceil(tonumber(ARGV[7]) / #projects) end
 
 local room = room_in(KEYS[1], KEYS[3], now)
 

@@ -301,8 +301,18 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
   {
     name: 'attempt:written-again',
     keeps: 'an attempt that Redis has lost is written again, and its end recorded',
-    swap: { file: 'worker/attempt.ts', find: 'if (mayRestore() && (await records.restore(run))) break;', put: '' },
+    swap: {
+      file: 'worker/attempt.ts',
+      find: 'if (mayRestore() && (await records.restore(asKnown()))) break;',
+      put: '',
+    },
     killedBy: ['worker/attempt'],
+  },
+  {
+    name: 'attempt:heard-wish',
+    keeps: 'a wish to cancel that the worker has heard is written again with its attempt after a loss of data',
+    swap: { file: 'worker/attempt.ts', find: 'records.restore(asKnown())', put: 'records.restore(run)' },
+    killedBy: ['worker/forgotten-attempts'],
   },
   {
     name: 'attempt:given-away',

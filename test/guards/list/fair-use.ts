@@ -68,6 +68,11 @@ export const FAIR_USE_GUARDS: readonly Guard[] = [
     killedBy: ['runs/admissions'],
   },
   {
+    name: 'take-turn:admitted',
+    keeps: 'a stray job of a run that waits is no vain take: ten of them would end the run as failed',
+    killedBy: ['runs/admissions'],
+  },
+  {
     name: 'start-attempt:admitted',
     keeps: 'a run that waits does not start, whatever job it has',
     killedBy: ['runs/admissions'],
