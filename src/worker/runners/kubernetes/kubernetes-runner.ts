@@ -118,6 +118,11 @@ export function createKubernetesRunner(
       spare: () => {},
       stop(reason) {
         stopReason ??= reason;
+        if (reason === 'drained' && stopReason === 'cancelled') {
+          clearTimeout(patience);
+          patience = setTimeout(() => leaving.abort(), timing.stopGraceMs);
+          return;
+        }
         if (reason !== 'cancelled') {
           leaving.abort();
           return;

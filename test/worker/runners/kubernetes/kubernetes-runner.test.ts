@@ -256,6 +256,17 @@ describe('cancelled', () => {
     expect(await handle.ended).toMatchObject({ kind: 'stopped', reason: 'cancelled' });
     expect(cluster.jobs()).toHaveLength(1);
   });
+
+  test('a worker that leaves while it cancels waits for the cluster no longer than for a command', async () => {
+    const { cluster, start, running } = await openClusterRoom({ timing: { clusterRemoveMs: 60_000, stopGraceMs: 200 } });
+    const handle = start(jobRequest());
+    await running();
+    cluster.faults.inject({}, { kind: 'hang' });
+    cluster.cutWatches();
+    handle.stop('cancelled');
+    handle.stop('drained');
+    expect(await handle.ended).toMatchObject({ kind: 'stopped', reason: 'cancelled' });
+  });
 });
 
 describe('what cannot start', () => {
