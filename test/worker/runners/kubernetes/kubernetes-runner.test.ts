@@ -258,7 +258,9 @@ describe('cancelled', () => {
   });
 
   test('a worker that leaves while it cancels waits for the cluster no longer than for a command', async () => {
-    const { cluster, start, running } = await openClusterRoom({ timing: { clusterRemoveMs: 60_000, stopGraceMs: 200 } });
+    const { cluster, start, running } = await openClusterRoom({
+      timing: { clusterRemoveMs: 60_000, stopGraceMs: 200 },
+    });
     const handle = start(jobRequest());
     await running();
     cluster.faults.inject({}, { kind: 'hang' });
