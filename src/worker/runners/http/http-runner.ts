@@ -19,7 +19,7 @@
 import { unreachable } from '../../../foundation/errors.ts';
 import type { Log } from '../../../foundation/log.ts';
 import { sleep } from '../../../foundation/loop.ts';
-import type { Redactor } from '../../../foundation/redactor.ts';
+import { REDACTED, type Redactor } from '../../../foundation/redactor.ts';
 import type { CallbackRecords } from '../../../runs/callback-records.ts';
 import { createTrust } from '../../trust.ts';
 import type { Runner, RunnerEnd, RunnerHandle, StopReason } from '../runner.ts';
@@ -74,13 +74,17 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
   let stopReason: StopReason | undefined;
   let isAsked = request.attempt > 1;
 
+  /** Also without the token: what a service answers is shown to everybody who reads the ticket. */
+  const withoutSecrets = (text: string): string =>
+    deps.redactor.redact(mailbox === undefined ? text : text.replaceAll(mailbox.token, REDACTED));
+
   const send = async (message: Message, signal: AbortSignal): Promise<Verdict> => {
     const headers = headersOf(message, request, new Date());
     const sent = await exchange({ url: http.url, headers, body: message.body }, connector, signal);
     switch (sent.kind) {
       case 'answered':
         notes.add(`answered ${sent.answer.status}`);
-        return judgeAnswer(sent.answer, http.result, Date.now());
+        return judgeAnswer(sent.answer, http.result, Date.now(), withoutSecrets);
       case 'broken':
         return { kind: 'again', why: sent.why };
       case 'refused':

@@ -355,3 +355,15 @@ test('a pause that is longer than a timer can be is a long one', async () => {
   handle.stop('drained');
   await handle.ended;
 });
+
+test('a secret is not known any more once it is cut: it is looked for before', async () => {
+  const service = await startHttpService();
+  const secret = 'secret-of-the-config';
+  service.behave(({ text }) => text(400, `${'x'.repeat(190)}${secret}`));
+  const refused = await start(service).handle.ended;
+  expect(refused).toMatchObject({ reason: expect.not.stringContaining('secret-of') });
+  service.behave(({ json }) =>
+    json(200, { state: 'done', reason: `${'x'.repeat(490)}${secret}`, summary: `${'x'.repeat(3_990)}${secret}` }),
+  );
+  expect(JSON.stringify(await start(service).handle.ended)).not.toContain('secret-of');
+});
