@@ -20,20 +20,24 @@ export function listDetachedJobs(
   { clusterCallMs }: Pick<Timing, 'clusterCallMs'>,
 ): (signal: AbortSignal) => Promise<DetachedWork[]> {
   let complaint = '';
+  /** Said once while it lasts: the runs that need the cluster say it too. */
+  const complain = (text: string): void => {
+    if (text !== '' && text !== complaint) log.warn({ error: text }, 'jobs of cancelled runs cannot be looked for');
+    complaint = text;
+  };
   return async (signal) => {
     const names = jobNamespaces(config());
     if (names.size === 0) return [];
     const call: ClusterCall = { deadlineMs: clusterCallMs, signal };
     try {
       const found = await cluster();
-      const lists = await Promise.all([...names].map((name) => listIn(found.namespace(name), call)));
-      complaint = '';
-      return lists.flat();
+      // One namespace where we may not look keeps nobody from looking into the others.
+      const lists = await Promise.allSettled([...names].map((name) => listIn(found.namespace(name), call)));
+      const failed = lists.flatMap((list) => (list.status === 'rejected' ? [messageOf(list.reason)] : []));
+      complain(failed.join('; '));
+      return lists.flatMap((list) => (list.status === 'fulfilled' ? list.value : []));
     } catch (error) {
-      const text = messageOf(error);
-      // Said once while it lasts: the runs that need the cluster say it too.
-      if (text !== complaint) log.warn({ error: text }, 'jobs of cancelled runs cannot be looked for');
-      complaint = text;
+      complain(messageOf(error));
       return [];
     }
   };

@@ -3,7 +3,10 @@
  * signal aborts; the promise it returns resolves once the last pass is over.
  */
 
-/** Resolves true after `ms`, or false at once when the signal aborts (or already has). Never rejects. */
+/** Node fires a longer timer at once. About 24 days. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Resolves true after `ms` (at most `LONGEST_TIMER_MS`), or false at once when the signal aborts (or already has). Never rejects. */
 export function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted) return Promise.resolve(false);
   return new Promise((resolve) => {
@@ -11,10 +14,13 @@ export function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
       clearTimeout(timer);
       resolve(false);
     };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(true);
-    }, ms);
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(true);
+      },
+      Math.min(ms, LONGEST_TIMER_MS),
+    );
     signal.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -14,8 +14,19 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/^timed out\b/, 'See in its output what it was waiting for, or raise `timeout_seconds` of the pipeline.'],
   [/^interrupted \d+ times\b/, 'Its workers died or left each time: look at the replicas, not at the pipeline.'],
   [/^taken \d+ times\b/, 'Something ends every worker that takes it: look at the logs of the replicas.'],
+  [/^the service says\b/, 'The service that did the work says so: look there.'],
   [
-    /^(?:The (?:program|env|working folder)|No temporary|the run's policy|the runner)\b/,
+    /^(?:The service|The certificate of the service|\S+ may not be asked)\b/,
+    'The service that does the work cannot be used like this: look at `http` of the pipeline and at the service.',
+  ],
+  [
+    /^(?:The (?:Job|Secret of the Job|name|kubeconfig)|Jobs cannot|No Kubernetes cluster)\b/,
+    'Kubernetes did not take its Job: `agent-smith doctor` says what is missing.',
+  ],
+  [/^its container ran out of memory\b/, 'Raise `resources.limits.memory` of the pipeline, or have it use less.'],
+  [/^its (?:Job|pod)\b/, 'The cluster or somebody in it ended it: look at the events of its namespace.'],
+  [
+    /^(?:The (?:program|arguments|env|working folder)|No temporary|the run's policy|the runner)\b/,
     'It could not be started: put that right in the configuration or on the workers.',
   ],
 ];

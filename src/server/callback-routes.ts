@@ -58,11 +58,11 @@ export function callbackRoutes(deps: CallbackRoutesDeps): (app: FastifyInstance)
 
   const keep = async (request: FastifyRequest): Promise<Answer> => {
     const { run, attempt } = named(request);
-    const read = readTold(request.body);
+    // It would be shown to everybody who reads the ticket; looked for before it is cut, afterwards it would not be known.
+    const body = JSON.stringify(request.body ?? null).replaceAll(bearerOf(request) ?? REDACTED, REDACTED);
+    const read = readTold(JSON.parse(body));
     if (!read.ok) return { status: 400, json: { error: 'bad request', detail: read.problem } };
-    // It would be shown to everybody who reads the ticket.
-    const text = textOfTold(read.told).replaceAll(bearerOf(request) ?? REDACTED, REDACTED);
-    const kept = await records().keep(run, text);
+    const kept = await records().keep(run, textOfTold(read.told));
     deps.log.info({ run, attempt: Number(attempt), state: read.told.state, outcome: kept }, 'service called back');
     switch (kept) {
       case 'kept':

@@ -85,6 +85,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   let wish: string | undefined;
 
   const stop = (why: StopCause): void => {
+    // The first reason is recorded; that the worker leaves is news also for a runner that takes its time to cancel.
+    if (cause !== undefined && why.kind === 'drained') return handle.stop(why.kind);
     if (cause !== undefined && why.kind !== 'superseded') return;
     cause = why;
     handle.stop(why.kind);

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { listDetachedJobs } from '../../src/app/detached-jobs.ts';
 import { checkCluster } from '../../src/app/doctor/cluster.ts';
 import type { PolicyRule } from '../../src/emulators/kubernetes/access.ts';
+import { type Cluster, ClusterError } from '../../src/worker/runners/kubernetes/cluster.ts';
 import { RIGHTS } from '../../src/worker/runners/kubernetes/rights.ts';
 import { load } from '../config/load-text.ts';
 import { silentLog } from '../support/house.ts';
@@ -115,4 +116,21 @@ test('doctor says what is missing, and only where Jobs are asked for', async () 
   expect(await checkCluster(config, full.door.env, CALL)).toMatchObject([{ state: 'ok' }]);
   expect(await checkCluster(config, {}, CALL)).toMatchObject([{ check: 'reachable', state: 'problem' }]);
   expect(await checkCluster(await load('projects: {}'), {}, CALL)).toEqual([]);
+});
+
+test('a namespace where Jobs may not be listed does not keep those of another one from being ended', async () => {
+  const { door, start, running } = await openClusterRoom();
+  const cluster = async (): Promise<Cluster> => {
+    const { namespace } = await door.cluster();
+    const listJobs = () => Promise.reject(new ClusterError('refused', 'jobs.batch is forbidden'));
+    return { namespace: (name) => (name === 'locked' ? { ...namespace(name), listJobs } : namespace(name)) };
+  };
+  const config = await load(`${JOBS.slice(0, -2)}, r: { kubernetes_job: { image: x, namespace: locked } } }`);
+  const request = jobRequest();
+  const handle = start(request);
+  await running();
+  handle.stop('drained');
+  await handle.ended;
+  const list = listDetachedJobs({ config: () => config, cluster, log: silentLog }, TIMING);
+  expect(await list(CALL.signal)).toMatchObject([{ run: request.run }]);
 });

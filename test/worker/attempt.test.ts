@@ -177,6 +177,18 @@ test('a hand-back that Redis took but whose answer was lost leaves one further t
   expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 2, interrupted: 1 });
 });
 
+test('a runner that takes its time to cancel hears that the worker leaves, and the run is cancelled all the same', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const { runner, attempt } = supervise(site, run, { beat: async () => ({ kind: 'ok', cancelRequested: 'dana' }) });
+  runner.stubborn = true;
+  await until('it is told to cancel', () => runner.stops.length > 0);
+  attempt.drain();
+  expect(runner.stops).toEqual(['cancelled', 'drained']);
+  runner.end({ kind: 'stopped', reason: 'cancelled', outputTail: '' });
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'cancelled' });
+});
+
 test('beats go on until Redis has taken the end, so an outage at the end costs nothing', async () => {
   const site = await house(FASTER);
   const run = await runningRun(site);

@@ -16,6 +16,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { messageOf, unreachable } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
+import { LONGEST_TIMER_MS } from '../../foundation/loop.ts';
 import { createRedactor, type Redactor } from '../../foundation/redactor.ts';
 import type { Guard } from '../guard/guard.ts';
 import { type GuardedEnd, OUTPUT_TAIL_BYTES } from '../guard/guarded-process.ts';
@@ -50,9 +51,6 @@ export interface CommandRunnerOptions {
   /** Where temporary folders are made; default: `TMPDIR`, else the system's own place. */
   readonly tempFolder?: string;
 }
-
-/** Node fires a longer timer at once. About 24 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const TIMED_OUT = 'timed-out';
 

@@ -51,7 +51,8 @@ export interface RunnerHandle {
   spare(at: Moment): void;
   /**
    * Ends the attempt; the first reason counts. `ended` says `stopped`, or whatever came first. An adoptable runner ends what
-   * it started only when it was cancelled: for any other reason it lets go of it, and the next attempt adopts it.
+   * it started only when it was cancelled: for any other reason it lets go of it, and the next attempt adopts it. One that is
+   * `drained` while it cancels takes no longer for that than `stopGraceMs`.
    */
   stop(reason: StopReason): void;
 }

@@ -11,13 +11,17 @@
  * same key: a service that keeps to the key does the work once (docs/runners/http.md). What a callback told meanwhile waits in
  * Redis and is found before anything is posted.
  *
+ * Nothing is sent and no time is up while this attempt cannot be sure that the run is its own: a later one may have the work in
+ * hand, which a message of ours would end, or the run may be over, and the service has forgotten its key.
+ *
  * A crash at any step leaves behind what the next attempt asks about: nothing here is remembered but the lines for people.
  */
 import { unreachable } from '../../../foundation/errors.ts';
 import type { Log } from '../../../foundation/log.ts';
 import { sleep } from '../../../foundation/loop.ts';
-import type { Redactor } from '../../../foundation/redactor.ts';
+import { REDACTED, type Redactor } from '../../../foundation/redactor.ts';
 import type { CallbackRecords } from '../../../runs/callback-records.ts';
+import { createTrust } from '../../trust.ts';
 import type { Runner, RunnerEnd, RunnerHandle, StopReason } from '../runner.ts';
 import { createAddressRule } from './address-rule.ts';
 import { openConnector } from './connector.ts';
@@ -48,6 +52,7 @@ export interface HttpRunnerOptions {
   readonly httpRetryMs: number;
   readonly httpRetryMaxMs: number;
   readonly httpNoticeMs: number;
+  readonly trustTermMs: number;
 }
 
 type Reported = Extract<RunnerEnd, { kind: 'reported' }>;
@@ -59,6 +64,7 @@ export function createHttpRunner(deps: HttpRunnerDeps, options: HttpRunnerOption
 
 function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpRunnerOptions): RunnerHandle {
   const { http, timeoutMs } = request;
+  const trust = createTrust({ ...options, startedAt: request.trustedSince });
   const stopping = new AbortController();
   /** Of everything that is under way. */
   const over = new AbortController();
@@ -68,13 +74,17 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
   let stopReason: StopReason | undefined;
   let isAsked = request.attempt > 1;
 
+  /** Also without the token: what a service answers is shown to everybody who reads the ticket. */
+  const withoutSecrets = (text: string): string =>
+    deps.redactor.redact(mailbox === undefined ? text : text.replaceAll(mailbox.token, REDACTED));
+
   const send = async (message: Message, signal: AbortSignal): Promise<Verdict> => {
     const headers = headersOf(message, request, new Date());
     const sent = await exchange({ url: http.url, headers, body: message.body }, connector, signal);
     switch (sent.kind) {
       case 'answered':
         notes.add(`answered ${sent.answer.status}`);
-        return judgeAnswer(sent.answer, http.result, Date.now());
+        return judgeAnswer(sent.answer, http.result, Date.now(), withoutSecrets);
       case 'broken':
         return { kind: 'again', why: sent.why };
       case 'refused':
@@ -84,12 +94,21 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
     }
   };
 
+  /** Resolves when this attempt is certainly the run's, or the signal aborts. */
+  const untilTrusted = async (signal: AbortSignal): Promise<void> => {
+    if (trust.trusted()) return;
+    notes.add('waits for a heartbeat that is accepted: until then another attempt may have the run');
+    while (!trust.trusted() && (await sleep(options.heartbeatMs, signal)));
+  };
+
   /** Asks until the service has answered for good; undefined when it is over before. */
   const converse = async (): Promise<Ending | undefined> => {
     if (mailbox !== undefined && !(await mailbox.opened())) return undefined;
     const message = requestedMessage(request, new Date(), callbackOf(request, mailbox));
     let pauseMs = options.httpRetryMs;
     while (!over.signal.aborted) {
+      await untilTrusted(over.signal);
+      if (over.signal.aborted) break;
       isAsked = true;
       notes.add(`POST to ${new URL(http.url).host}`);
       const verdict = await send(message, over.signal);
@@ -135,6 +154,7 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
   /** Once, as best as it goes: whoever does not hear it learns it when it calls back. */
   const tellOfEnd = async (because: EndedBecause): Promise<void> => {
     if (!isAsked) return;
+    if (!trust.trusted()) return notes.add('the service was not told of the end: another attempt may have the run');
     notes.add(`tells the service that the run has ended: ${because}`);
     const verdict = await send(
       cancelledMessage(request, new Date(), because),
@@ -158,6 +178,8 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
   };
 
   const timedOut = async (): Promise<RunnerEnd | Ending> => {
+    await untilTrusted(stopping.signal);
+    if (stopReason !== undefined) return await stopped(stopReason);
     const ending = await lastLook();
     if (ending !== undefined) return ending;
     await tellOfEnd('timed-out');
@@ -180,7 +202,7 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
 
   return {
     ended: run(),
-    beat: () => undefined,
+    beat: (sentAt) => trust.renew(sentAt),
     spare: () => undefined,
     stop(reason) {
       stopReason ??= reason;

@@ -30,11 +30,17 @@ export const MOST_ANSWER_BYTES = 1024 * 1024;
 const NOT_NOW: ReadonlySet<number> = new Set([408, 409, 425, 429]);
 const MOST_EXCERPT = 200;
 
-export function judgeAnswer(answer: Answer, result: 'answer' | 'callback', nowMs: number): Verdict {
+/** `redact` is given each text before it is cut: afterwards a secret would not be known any more. */
+export function judgeAnswer(
+  answer: Answer,
+  result: 'answer' | 'callback',
+  nowMs: number,
+  redact: (text: string) => string,
+): Verdict {
   const { status, body } = answer;
   if (status >= 500 || NOT_NOW.has(status)) return again(answer, `status ${status}`, nowMs);
   if (status >= 300 && status < 400) return refused(`answered ${status}: redirects are not followed`);
-  if (status >= 400) return refused(`refused the run: status ${status}${excerpt(body)}`);
+  if (status >= 400) return refused(`refused the run: status ${status}${excerpt(body, redact)}`);
   if (body === undefined) return refused('answered more than 1 MiB');
   if (/^\s*</.test(body)) return refused('answered a page instead of JSON, so its URL may lead elsewhere');
   const waits = result === 'callback' ? accepted : again(answer, 'it is still at work', nowMs);
@@ -43,7 +49,7 @@ export function judgeAnswer(answer: Answer, result: 'answer' | 'callback', nowMs
 
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = JSON.parse(body, (_, part: unknown) => (typeof part === 'string' ? redact(part) : part));
   } catch {
     // Without a length nobody can tell the end of an answer from the end of its connection.
     return hasLength(answer) ? refused('answered no JSON') : again(answer, 'its answer was cut off', nowMs);
@@ -79,7 +85,7 @@ function hasLength({ headers }: Answer): boolean {
 }
 
 /** The first words of a refusal, which mostly say what is wrong. */
-function excerpt(body: string | undefined): string {
-  const words = body === undefined || /^\s*</.test(body) ? '' : oneLine(body, MOST_EXCERPT);
+function excerpt(body: string | undefined, redact: (text: string) => string): string {
+  const words = body === undefined || /^\s*</.test(body) ? '' : oneLine(redact(body), MOST_EXCERPT);
   return words === '' ? '' : `, ${words}`;
 }

@@ -8,7 +8,7 @@
 import type { Timing } from '../../../domain/timing.ts';
 import { unreachable } from '../../../foundation/errors.ts';
 import type { Log } from '../../../foundation/log.ts';
-import type { Redactor } from '../../../foundation/redactor.ts';
+import { createRedactor, type Redactor } from '../../../foundation/redactor.ts';
 import type { Trust } from '../../trust.ts';
 import type { RunnerEnd, RunnerRequest } from '../runner.ts';
 import { type ClusterCall, ClusterError, type Namespace, type SeenJob } from './cluster.ts';
@@ -33,7 +33,7 @@ export interface JobAttemptOptions {
   readonly spec: JobSpec;
   /** The environment of the work. */
   readonly variables: Readonly<Record<string, string>>;
-  /** What must not show in the output. */
+  /** What must show neither in the output nor in the result. */
   readonly secrets: readonly string[];
   readonly timing: Timing;
   /** Aborts when the Job should end. */
@@ -128,7 +128,7 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
     await output.read(pods.last, MOST_LOG_READS);
     if (leaving.aborted) return undefined;
     if (pods.last === undefined && output.tail() === '') output.note('the pod and its log are gone');
-    const { result, note } = readMessage(deps.redactor.redact(pods.last?.ended?.message ?? ''));
+    const { result, note } = readMessage(pods.last?.ended?.message ?? '', createRedactor(options.secrets).redact);
     if (note !== undefined) output.note(note);
     const end = endOfJob(state, pods.last, { timeoutMs: request.timeoutMs, problem: output.problem() });
     return { ...told(end), ...(result !== undefined && { result }) };

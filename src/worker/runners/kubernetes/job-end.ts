@@ -42,9 +42,9 @@ export interface ReadMessage {
 }
 
 /** The result that the work left in its termination message; anything may be in there, also nothing. */
-export function readMessage(message: string): ReadMessage {
+export function readMessage(message: string, redact: (text: string) => string): ReadMessage {
   if (message.trim() === '') return {};
-  const parsed = parseRunResult(message);
+  const parsed = parseRunResult(message, redact);
   return parsed.ok ? { result: parsed.result } : { note: parsed.problem };
 }
 

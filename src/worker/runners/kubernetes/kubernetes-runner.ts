@@ -8,6 +8,7 @@
 import type { Timing } from '../../../domain/timing.ts';
 import { messageOf, unreachable } from '../../../foundation/errors.ts';
 import type { Log } from '../../../foundation/log.ts';
+import { LONGEST_TIMER_MS } from '../../../foundation/loop.ts';
 import type { Redactor } from '../../../foundation/redactor.ts';
 import { createTrust } from '../../trust.ts';
 import { type HostEnvironment, remoteEnvironment } from '../command-environment.ts';
@@ -34,9 +35,6 @@ export interface KubernetesRunnerOptions {
   readonly hostEnv: HostEnvironment;
   readonly timing: Timing;
 }
-
-/** Node fires a longer timer at once. About 24 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export function createKubernetesRunner(
   { cluster, log, redactor }: KubernetesRunnerDeps,
@@ -120,6 +118,11 @@ export function createKubernetesRunner(
       spare: () => {},
       stop(reason) {
         stopReason ??= reason;
+        if (reason === 'drained' && stopReason === 'cancelled') {
+          clearTimeout(patience);
+          patience = setTimeout(() => leaving.abort(), timing.stopGraceMs);
+          return;
+        }
         if (reason !== 'cancelled') {
           leaving.abort();
           return;

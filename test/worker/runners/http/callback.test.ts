@@ -22,7 +22,7 @@ import { attemptOf, runningRun, runOf } from '../../worker-room.ts';
 import { requestFor } from '../requests.ts';
 
 const redis = useRedis();
-const TIMES = { heartbeatMs: 50, httpRetryMs: 5, httpRetryMaxMs: 20, httpNoticeMs: 2_000 };
+const TIMES = { heartbeatMs: 50, httpRetryMs: 5, httpRetryMaxMs: 20, httpNoticeMs: 2_000, trustTermMs: 20_000 };
 
 let house: House;
 let service: HttpService;

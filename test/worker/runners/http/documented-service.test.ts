@@ -13,7 +13,7 @@ import { SERVICE_SECRET } from '../../../support/http-service.ts';
 import { requestFor } from '../requests.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
-const TIMES = { heartbeatMs: 1_000, httpRetryMs: 20, httpRetryMaxMs: 50, httpNoticeMs: 2_000 };
+const TIMES = { heartbeatMs: 1_000, httpRetryMs: 20, httpRetryMaxMs: 50, httpNoticeMs: 2_000, trustTermMs: 20_000 };
 
 test('the service of the page does the work of a request that we signed, and refuses one that we did not', async () => {
   const page = await readFile(path.join(ROOT, 'docs/runners/http.md'), 'utf8');

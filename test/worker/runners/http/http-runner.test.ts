@@ -1,6 +1,8 @@
 /** The http runner against a real service that behaves, misbehaves, and is cut off. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { now } from '../../../../src/foundation/clock.ts';
 import { createRedactor } from '../../../../src/foundation/redactor.ts';
 import { freePort } from '../../../../src/redis/embedded/free-port.ts';
 import { createHttpRunner } from '../../../../src/worker/runners/http/http-runner.ts';
@@ -11,7 +13,7 @@ import { until } from '../../../support/until.ts';
 import { requestFor } from '../requests.ts';
 
 /** Pauses of a service that is asked again are short here; nothing of what is tested waits for one of the long times. */
-const TIMES = { heartbeatMs: 20, httpRetryMs: 5, httpRetryMaxMs: 20, httpNoticeMs: 2_000 };
+const TIMES = { heartbeatMs: 20, httpRetryMs: 5, httpRetryMaxMs: 20, httpNoticeMs: 2_000, trustTermMs: 20_000 };
 const NO_CALLBACKS = {
   open: () => Promise.reject(new Error('no callback was asked for')),
   onTold: () => undefined,
@@ -25,11 +27,11 @@ interface Started {
 function start(
   service: Pick<HttpService, 'url'>,
   more: Partial<HttpSpec> = {},
-  times: { timeoutMs?: number } = {},
+  { trustTermMs = TIMES.trustTermMs, ...times }: { timeoutMs?: number; trustTermMs?: number } = {},
 ): Started {
   const runner = createHttpRunner(
     { callbacks: NO_CALLBACKS, redactor: createRedactor(['secret-of-the-config']), log: pino({ level: 'silent' }) },
-    TIMES,
+    { ...TIMES, trustTermMs },
   );
   const { command: _, ...request } = requestFor({ ...times });
   const http: HttpSpec = {
@@ -316,4 +318,52 @@ test('what a service says carries no secret into the output, and no end of lines
   expect(outputTail).not.toContain('secret-of-the-config');
   expect(outputTail.split('\n')).toHaveLength(101);
   expect(outputTail).toMatch(/\n\.\.\. \d+ more lines \.\.\.\n/);
+});
+
+test('whoever cannot say any more that the run is its own asks nothing and ends nothing, also when the time is up', async () => {
+  const service = await startHttpService();
+  service.behave(({ json }) => json(202, {}));
+  const { handle } = start(service, {}, { timeoutMs: 200, trustTermMs: 60 });
+  await sleep(150);
+  const asked = service.requests.length;
+  expect(asked).toBeGreaterThan(0);
+  await sleep(200);
+  expect(service.requests).toHaveLength(asked);
+  handle.stop('superseded');
+  expect(await handle.ended).toMatchObject({ kind: 'stopped', reason: 'superseded' });
+  expect(service.requests).toHaveLength(asked);
+  expect(service.cancellations).toEqual([]);
+});
+
+test('with a heartbeat that is accepted again it goes on where it was, and its time is up', async () => {
+  const service = await startHttpService();
+  service.behave(({ json }) => json(202, {}));
+  const { handle } = start(service, {}, { timeoutMs: 100, trustTermMs: 30 });
+  await sleep(200);
+  expect(service.cancellations).toEqual([]);
+  handle.beat(now());
+  expect(await handle.ended).toMatchObject({ kind: 'timed-out', timeoutMs: 100 });
+  expect(service.cancellations).toHaveLength(1);
+});
+
+test('a pause that is longer than a timer can be is a long one', async () => {
+  const service = await startHttpService();
+  service.behave(({ json }) => json(503, {}, { 'retry-after': '99999999999' }));
+  const { handle } = start(service);
+  await sleep(100);
+  expect(service.requests).toHaveLength(1);
+  handle.stop('drained');
+  await handle.ended;
+});
+
+test('a secret is not known any more once it is cut: it is looked for before', async () => {
+  const service = await startHttpService();
+  const secret = 'secret-of-the-config';
+  service.behave(({ text }) => text(400, `${'x'.repeat(190)}${secret}`));
+  const refused = await start(service).handle.ended;
+  expect(refused).toMatchObject({ reason: expect.not.stringContaining('secret-of') });
+  service.behave(({ json }) =>
+    json(200, { state: 'done', reason: `${'x'.repeat(490)}${secret}`, summary: `${'x'.repeat(3_990)}${secret}` }),
+  );
+  expect(JSON.stringify(await start(service).handle.ended)).not.toContain('secret-of');
 });

@@ -45,6 +45,15 @@ test('a run becomes one Job, and its result, exit code and output come back', as
   });
 });
 
+test('a variable that is handed through does not show in the result, nor does a secret in another spelling', async () => {
+  const { cluster, start, running } = await openClusterRoom({ hostEnv: { PASSED: 'passed-along' } });
+  const handle = start(jobRequest({ spec: { passEnv: ['PASSED'] } }));
+  await running();
+  const spelled = SECRET_VALUE.replace('a', String.raw`\u0061`);
+  cluster.pod().exit({ message: `{"summary": "passed-along, ${spelled}"}` });
+  expect(await handle.ended).toMatchObject({ result: { summary: '[redacted], [redacted]' } });
+});
+
 describe('ends', () => {
   test('an exit code fails with it, and its result counts too', async () => {
     const { cluster, start, running } = await openClusterRoom();
@@ -246,6 +255,19 @@ describe('cancelled', () => {
     handle.stop('cancelled');
     expect(await handle.ended).toMatchObject({ kind: 'stopped', reason: 'cancelled' });
     expect(cluster.jobs()).toHaveLength(1);
+  });
+
+  test('a worker that leaves while it cancels waits for the cluster no longer than for a command', async () => {
+    const { cluster, start, running } = await openClusterRoom({
+      timing: { clusterRemoveMs: 60_000, stopGraceMs: 200 },
+    });
+    const handle = start(jobRequest());
+    await running();
+    cluster.faults.inject({}, { kind: 'hang' });
+    cluster.cutWatches();
+    handle.stop('cancelled');
+    handle.stop('drained');
+    expect(await handle.ended).toMatchObject({ kind: 'stopped', reason: 'cancelled' });
   });
 });
 
