@@ -101,6 +101,8 @@ export interface DeliveryRecordsOptions {
   /** How soon a ticket that was left out may be asked for again. */
   readonly inboxScanMs: number;
   readonly deliveryTtlMs: number;
+  /** Records that are kept: `MOST_DELIVERIES` unless told. */
+  readonly mostDeliveries?: number;
 }
 
 /** More than this is not work that waits but a platform that has been away for long, or somebody who floods us. */
@@ -130,7 +132,7 @@ export function createDeliveryRecords(redis: RedisConnection, options: DeliveryR
         ignored?.reason ?? '',
         ignored?.dependsOnConfiguration === true ? '1' : '0',
         options.deliveryTtlMs,
-        MOST_DELIVERIES,
+        options.mostDeliveries ?? MOST_DELIVERIES,
         MOST_DUE,
         MOST_ENTRIES,
         keys.delivery(''),

@@ -45,6 +45,8 @@ export interface RetentionOptions {
   readonly runTtlMs: number;
   readonly ticketTtlMs: number;
   readonly deliveryTtlMs: number;
+  /** Records that are kept: `MOST_DELIVERIES` unless told. */
+  readonly mostDeliveries?: number;
 }
 
 export function createRetentionRecords(redis: RedisConnection, options: RetentionOptions): RetentionRecords {
@@ -55,7 +57,7 @@ export function createRetentionRecords(redis: RedisConnection, options: Retentio
       const [, deliveries, runs] = await redis.script(
         'trim-lists',
         [keys.deliveries, ...RUN_STATES.filter(isTerminal).map(keys.runs)],
-        [options.deliveryTtlMs, MOST_DELIVERIES, keys.delivery(''), options.runTtlMs, BATCH],
+        [options.deliveryTtlMs, options.mostDeliveries ?? MOST_DELIVERIES, keys.delivery(''), options.runTtlMs, BATCH],
       );
       return { deliveries: Number(deliveries), runs: Number(runs) };
     },

@@ -11,7 +11,7 @@ import { type CommandRequest, createCommandRunner } from '../../../src/worker/ru
 import type { RunnerHandle } from '../../../src/worker/runners/runner.ts';
 import { until } from '../../support/until.ts';
 import { guardOf, isAlive, openGuard, PATIENT, pidsIn, program } from '../guard/processes.ts';
-import { requestFor } from './requests.ts';
+import { requestFor, toldOf } from './requests.ts';
 
 const HOST = { PATH: process.env.PATH, API_KEY: 'key-of-the-server', GIT_TOKEN: 'token-for-the-command' };
 
@@ -54,22 +54,7 @@ test('standard input is one line of JSON with ticket, source and attempt', async
   const request = requestFor({ command: { program: 'cat' } });
   const end = await start(request).ended;
   expect(end.kind).toBe('exited');
-  expect(JSON.parse(end.outputTail)).toEqual({
-    key: 'github~github.com~org%2Fmy-api~7',
-    id: '7',
-    display: 'org/my-api#7',
-    title: 'It breaks',
-    body: 'Every time.',
-    labels: ['agent-smith'],
-    url: 'https://github.com/org/my-api/issues/7',
-    source: { type: 'GitHub', url: 'https://github.com/org/my-api' },
-    project: 'my-api',
-    pipeline: 'fix-bug',
-    platform: 'github',
-    run: request.run,
-    attempt: 2,
-    fence: 1_700_000_000_000,
-  });
+  expect(JSON.parse(end.outputTail)).toEqual(toldOf(request));
 });
 
 test('a command sees nothing of the environment of the server but what it was given', async () => {

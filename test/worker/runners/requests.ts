@@ -33,3 +33,23 @@ export function requestFor(
     command: { program: 'true', args: [], env: {}, passEnv: [], ...more.command },
   };
 }
+
+/** What such a request tells whoever does the work, in JSON. */
+export function toldOf({ run }: Pick<CommandRequest, 'run'>) {
+  return {
+    key: 'github~github.com~org%2Fmy-api~7',
+    id: '7',
+    display: 'org/my-api#7',
+    title: 'It breaks',
+    body: 'Every time.',
+    labels: ['agent-smith'],
+    url: 'https://github.com/org/my-api/issues/7',
+    source: { type: 'GitHub', url: 'https://github.com/org/my-api' },
+    project: 'my-api',
+    pipeline: 'fix-bug',
+    platform: 'github',
+    run,
+    attempt: 2,
+    fence: 1_700_000_000_000,
+  };
+}

@@ -1,9 +1,10 @@
 /** What a service says came of a run: in its answer, or by a callback. As untrusted as everything that a pipeline says. Pure. */
 import { type RunResult, readRunResult } from '../../../domain/run-result.ts';
+import { oneLine } from '../../../foundation/one-line.ts';
 
 export interface Told {
   readonly state: 'done' | 'failed';
-  /** One line, at most `MOST_REASON` characters. */
+  /** One line, as `oneLine` makes it. */
   readonly reason?: string;
   readonly result?: RunResult;
   /** Why its summary and links were left out, a sentence for whoever wrote the service. */
@@ -14,8 +15,6 @@ export type ReadTold =
   | { readonly ok: true; readonly told: Told }
   /** A sentence for whoever wrote the service; quotes nothing of what it said. */
   | { readonly ok: false; readonly problem: string };
-
-const MOST_REASON = 500;
 
 /**
  * From `{"state": "done" | "failed", "reason": text, "summary": text, "links": [...]}`, all optional but the state; other
@@ -44,10 +43,4 @@ export function readTold(value: unknown): ReadTold {
 /** As it is kept in Redis: the same words give the same text, whatever surrounded them. */
 export function textOfTold({ state, reason, result }: Told): string {
   return JSON.stringify({ state, reason, ...result });
-}
-
-/** Without control characters, and cut at a character border. */
-export function oneLine(text: string, most: number = MOST_REASON): string {
-  const clean = text.toWellFormed().replaceAll(/[\s\p{Cc}]+/gu, ' ');
-  return Array.from(clean.trim()).slice(0, most).join('');
 }

@@ -1,5 +1,6 @@
 /** From what the client library throws to one kind of error. Pure. */
 import { messageOf } from '../../../foundation/errors.ts';
+import { oneLine } from '../../../foundation/one-line.ts';
 import { ClusterError, type ClusterErrorKind } from './cluster.ts';
 
 /** How the library throws an answer that is no success. Known by its shape: the library itself is loaded late. */
@@ -65,12 +66,4 @@ function statusOf(body: unknown): { readonly reason?: string; readonly message?:
 /** `fetch failed` says nothing: what did fail is its cause. */
 function causeOf(error: unknown): string {
   return error instanceof Error && error.cause instanceof Error ? messageOf(error.cause) : messageOf(error);
-}
-
-function oneLine(text: string): string {
-  return text
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 500)
-    .toWellFormed();
 }

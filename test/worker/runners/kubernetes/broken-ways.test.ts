@@ -1,6 +1,7 @@
 /** The way to the cluster breaks at any step, in any manner: one Job, one pod, and the end is the Job's own. */
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../../../../src/emulators/faults.ts';
+import type { KubernetesEmulator } from '../../../../src/emulators/kubernetes/kubernetes-emulator.ts';
 import { until } from '../../../support/until.ts';
 import { jobRequest, openClusterRoom } from './cluster-room.ts';
 
@@ -36,6 +37,16 @@ describe.each(STEPS)('%s', (_step, matcher) => {
   });
 });
 
+/** Cuts the watches, and lets the Job end before there is another. Returns the fault that keeps them closed. */
+async function endUnwatched(cluster: Pick<KubernetesEmulator, 'faults' | 'cutWatches' | 'pod' | 'jobs'>) {
+  const closed = cluster.faults.inject({ path: /watch=true/ }, { kind: 'answer', status: 500 });
+  cluster.cutWatches();
+  await closed.hit();
+  cluster.pod().exit();
+  await until('the Job is complete', () => cluster.jobs()[0]?.status.succeeded === 1);
+  return closed;
+}
+
 describe('while the Job is at work', () => {
   test('its watches are cut again and again, and the end is seen all the same', async () => {
     const { cluster, start, running } = await openClusterRoom();
@@ -54,11 +65,7 @@ describe('while the Job is at work', () => {
     const handle = start(jobRequest());
     await running();
     await until('it watches Job and pods', () => cluster.watches() === 2);
-    const closed = cluster.faults.inject({ path: /watch=true/ }, { kind: 'answer', status: 500 });
-    cluster.cutWatches();
-    await closed.hit();
-    cluster.pod().exit();
-    await until('the Job is complete', () => cluster.jobs()[0]?.status.succeeded === 1);
+    const closed = await endUnwatched(cluster);
     closed.remove();
     expect(await handle.ended).toMatchObject({ kind: 'exited', code: 0 });
   });
@@ -71,12 +78,8 @@ describe('while the Job is at work', () => {
     const handle = start(jobRequest());
     await running();
     await until('it watches Job and pods', () => cluster.watches() === 2);
-    // The end falls into the gap, and the history of the gap is lost.
-    const closed = cluster.faults.inject({ path: /watch=true/ }, { kind: 'answer', status: 500 });
-    cluster.cutWatches();
-    await closed.hit();
-    cluster.pod().exit();
-    await until('the Job is complete', () => cluster.jobs()[0]?.status.succeeded === 1);
+    const closed = await endUnwatched(cluster);
+    // The history of the gap is lost.
     cluster.compact();
     if (fault !== undefined) cluster.faults.inject({ path: /watch=true/, times: 1 }, fault);
     closed.remove();

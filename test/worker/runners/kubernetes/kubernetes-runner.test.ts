@@ -164,10 +164,10 @@ describe('ends', () => {
 
   test('a Job whose deadline does not count, since somebody suspended it, is ended from here', async () => {
     const { cluster, start, running } = await openClusterRoom({ timing: { clusterOverdueMs: 1 } });
-    const handle = start(jobRequest({ timeoutMs: 1_000 }));
+    const handle = start(jobRequest({ timeoutMs: 3_000 }));
     const job = await running();
     cluster.suspendJob(job.metadata.name, true);
-    expect(await handle.ended).toMatchObject({ kind: 'timed-out', timeoutMs: 1_000 });
+    expect(await handle.ended).toMatchObject({ kind: 'timed-out', timeoutMs: 3_000 });
     expect(cluster.jobs()).toEqual([]);
   });
 
