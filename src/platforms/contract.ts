@@ -84,7 +84,8 @@ export interface TicketPlatform {
   readTicket(id: string, call: Call): Promise<Ticket>;
   /**
    * Makes `to` the only lifecycle label (undefined: removes them all), adding before removing, and reads back.
-   * People's labels are never touched. Returns the labels that the platform shows afterwards.
+   * People's labels are never touched. Returns the labels that the platform shows afterwards: a verdict that somebody has
+   * put there since `ticket` was read may be among them.
    * An error whose `effect` is `none` means that the very first write was refused.
    */
   moveLifecycle(ticket: Ticket, to: Lifecycle | undefined, call: Call): Promise<readonly string[]>;

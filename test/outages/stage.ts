@@ -42,7 +42,10 @@ export interface Case {
   readonly id: string;
 }
 
-/** How a ticket fared: `start 1`, `end 1`, ... in the order of the ledger, and the labels that it has. */
+/**
+ * How a ticket fared: `start 1`, `start 1`, `end 1`, ... in the order of the ledger, by the number of its run and not of the
+ * attempt, since a busy machine may lose one before its command starts; and the labels that it has.
+ */
 export interface Fate {
   readonly ticket: string;
   readonly lives: readonly string[];
@@ -116,10 +119,11 @@ export async function openStage(scope: Scope, options: StageOptions): Promise<St
 
   const go = (name: string): Promise<void> => writeFile(path.join(site.dir, 'pipelines', name), '');
   const shows = ({ ticket }: Case, label: string): boolean => hub.issue(ticket).labels.includes(label);
-  const livesOf = async ({ project, id }: Case): Promise<string[]> =>
-    (await site.ledger())
-      .filter((line) => line.project === project && line.ticket === id)
-      .map(({ event, attempt }) => `${event} ${attempt}`);
+  const livesOf = async ({ project, id }: Case): Promise<string[]> => {
+    const lines = (await site.ledger()).filter((line) => line.project === project && line.ticket === id);
+    const runs = [...new Set(lines.map(({ run }) => run))];
+    return lines.map(({ event, run }) => `${event} ${runs.indexOf(run) + 1}`);
+  };
 
   const isAbout = (body: string, { project, id }: Case): boolean =>
     project === 'hooked' && (JSON.parse(body) as { issue?: { number: number } }).issue?.number === Number(id);
@@ -176,9 +180,14 @@ export async function openStage(scope: Scope, options: StageOptions): Promise<St
   }
 }
 
-/** One attempt, from its start to its end, and the label that says so: what every ticket of an outage should have. */
+/** Started once and ended once, and the label that says so: what every ticket of an outage should have. */
 export function onceAndDone({ ticket }: Case): Fate {
   return { ticket, lives: ['start 1', 'end 1'], labels: ['agent-smith', 'agent-smith:done'] };
+}
+
+/** The command was stopped, and started once more for the same run. */
+export function twiceAndDone(of: Case): Fate {
+  return { ...onceAndDone(of), lives: ['start 1', 'start 1', 'end 1'] };
 }
 
 export const isRecovering = ({ findings }: HealthView): boolean => findings.some(({ code }) => code === 'recovering');

@@ -22,8 +22,10 @@ export function moveLifecycle(
     let shown = await withTarget(github, ticket, to);
     const tried = new Set<string>();
     for (;;) {
+      // A later writer has taken the target off again: what is left is theirs, and without it the ticket would show nothing.
+      if (to !== undefined && !hasLabel(shown, lifecycleLabel(to))) return shown;
       // Chosen anew from each answer: another writer may have put one there meanwhile.
-      const strays = shown.filter((label) => isOther(label, to) && !tried.has(label));
+      const strays = shown.filter((label) => isStray(label, ticket, to) && !tried.has(label));
       // A wish goes last: a claim that dies half-way must not leave a verdict without the wish that overrules it.
       const stray = strays.find((label) => lifecycleOf(label) !== 'pending') ?? strays[0];
       if (stray === undefined) return shown;
@@ -33,10 +35,16 @@ export function moveLifecycle(
   });
 }
 
-const isOther = (label: string, to: Lifecycle | undefined): boolean => {
+/**
+ * Whether a label is to go for `to`. A verdict that was not there when this move was decided is newer than the decision:
+ * whoever asked for the move sees it in the read-back and decides anew.
+ */
+function isStray(label: string, decidedOn: Ticket, to: Lifecycle | undefined): boolean {
   const lifecycle = lifecycleOf(label);
-  return lifecycle !== undefined && lifecycle !== to;
-};
+  if (lifecycle === undefined || lifecycle === to) return false;
+  const isVerdict = lifecycle === 'done' || lifecycle === 'failed';
+  return !isVerdict || hasLabel(decidedOn.labels, label);
+}
 
 /** The labels of the ticket once the target is among them. A ticket that had it already is only read. */
 async function withTarget(github: GitHubSession, ticket: Ticket, to: Lifecycle | undefined): Promise<string[]> {

@@ -57,6 +57,26 @@ test('a label that somebody removed meanwhile is as good as removed', async () =
   ]);
 });
 
+test('a verdict that a later writer has put there stays, whether the target is still there or gone', async () => {
+  for (const [added, then] of [
+    [['agent-smith:done'], []],
+    [['agent-smith:done'], ['agent-smith:in-progress', 'agent-smith:enqueued']],
+  ] as const) {
+    await using at = await withIssue(['bug', 'agent-smith:in-progress']);
+    const read = await at.github.readTicket('1', callOf());
+    // After our label was put there and before the old one is removed.
+    const late = at.hub.faults.inject({ method: 'DELETE', times: 1 }, { kind: 'latency', delayMs: 50 });
+    const moved = at.github.moveLifecycle(read, 'enqueued', callOf());
+    await late.hit();
+    for (const label of added) at.hub.addLabel(ticket, label);
+    for (const label of then) at.hub.removeLabel(ticket, label);
+    const shown = await moved;
+    expect(shown).toContain('agent-smith:done');
+    expect(at.issue()).toEqual(shown);
+    expect(written(at).filter((line) => line.includes(':done'))).toEqual([]);
+  }
+});
+
 test('a lost answer leaves both labels, never none, and the next move ends it', async () => {
   await using at = await withIssue(['bug', 'agent-smith:enqueued']);
   const read = await at.github.readTicket('1', callOf());
