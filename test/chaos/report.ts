@@ -7,8 +7,14 @@ import { isPlayed, type Problem, type Verdict } from './verdict.ts';
 /** Faults that hit nothing prove nothing. */
 const LEAST_SHARE_AT_WORK = 0.3;
 
-export function isGood({ verdict, crashes }: ChaosResult): boolean {
-  return verdict.problems.length === 0 && crashes.length === 0 && !hitsTooLittle(verdict);
+/** Every promise was kept, and enough was tried to say so. */
+export function isGood(result: ChaosResult): boolean {
+  return isUnbroken(result) && !hitsTooLittle(result.verdict);
+}
+
+/** Every promise was kept in whatever happened. */
+export function isUnbroken({ verdict, crashes }: ChaosResult): boolean {
+  return verdict.problems.length === 0 && crashes.length === 0;
 }
 
 export function describeResult(result: ChaosResult, settings: ChaosSettings): string[] {
