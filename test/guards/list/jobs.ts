@@ -51,9 +51,9 @@ export const JOB_GUARDS: readonly Guard[] = [
     killedBy: [`${KUBERNETES}/adoption`, `${KUBERNETES}/job-manifest`],
   },
   {
-    name: 'jobs:only-cancelled',
-    keeps: 'what is at work for a run that was not cancelled is left to its end',
-    swap: { file: 'repair/cancelled-work.ts', find: "state === 'cancelled' ||", put: 'isTerminal(state) ||' },
+    name: 'jobs:only-over',
+    keeps: 'what is at work for a run that goes on is left to its end',
+    swap: { file: 'repair/cancelled-work.ts', find: '!isTerminal(run.state)', put: 'false' },
     killedBy: ['repair/cancelled-work'],
   },
 ];

@@ -137,7 +137,7 @@ export function createKubernetesRunner(
   return { leashed: false, start, blockedBy: (question) => blockedBy(cluster, question, timing) };
 }
 
-/** A Job of another run at work, or a cluster that does not answer: both go by without us. */
+/** A Job of another run that is not gone yet, or a cluster that does not answer: both go by without us. */
 async function blockedBy(
   cluster: KubernetesRunnerDeps['cluster'],
   { run, ticket, job: spec }: RunnerQuestion & Pick<KubernetesRequest, 'job'>,
@@ -148,8 +148,10 @@ async function blockedBy(
     const namespace = (await cluster()).namespace(spec.namespace);
     const [job] = (await namespace.listJobs({ name: jobName(ticket.key) }, call)).items;
     const facts = { run, fence: Number.POSITIVE_INFINITY, job, held: undefined, unwanted: false };
-    if (nextStep(facts).kind !== 'occupied') return undefined;
-    return `the Job of an earlier run is still at work (${job?.run ?? ''})`;
+    const step = nextStep(facts).kind;
+    if (step === 'occupied') return `the Job of an earlier run is still at work (${job?.run ?? ''})`;
+    if (step === 'wait' && job?.run !== run) return `the Job of an earlier run is being deleted (${job?.run ?? ''})`;
+    return undefined;
   } catch (error) {
     // What is wrong for good, the attempt says.
     if (!(error instanceof ClusterError && error.kind === 'unavailable')) return undefined;
