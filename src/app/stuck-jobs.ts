@@ -25,7 +25,7 @@ export function createStuckJobs(findings: Findings): StuckJobs {
     },
     tellNamespaces(names) {
       if (names.length === 0) return findings.clear(NOT_LISTED);
-      const text = `This server may not list Jobs in ${listed(names)}: what goes on there for runs that are over is not ended. Give it the right to.`;
+      const text = `This server may not list Jobs in ${listed(names)}: what goes on there for runs that are over is not ended, and runs that may have a Job there wait. Give it the right to.`;
       findings.raise({ code: NOT_LISTED, severity: 'warning', text });
     },
     forget() {

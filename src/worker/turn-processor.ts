@@ -6,7 +6,7 @@
 
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
-import { cancelReason, type Run } from '../domain/run.ts';
+import { cancelReason, mayHaveLeftWork, type Run } from '../domain/run.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { withdrawalOf } from '../domain/withdrawal.ts';
 import { now } from '../foundation/clock.ts';
@@ -174,6 +174,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     const handle = runner.start({
       run: run.id,
       attempt: running.attempt,
+      adopts: mayHaveLeftWork(running),
       fence: running.attemptFence,
       project: run.project,
       pipeline: run.pipeline ?? '',
@@ -232,7 +233,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     if ('kind' in ticket) return ticket;
     const runner = deps.openRunner(run.policy ?? '');
     if (!runner.ok) return await end(run, 'failed', runner.problem);
-    const blocked = await runner.blockedBy?.({ run: run.id, ticket });
+    const blocked = await runner.blockedBy?.({ run: run.id, ticket, adopts: mayHaveLeftWork(run) });
     if (blocked !== undefined) return await later(run, blocked);
     return await attempt(run, project, ticket, runner);
   };
