@@ -149,7 +149,8 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     ticket: Ticket,
     runner: Extract<OpenedRunner, { ok: true }>,
   ): Promise<TurnOutcome> => {
-    if (ending.signal.aborted || (isLeaving && !runner.leashed)) return await later(run, LEAVING);
+    if (isLeaving && !runner.leashed) return await later(run, LEAVING);
+    if (ending.signal.aborted) return await later(run, LEAVING);
     const startedAt = now();
     const reply = await records.start(run, options.worker);
     switch (reply.kind) {
