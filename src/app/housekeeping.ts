@@ -26,6 +26,7 @@ import { listDetachedJobs } from './detached-jobs.ts';
 import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
+import { createStuckJobs } from './stuck-jobs.ts';
 
 export interface HousekeepingParts {
   readonly stores: Stores;
@@ -63,6 +64,7 @@ export function openHousekeeping(
     return project === undefined ? '' : projects.credentialOf(project);
   };
   const homeless = createHomelessRuns(shared.findings, remember);
+  const stuckJobs = createStuckJobs(shared.findings);
 
   const staleJobs = createStaleJobDetector(
     {
@@ -117,7 +119,10 @@ export function openHousekeeping(
     },
     timing,
   );
-  const listJobs = listDetachedJobs({ config: shared.config, cluster: lazyCluster(options.hostEnv), log }, timing);
+  const listJobs = listDetachedJobs(
+    { config: shared.config, cluster: lazyCluster(options.hostEnv), log, onRefused: stuckJobs.tellNamespaces },
+    timing,
+  );
   const housekeeping = createHousekeeping(
     {
       staleJobs,
@@ -149,12 +154,16 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
-      cancelledWork: createCancelledWork({ list: listJobs, runs, log, onRepair }),
+      cancelledWork: createCancelledWork({ list: listJobs, runs, log, onRepair, onRefused: stuckJobs.tellJobs }),
       recoveringMs,
       log,
     },
     timing,
   );
   // What this replica found is the next leader's to find again.
-  return (term) => housekeeping(term).finally(homeless.forget);
+  return (term) =>
+    housekeeping(term).finally(() => {
+      homeless.forget();
+      stuckJobs.forget();
+    });
 }

@@ -21,7 +21,10 @@ export interface WorkSite {
   running(): boolean;
   /** Takes no further job; those at work go on. */
   pause(): Promise<void>;
-  /** Waits for the attempts at work for at most the grace, then stops and hands back the rest. */
+  /**
+   * Hands back at once what goes on without this worker, waits for the other attempts at work for at most the grace, then stops
+   * and hands back the rest.
+   */
   drain(graceMs: number): Promise<void>;
   /** Stops waiting for a Redis that does not take the ends of attempts. */
   giveUp(): void;
@@ -66,6 +69,7 @@ export function openWorkSite(
       ok: true,
       timeoutMs,
       maxAttempts,
+      leashed: runners.leashed(work),
       blockedBy: (question) => runners.blockedBy(question, work),
       start: (request) => runners.start(request, work),
     };
@@ -131,6 +135,7 @@ export function openWorkSite(
       await consumer.pause();
     },
     async drain(graceMs) {
+      processor.letGo();
       await within(graceMs, async (signal) => {
         while (processor.active() > 0 && (await sleep(Math.min(50, graceMs), signal)));
       });

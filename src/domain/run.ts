@@ -39,6 +39,8 @@ export interface Run {
   readonly worker?: string;
   /** Attempts that died, were drained or lost trust: they do not count towards `max_attempts`. */
   readonly interrupted: number;
+  /** Attempts whose worker shut down and let go of work that goes on without it: they count for nothing. Missing: none. */
+  readonly handedOn?: number;
   /** Jobs taken without a start since the last turn. */
   readonly takes: number;
   readonly labelState: LabelState;
@@ -64,10 +66,14 @@ export interface Run {
 }
 
 /**
- * How an attempt ended: as its run did; interrupted, because its worker died, drained or lost trust; or superseded by a
- * later one, when Redis has lost how. `failed` with another attempt after it: the runner could not be started.
+ * How an attempt ended: as its run did; interrupted, because its worker died, drained or lost trust; handed on, because its
+ * worker drained and its work goes on without it; or superseded by a later one, when Redis has lost how. `failed` with another attempt after it: the runner could not be started.
  */
-export type AttemptEnding = Extract<RunState, 'completed' | 'failed' | 'cancelled'> | 'interrupted' | 'superseded';
+export type AttemptEnding =
+  | Extract<RunState, 'completed' | 'failed' | 'cancelled'>
+  | 'interrupted'
+  | 'handed-on'
+  | 'superseded';
 
 /** One attempt of a run, as the run's record shows it. Times are Redis TIME in ms. */
 export interface AttemptRecord {
@@ -81,6 +87,18 @@ export interface AttemptRecord {
 
 /** Interrupted attempts do not count towards `max_attempts`; a run that is interrupted this often is given up. */
 export const MOST_INTERRUPTED = 20;
+
+/** The attempts that count towards `max_attempts`. */
+export function countedAttempts({ attempt, interrupted, handedOn = 0 }: AttemptCounts): number {
+  return attempt - interrupted - handedOn;
+}
+
+/** Whether an attempt of this run has ended without knowing what became of its work, which may go on without a worker. */
+export function mayHaveLeftWork({ interrupted, handedOn = 0 }: AttemptCounts): boolean {
+  return interrupted + handedOn > 0;
+}
+
+type AttemptCounts = Pick<Run, 'attempt' | 'interrupted' | 'handedOn'>;
 
 /** The label that a run's state asks for; undefined means hands off. */
 export function projectionOf(state: RunState): Lifecycle | undefined {

@@ -120,7 +120,7 @@ export interface Timing {
 
   /**
    * Kubernetes: one request; how long the server keeps a watch open, and how long one may be silent; pauses while it does not
-   * answer; how long after its own deadline a Job is ended from here; how long a cancelled one may take to be gone.
+   * answer; how long after its own deadline a Job is ended from here; how long one that is to end may take to be gone.
    */
   readonly clusterCallMs: number;
   readonly clusterWatchMs: number;

@@ -12,6 +12,10 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   ],
   [/^killed by\b/, 'It crashed, or something outside ended it: see the end of its output.'],
   [/^timed out\b/, 'See in its output what it was waiting for, or raise `timeout_seconds` of the pipeline.'],
+  [
+    /^interrupted \d+ times, last: its time is up\b/,
+    'The replicas could not see what became of its Job: `agent-smith doctor` says whether they reach their cluster.',
+  ],
   [/^interrupted \d+ times\b/, 'Its workers died or left each time: look at the replicas, not at the pipeline.'],
   [/^taken \d+ times\b/, 'Something ends every worker that takes it: look at the logs of the replicas.'],
   [/^the service says\b/, 'The service that did the work says so: look there.'],

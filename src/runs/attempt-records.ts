@@ -2,7 +2,7 @@
  * The records of an attempt (PROTOCOL 4): each function is one Lua script, its answer a plain value. A write is
  * accepted only from the attempt whose fence the record names. All throw `OperationError` when Redis is away.
  */
-import type { Run } from '../domain/run.ts';
+import type { AttemptEnding, Run } from '../domain/run.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { TicketKey } from '../domain/ticket.ts';
 import { OperationError } from '../foundation/errors.ts';
@@ -40,6 +40,8 @@ export interface HandBack {
   readonly onlyIfDead: boolean;
   /** Died, drained or lost trust: does not count towards `max_attempts`. */
   readonly interrupted: boolean;
+  /** Its worker has let go of it in good order, and its work goes on: not interrupted, and no attempt is used up either. */
+  readonly handedOn?: boolean;
   readonly reason: string;
 }
 
@@ -233,7 +235,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.unconfirmed,
           keys.setAside,
         ],
-        [name.run, name.fence, flag(how.onlyIfDead), flag(how.interrupted), how.reason, options.projectionGraceMs],
+        [name.run, name.fence, flag(how.onlyIfDead), endingOf(how), how.reason, options.projectionGraceMs],
       );
       if (kind === 'handed-back') return { kind, turn: Number(told) };
       if (kind === 'cancel-requested') return { kind, by: String(told) };
@@ -270,6 +272,11 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           : (await client.mget(tickets.map((ticket) => keys.heartbeat(ticket)))).map((value) => value !== null),
       ),
   };
+}
+
+function endingOf({ interrupted, handedOn = false }: HandBack): AttemptEnding {
+  if (handedOn) return 'handed-on';
+  return interrupted ? 'interrupted' : 'failed';
 }
 
 function textOf(result: RunResult | undefined): string {

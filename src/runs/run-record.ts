@@ -56,6 +56,7 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optional('labelReason'),
     ...optional('cancelRequested'),
     ...optional('delivery'),
+    ...optionalNumber('handedOn'),
     ...optionalNumber('deliveredAtMs'),
     ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),

@@ -12,7 +12,7 @@
  * What a crash leaves behind: a heartbeat that expires, a guard that ends the runner before that, and a record that the
  * stale-job detector hands back.
  */
-import { cancelReason, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { cancelReason, countedAttempts, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
 import { mayBeOwnAct } from '../domain/withdrawal.ts';
 import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
@@ -48,13 +48,15 @@ export interface AttemptOptions {
   /** What its own last act may have asked for is done only if it is still at work after so long. */
   readonly lastActMs: number;
   readonly maxAttempts: number;
+  /** As `Runner.leashed`. */
+  readonly leashed: boolean;
 }
 
 /** How the attempt ended in the records. */
 export type AttemptEnd =
   | ({ readonly kind: 'finished' } & RememberedEnd)
-  /** The run has another turn. */
-  | { readonly kind: 'handed-back'; readonly turn: number; readonly reason: string }
+  /** The run has another turn. `handedOn`: its work goes on meanwhile. */
+  | { readonly kind: 'handed-back'; readonly turn: number; readonly reason: string; readonly handedOn?: boolean }
   /** Another attempt owns the run: nothing was written. */
   | { readonly kind: 'superseded' }
   /** Nothing could be recorded before the process had to end. */
@@ -65,6 +67,8 @@ export interface Attempt {
   readonly ended: Promise<AttemptEnd>;
   /** Stops the runner because this worker shuts down; the run gets another turn. */
   drain(): void;
+  /** The same, unless its work would end with that. */
+  letGo(): void;
   /** Does not wait for the next beat, which tells what people want. */
   beatNow(): void;
 }
@@ -209,7 +213,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       const reply = await records.handBack(name, { ...how, onlyIfDead: false });
       givenAway = doubtful;
       if (reply.kind === 'cancel-requested') return await endCancelled(reply.by, how.interrupted, output);
-      return reply.kind === 'handed-back' ? { ...reply, reason: how.reason } : undefined;
+      if (reply.kind !== 'handed-back') return undefined;
+      return { ...reply, reason: how.reason, ...(how.handedOn === true && { handedOn: true }) };
     });
   };
 
@@ -232,17 +237,19 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
         return await finish({ state: 'failed', reason: timeOutReason(end), output });
       case 'not-started': {
         // Another replica may have the program: it counts as an attempt, and is tried again while there are any left.
-        const attempts = run.attempt - run.interrupted;
-        return attempts >= options.maxAttempts
+        return countedAttempts(run) >= options.maxAttempts
           ? await finish({ state: 'failed', reason: end.reason, output })
           : await handBack({ interrupted: false, reason: end.reason }, output);
       }
       case 'lost':
         return await handBack({ interrupted: true, reason: end.reason }, output);
-      case 'stopped':
-        return cause?.kind === 'cancelled'
-          ? await finish({ state: 'cancelled', reason: cancelReason(cause.by), output })
-          : await handBack({ interrupted: true, reason: cause?.kind ?? end.reason }, output);
+      case 'stopped': {
+        if (cause?.kind === 'cancelled') {
+          return await finish({ state: 'cancelled', reason: cancelReason(cause.by), output });
+        }
+        const handedOn = cause?.kind === 'drained' && !options.leashed;
+        return await handBack({ interrupted: !handedOn, handedOn, reason: cause?.kind ?? end.reason }, output);
+      }
       default:
         return unreachable(end);
     }
@@ -275,7 +282,8 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     }
   })();
 
-  return { ended, drain: () => stop({ kind: 'drained' }), beatNow: () => hurry.abort() };
+  const drain = (): void => stop({ kind: 'drained' });
+  return { ended, drain, letGo: () => (options.leashed ? undefined : drain()), beatNow: () => hurry.abort() };
 }
 
 function timeOutReason({ timeoutMs, detail }: Extract<RunnerEnd, { kind: 'timed-out' }>): string {

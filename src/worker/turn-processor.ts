@@ -6,7 +6,7 @@
 
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
-import { cancelReason, type Run } from '../domain/run.ts';
+import { cancelReason, mayHaveLeftWork, type Run } from '../domain/run.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { withdrawalOf } from '../domain/withdrawal.ts';
 import { now } from '../foundation/clock.ts';
@@ -27,6 +27,8 @@ export type OpenedRunner =
       readonly ok: true;
       readonly maxAttempts: number;
       readonly timeoutMs: number;
+      /** As `Runner.leashed`. */
+      readonly leashed: boolean;
       /** As `Runner.blockedBy`. */
       readonly blockedBy?: (question: RunnerQuestion) => Promise<string | undefined>;
       readonly start: (request: RunnerRequest) => RunnerHandle;
@@ -66,6 +68,11 @@ export interface TurnProcessorOptions {
 export interface TurnProcessor {
   /** Works on one turn to its end. Throws only for bugs: a Redis that is away makes it come back later. */
   process(turn: Turn): Promise<TurnOutcome>;
+  /**
+   * This worker will shut down: hands back at once what goes on without it, and starts nothing of that kind any more. What would
+   * end with it goes on.
+   */
+  letGo(): void;
   /** Starts nothing more and stops the runners at work; resolves when all of them are gone and every turn is given back. */
   drain(): Promise<void>;
   /** Stops waiting for a Redis that does not take the ends of attempts. */
@@ -86,6 +93,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   const { records, labels } = deps;
   const turns = new Set<Promise<TurnOutcome>>();
   const attempts = new Set<Attempt>();
+  let isLeaving = false;
   const ending = new AbortController();
   const stopped = new AbortController();
 
@@ -93,7 +101,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     const times = await records.postpone(run);
     if (times === undefined) return OVER;
     const pauseMs = Math.min(options.attemptRetryMs * 2 ** Math.min(times - 1, 20), options.attemptRetryMaxMs);
-    const delayMs = ending.signal.aborted ? 0 : pauseMs;
+    const delayMs = isLeaving ? 0 : pauseMs;
     deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, why, delayMs }, 'turn postponed');
     await decide(run, `postponed: ${why}`);
     return { kind: 'later', delayMs };
@@ -141,6 +149,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     ticket: Ticket,
     runner: Extract<OpenedRunner, { ok: true }>,
   ): Promise<TurnOutcome> => {
+    if (isLeaving && !runner.leashed) return await later(run, LEAVING);
     if (ending.signal.aborted) return await later(run, LEAVING);
     const startedAt = now();
     const reply = await records.start(run, options.worker);
@@ -166,6 +175,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     const handle = runner.start({
       run: run.id,
       attempt: running.attempt,
+      adopts: mayHaveLeftWork(running),
       fence: running.attemptFence,
       project: run.project,
       pipeline: run.pipeline ?? '',
@@ -178,10 +188,11 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     const supervised = superviseAttempt(
       running,
       { records, handle, trust, redis: deps.redis, log: deps.log, giveUp: stopped.signal },
-      { ...options, maxAttempts: runner.maxAttempts },
+      { ...options, maxAttempts: runner.maxAttempts, leashed: runner.leashed },
     );
     attempts.add(supervised);
     if (ending.signal.aborted) supervised.drain();
+    else if (isLeaving) supervised.letGo();
     // Never waited for and never a reason to stop: the projection loop brings what is missed here.
     void labels.project(run.id, { mayWrite: () => trust.leftMs() > options.claimCallMs, signal: stopped.signal });
     const outcome = await supervised.ended;
@@ -196,8 +207,10 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     if (outcome.kind === 'superseded' || outcome.kind === 'unrecorded') return;
     await decide(run, `${outcome.kind === 'finished' ? outcome.state : outcome.kind}: ${outcome.reason}`);
     if (outcome.kind === 'handed-back') {
+      // Nothing went wrong with what was handed on, and its work should have a worker.
+      const delayMs = outcome.handedOn === true ? 0 : pauseBefore(outcome.turn, options);
       await deps.queue
-        .add({ run: run.id, turn: outcome.turn }, { delayMs: pauseBefore(outcome.turn, options) })
+        .add({ run: run.id, turn: outcome.turn }, { delayMs })
         .catch((error: unknown) =>
           deps.log.warn({ run: run.id, error: messageOf(error) }, 'job not added, repair will'),
         );
@@ -221,7 +234,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     if ('kind' in ticket) return ticket;
     const runner = deps.openRunner(run.policy ?? '');
     if (!runner.ok) return await end(run, 'failed', runner.problem);
-    const blocked = await runner.blockedBy?.({ run: run.id, ticket });
+    const blocked = await runner.blockedBy?.({ run: run.id, ticket, adopts: mayHaveLeftWork(run) });
     if (blocked !== undefined) return await later(run, blocked);
     return await attempt(run, project, ticket, runner);
   };
@@ -242,7 +255,12 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
         turns.delete(working);
       }
     },
+    letGo() {
+      isLeaving = true;
+      for (const running of attempts) running.letGo();
+    },
     async drain() {
+      isLeaving = true;
       ending.abort();
       for (const running of attempts) running.drain();
       await Promise.allSettled(turns);

@@ -10,9 +10,10 @@ import { RIGHTS } from '../../src/worker/runners/kubernetes/rights.ts';
 import { load } from '../config/load-text.ts';
 import { silentLog } from '../support/house.ts';
 import { until } from '../support/until.ts';
-import { jobRequest, nextAttempt, openClusterRoom } from '../worker/runners/kubernetes/cluster-room.ts';
+import { jobRequest, nameOf, nextAttempt, openClusterRoom } from '../worker/runners/kubernetes/cluster-room.ts';
 
 const PAGE = readFileSync(new URL('../../docs/runners/kubernetes.md', import.meta.url), 'utf8');
+const NOBODY = { log: silentLog, onRefused: () => {} };
 const CALL = { deadlineMs: 2_000, signal: new AbortController().signal };
 const TIMING = { clusterCallMs: 2_000 };
 const JOBS = 'projects: {}\npipelines: { p: { kubernetes_job: { image: x } }, q: { command: [make] } }';
@@ -58,7 +59,7 @@ test('without the rights to see pods the end of a Job is known all the same', as
 test('Jobs that have not ended are listed, and end only if they are as they were seen', async () => {
   const { cluster, start, running, door } = await openClusterRoom();
   const config = await load(JOBS);
-  const list = listDetachedJobs({ config: () => config, cluster: door.cluster, log: silentLog }, TIMING);
+  const list = listDetachedJobs({ config: () => config, cluster: door.cluster, ...NOBODY }, TIMING);
   expect(await list(CALL.signal)).toEqual([]);
   const request = jobRequest();
   const first = start(request);
@@ -66,7 +67,7 @@ test('Jobs that have not ended are listed, and end only if they are as they were
   first.stop('trust-lost');
   await first.ended;
   const [seen] = await list(CALL.signal);
-  expect(seen).toMatchObject({ run: request.run, begun: true });
+  expect(seen).toMatchObject({ run: request.run, name: `agents/${nameOf(request)}` });
   const second = start(nextAttempt(request));
   const fence = String(request.fence + 1);
   await until('it is adopted', () => cluster.jobs()[0]?.metadata.annotations?.['agent-smith/fence'] === fence);
@@ -74,7 +75,7 @@ test('Jobs that have not ended are listed, and end only if they are as they were
   second.stop('drained');
   await second.ended;
   const [again] = await list(CALL.signal);
-  await again?.end();
+  expect(await again?.end()).toEqual({ kind: 'ended' });
   await until('it is gone', () => cluster.jobs().length === 0);
 });
 
@@ -89,10 +90,10 @@ test('without Jobs in the configuration no cluster is asked for; one that is awa
     warn: (...line: unknown[]) => warned.push(line),
   });
   const plain = await load('projects: {}\npipelines: { q: { command: [make] } }');
-  expect(await listDetachedJobs({ config: () => plain, cluster, log }, TIMING)(CALL.signal)).toEqual([]);
+  expect(await listDetachedJobs({ config: () => plain, cluster, ...NOBODY, log }, TIMING)(CALL.signal)).toEqual([]);
   expect(asked).toBe(0);
   const jobs = await load(JOBS);
-  const list = listDetachedJobs({ config: () => jobs, cluster, log }, TIMING);
+  const list = listDetachedJobs({ config: () => jobs, cluster, ...NOBODY, log }, TIMING);
   await list(CALL.signal);
   await list(CALL.signal);
   expect([asked, warned.length]).toEqual([2, 1]);
@@ -131,6 +132,25 @@ test('a namespace where Jobs may not be listed does not keep those of another on
   await running();
   handle.stop('drained');
   await handle.ended;
-  const list = listDetachedJobs({ config: () => config, cluster, log: silentLog }, TIMING);
+  const refused: (readonly string[])[] = [];
+  const onRefused = (names: readonly string[]): void => void refused.push(names);
+  const list = listDetachedJobs({ config: () => config, cluster, log: silentLog, onRefused }, TIMING);
   expect(await list(CALL.signal)).toMatchObject([{ run: request.run }]);
+  expect(refused).toEqual([['locked']]);
+});
+
+test('a Job that we may not delete is said to be so; one that is gone meanwhile has ended', async () => {
+  const rules = documentedRules().map((rule) => ({ ...rule, verbs: rule.verbs.filter((verb) => verb !== 'delete') }));
+  const { cluster, door, start, running } = await openClusterRoom({ accounts: { poor: rules } });
+  const config = await load(JOBS);
+  const handle = start(jobRequest());
+  await running();
+  handle.stop('drained');
+  await handle.ended;
+  const list = listDetachedJobs({ config: () => config, cluster: door.cluster, ...NOBODY }, TIMING);
+  const [seen] = await list(CALL.signal);
+  expect(await seen?.end()).toMatchObject({ kind: 'refused', why: expect.stringContaining('cannot delete') });
+  expect(cluster.jobs()).toHaveLength(1);
+  cluster.faults.inject({ method: 'DELETE' }, { kind: 'answer', status: 404, body: { kind: 'Status', code: 404 } });
+  expect(await seen?.end()).toEqual({ kind: 'ended' });
 });

@@ -28,7 +28,13 @@ const RARE_BEATS = { ...FAST, heartbeatMs: 60_000 };
 /** For tests that wait for the end of trust. */
 const FASTER = scaleTiming(DEFAULT_TIMING, 0.04);
 
-function supervise(site: House, run: Run, records: Partial<AttemptRecords> = {}, redisSeen = QUIET_REDIS) {
+function supervise(
+  site: House,
+  run: Run,
+  records: Partial<AttemptRecords> = {},
+  redisSeen = QUIET_REDIS,
+  { leashed = true } = {},
+) {
   const runner = scriptedRunner();
   const giveUp = new AbortController();
   onTestFinished(() => {
@@ -46,7 +52,7 @@ function supervise(site: House, run: Run, records: Partial<AttemptRecords> = {},
       log: silentLog,
       giveUp: giveUp.signal,
     },
-    { ...site.timing, maxAttempts: 3 },
+    { ...site.timing, maxAttempts: 3, leashed },
   );
   return { runner, attempt, giveUp, trust };
 }
@@ -371,4 +377,31 @@ test('the drain that interrupts a run too often fails it', async () => {
     reason: 'interrupted 20 times, last: drained',
   });
   expect(await site.runs.attempts(run.id)).toMatchObject([{ end: { how: 'interrupted' } }]);
+});
+
+test('detached work is handed on by a drain: it counts for nothing, however often the run was interrupted', async () => {
+  const site = await house();
+  const run = await runningRun(site);
+  const interrupted = MOST_INTERRUPTED - 1;
+  await redis.client.hset(site.redis.keys.run(run.id), { interrupted });
+  const { attempt } = supervise(site, await runOf(site, run.id), {}, QUIET_REDIS, { leashed: false });
+  attempt.letGo();
+  expect(await attempt.ended).toEqual({ kind: 'handed-back', turn: 2, reason: 'drained', handedOn: true });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 2, interrupted, handedOn: 1 });
+  expect(await site.runs.attempts(run.id)).toMatchObject([{ end: { how: 'handed-on', reason: 'drained' } }]);
+});
+
+test('detached work that loses its trust is interrupted, and a leashed one is not let go of', async () => {
+  const site = await house(FASTER);
+  const run = await runningRun(site);
+  const { attempt, runner } = supervise(site, run);
+  attempt.letGo();
+  runner.end(EXITED_0);
+  expect(await attempt.ended).toMatchObject({ kind: 'finished', state: 'completed' });
+  expect(runner.stops).toEqual([]);
+  const other = await runningRun(site);
+  const detached = supervise(site, other, { beat: away }, QUIET_REDIS, { leashed: false });
+  expect(await detached.attempt.ended).toMatchObject({ kind: 'handed-back', reason: 'trust-lost' });
+  const ended = await runOf(site, other.id);
+  expect([ended.interrupted, ended.handedOn]).toEqual([1, undefined]);
 });

@@ -41,7 +41,7 @@ function supervise(run: Run, records: AttemptRecords): Supervised {
       log: silentLog,
       giveUp: giveUp.signal,
     },
-    { ...timing, maxAttempts: 3 },
+    { ...timing, maxAttempts: 3, leashed: true },
   );
   onTestFinished(async () => {
     runner.end(EXITED_0);

@@ -56,7 +56,7 @@ async function supervise(house: House, records: Partial<AttemptRecords> = {}): P
       log: silentLog,
       giveUp: giveUp.signal,
     },
-    { ...timing, maxAttempts: 3 },
+    { ...timing, maxAttempts: 3, leashed: true },
   );
   onTestFinished(async () => {
     runner.end(EXITED_0);

@@ -461,3 +461,45 @@ test('draining waits for a turn that is just starting, and hands it back', async
   expect(await site.queue.isQueued({ run: run.id, turn: 2 })).toBe(true);
   expect(await working).toEqual({ kind: 'over' });
 });
+
+test('letting go: detached work is handed back at once and for nothing, and none of it is started; a command goes on', async () => {
+  const site = await house();
+  const [command, detached, late] = [await queuedRun(site), await queuedRun(site), await queuedRun(site)];
+  await redis.client.hset(site.redis.keys.run(detached.id), { turn: 5, interrupted: 3, attempt: 4 });
+  let leashed = true;
+  const { processor, runners } = openWorkerRoom(site, {
+    runner: {
+      get leashed() {
+        return leashed;
+      },
+    },
+  });
+  const working = processor.process({ run: command.id, turn: 1 });
+  await until('the command runs', () => runners.length === 1);
+  leashed = false;
+  const adopted = processor.process({ run: detached.id, turn: 5 });
+  await until('the detached one runs', () => runners.length === 2);
+  processor.letGo();
+  expect(await adopted).toEqual({ kind: 'over' });
+  expect(await runOf(site, detached.id)).toMatchObject({ state: 'queued', turn: 6, interrupted: 3, handedOn: 1 });
+  // Not after a pause: others may take it now.
+  expect(await redis.client.zcard(`${site.redis.keys.queuePrefix}:runs:delayed`)).toBe(0);
+  expect(await processor.process({ run: late.id, turn: 1 })).toEqual({ kind: 'later', delayMs: 0 });
+  expect(await runOf(site, late.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
+  expect(runners[0]?.stops).toEqual([]);
+  runners[0]?.end(EXITED_0);
+  await working;
+  expect(await runOf(site, command.id)).toMatchObject({ state: 'completed' });
+  expect(runners).toHaveLength(2);
+});
+
+test('handing on uses up no attempt: what cannot be started after it has all of them left', async () => {
+  const site = await house();
+  const run = await queuedRun(site);
+  await redis.client.hset(site.redis.keys.run(run.id), { turn: 4, attempt: 3, handedOn: 3 });
+  const { processor } = openWorkerRoom(site, {
+    ends: { kind: 'not-started', reason: 'no such program', outputTail: '' },
+  });
+  await processor.process({ run: run.id, turn: 4 });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 4, turn: 5 });
+});

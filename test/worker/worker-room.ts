@@ -85,6 +85,7 @@ export function openWorkerRoom(house: House, options: WorkerRoomOptions = {}): W
         ok: true,
         maxAttempts: 3,
         timeoutMs: 60_000,
+        leashed: true,
         start: (request) => {
           const runner = Object.assign(scriptedRunner(), { request });
           runners.push(runner);

@@ -63,6 +63,7 @@ export function runBody(run: Run): object {
     turn: run.turn,
     attempt: run.attempt,
     interrupted: run.interrupted,
+    handed_on: run.handedOn,
     worker: run.worker,
     delivery: run.delivery,
     cancel_requested: run.cancelRequested,

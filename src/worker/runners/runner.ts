@@ -19,13 +19,15 @@ export interface Runner<Request extends RunnerRequest = RunnerRequest> {
 }
 
 /** What is known of an attempt before it begins. */
-export type RunnerQuestion = Pick<RunnerRequest, 'run' | 'ticket'>;
+export type RunnerQuestion = Pick<RunnerRequest, 'run' | 'ticket' | 'adopts'>;
 
 /** One attempt of one run. */
 export interface RunnerRequest {
   readonly run: string;
   /** Counts from 1. */
   readonly attempt: number;
+  /** An earlier attempt may have left its work behind: at work, or with an end that nobody knows yet. */
+  readonly adopts: boolean;
   /** Fence of the attempt. */
   readonly fence: number;
   readonly project: string;

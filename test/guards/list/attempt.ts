@@ -391,11 +391,21 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['worker/attempt'],
   },
   {
+    name: 'attempt:handed-on',
+    keeps: 'what was cut off by a shutdown counts as an interruption, unless its work goes on elsewhere',
+    swap: {
+      file: 'worker/attempt.ts',
+      find: "cause?.kind === 'drained' && !options.leashed",
+      put: "cause?.kind === 'drained'",
+    },
+    killedBy: ['worker/attempt'],
+  },
+  {
     name: 'attempt:max-attempts',
     keeps: 'a runner that can never be started is not tried for ever',
     swap: {
       file: 'worker/attempt.ts',
-      find: 'return attempts >= options.maxAttempts',
+      find: 'return countedAttempts(run) >= options.maxAttempts',
       put: 'return false',
     },
     killedBy: ['worker/turn-processor'],

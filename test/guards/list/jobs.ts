@@ -51,9 +51,29 @@ export const JOB_GUARDS: readonly Guard[] = [
     killedBy: [`${KUBERNETES}/adoption`, `${KUBERNETES}/job-manifest`],
   },
   {
-    name: 'jobs:only-cancelled',
-    keeps: 'what is at work for a run that was not cancelled is left to its end',
-    swap: { file: 'repair/cancelled-work.ts', find: "state === 'cancelled' ||", put: 'isTerminal(state) ||' },
+    name: 'jobs:maybe-at-work',
+    keeps: 'a right that is missing for a moment fails no run whose Job may be at work',
+    swap: {
+      file: `${KUBERNETES}/job-attempt.ts`,
+      find: 'held === undefined && !request.adopts',
+      put: 'held === undefined',
+    },
+    killedBy: [`${KUBERNETES}/kubernetes-runner`],
+  },
+  {
+    name: 'jobs:unseen-end',
+    keeps: 'a Job whose end nobody could see has not failed by that',
+    swap: {
+      file: `${KUBERNETES}/kubernetes-runner.ts`,
+      find: 'return end.deleting ? timedOut(end)',
+      put: 'return true ? timedOut(end)',
+    },
+    killedBy: [`${KUBERNETES}/kubernetes-runner`],
+  },
+  {
+    name: 'jobs:only-over',
+    keeps: 'what is at work for a run that goes on is left to its end',
+    swap: { file: 'repair/cancelled-work.ts', find: '!isTerminal(run.state)', put: 'false' },
     killedBy: ['repair/cancelled-work'],
   },
 ];

@@ -12,6 +12,7 @@ export function requestFor(
   return {
     run: `01RUN${runs}`,
     attempt: 2,
+    adopts: false,
     fence: 1_700_000_000_000,
     project: 'my-api',
     pipeline: 'fix-bug',

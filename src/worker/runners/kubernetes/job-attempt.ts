@@ -2,8 +2,9 @@
  * One attempt of a run that works in a Job: looks at the cluster, does the one thing that is to be done next
  * (`next-step.ts`), and looks again, until the Job has ended or this attempt has to let go of it.
  *
- * A cluster that does not answer ends nothing: the Job does not need us, and it is asked for as long as this attempt is the
- * run's. What a crash leaves behind is what the cluster shows, and the next attempt goes on from there.
+ * A cluster that does not answer ends nothing: the Job does not need us, and it is asked for until somebody makes us let go.
+ * Neither does one that refuses us, unless it is certain that nothing of the run is at work: a token may be a moment late, a
+ * right may be given back, and a run that failed for that would lose what its Job has done. What a crash leaves behind is what the cluster shows, and the next attempt goes on from there.
  */
 import type { Timing } from '../../../domain/timing.ts';
 import { unreachable } from '../../../foundation/errors.ts';
@@ -46,7 +47,14 @@ export type JobAttemptEnd =
   | RunnerEnd
   /** The Job is gone, as it was wanted to be; `problem` is what had kept it from starting. */
   | { readonly kind: 'removed'; readonly outputTail: string; readonly problem: string | undefined }
-  | { readonly kind: 'left'; readonly outputTail: string };
+  /** `deleting`: the Job was on its way out when it was last seen; `why` it has not come to its end here, for people. */
+  | {
+      readonly kind: 'left';
+      readonly outputTail: string;
+      readonly problem: string | undefined;
+      readonly deleting: boolean;
+      readonly why: string;
+    };
 
 /** What was there when the next step was chosen. */
 interface Look {
@@ -68,15 +76,28 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
   const about = { ticket: request.ticket.key, run, attempt: request.attempt, job: name, namespace: namespace.name };
   const log = deps.log.child(about);
   const call: ClusterCall = { deadlineMs: timing.clusterCallMs, signal: leaving };
+  let away: string | undefined;
   const retry = createRetry({
     ...timing,
-    onAway: ({ message }) => log.warn({ error: message }, 'kubernetes does not answer, the attempt goes on'),
-    onBack: () => log.info({}, 'kubernetes answers again'),
+    onAway({ message }) {
+      away = message;
+      log.warn({ error: message }, 'kubernetes does not answer, the attempt goes on');
+    },
+    onBack() {
+      away = undefined;
+      log.info({}, 'kubernetes answers again');
+    },
+  });
+  /** Of adoptions alone: everything else may be answered well meanwhile. */
+  const adopting = createRetry({
+    ...timing,
+    onAway: ({ message }) => log.warn({ error: message }, 'job not adopted, its end is waited for all the same'),
   });
   const hands = createJobHands({ ...deps, retry, call }, { ...options, ...timing });
   const output = createJobOutput({ ...deps, log, retry, call }, { run, secrets: options.secrets });
   /** Uid of our Job, once it has been seen. */
   let held: string | undefined;
+  let isDeleting = false;
 
   const told = (end: BareEnd): RunnerEnd => ({ ...end, outputTail: output.tail() });
   const removed = (): JobAttemptEnd => ({ kind: 'removed', outputTail: output.tail(), problem: output.problem() });
@@ -92,11 +113,19 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
         return answer;
       } catch (error) {
         if (!(error instanceof ClusterError)) throw error;
-        // What we may not ask for while we have a Job is somebody's mistake, which may be put right before it ends.
-        if (error.kind !== 'unavailable' && held === undefined) return error;
+        // What we may not ask for while there may be a Job is somebody's mistake, which may be put right before it ends.
+        if (error.kind !== 'unavailable' && held === undefined && !request.adopts) return error;
         await retry.pause(error, leaving);
       }
     }
+    return undefined;
+  };
+  /** One at work that we may not adopt can be waited for. */
+  const adopt = async (job: SeenJob): Promise<JobAttemptEnd | undefined> => {
+    log.info({ from: job.fence }, 'adopting the job of an earlier attempt');
+    const refusal = await hands.adopt(job);
+    if (refusal === undefined || !job.released) return unlessRefused(refusal);
+    await adopting.pause(new ClusterError('refused', refusal), AbortSignal.any([leaving, unwanted]));
     return undefined;
   };
   const lookAtPods = async (job: SeenJob) => {
@@ -138,7 +167,8 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
     if (output.tail() === '') await output.read((await lookAtPods(job))?.last, 1);
     const refusal = await hands.remove(job);
     if (refusal === undefined) return undefined;
-    log.error({ error: refusal }, 'job not deleted, it goes on until its deadline');
+    // Its run ends now, and what goes on for a run that is over is housekeeping's.
+    log.error({ error: refusal }, 'job not deleted, housekeeping will try');
     output.note(refusal);
     return removed();
   };
@@ -148,8 +178,7 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
       case 'create':
         return unlessRefused(await hands.create());
       case 'adopt':
-        log.info({ from: step.job.fence }, 'adopting the job of an earlier attempt');
-        return unlessRefused(await hands.adopt(step.job));
+        return await adopt(step.job);
       case 'prepare':
         return unlessRefused(await hands.prepare(step.job));
       case 'clear':
@@ -186,10 +215,14 @@ export async function attemptJob(deps: JobAttemptDeps, options: JobAttemptOption
       return told({ kind: 'not-started', reason });
     }
     const [job] = listed.items;
-    if (job?.run === run) held ??= job.uid;
+    if (job?.run === run) {
+      held ??= job.uid;
+      isDeleting = job.deleting;
+    }
     const look: Look = { job, resourceVersion: listed.resourceVersion, isUnwanted: unwanted.aborted };
     const end = await take(nextStep({ run, fence, job, held, unwanted: look.isUnwanted }), look);
     if (end !== undefined) return end;
   }
-  return { kind: 'left', outputTail: output.tail() };
+  const why = away === undefined ? 'its Job has not ended' : `Kubernetes does not answer (${away})`;
+  return { kind: 'left', outputTail: output.tail(), problem: output.problem(), deleting: isDeleting, why };
 }

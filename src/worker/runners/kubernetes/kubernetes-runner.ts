@@ -3,7 +3,8 @@
  * on, and the next attempt of the run adopts it, or what came of it. Only a cancelled run and a time that is up end it from here.
  *
  * The Job's own deadline ends it in time, also while nobody of us is there. Ours is later, for a Job whose deadline does not
- * count (somebody suspended it) or a cluster that does not obey it.
+ * count (somebody suspended it) or a cluster that does not obey it. Later still the attempt itself is over, whatever the cluster
+ * shows or does not: it must not hold its slot for ever. How its Job ended, the next attempt may see, here or elsewhere.
  */
 import type { Timing } from '../../../domain/timing.ts';
 import { messageOf, unreachable } from '../../../foundation/errors.ts';
@@ -48,14 +49,21 @@ export function createKubernetesRunner(
     let stopReason: StopReason | undefined;
     let patience: NodeJS.Timeout | undefined;
 
+    /** It says nothing about what an earlier attempt may have at work. */
+    const notBegun = (reason: string): RunnerEnd => ({
+      kind: request.adopts ? 'lost' : 'not-started',
+      reason,
+      outputTail: '',
+    });
+
     const work = async (): Promise<JobAttemptEnd> => {
       const environment = remoteEnvironment(request, spec, hostEnv);
-      if (environment.kind === 'refused') return notStarted(environment.reason);
+      if (environment.kind === 'refused') return notBegun(environment.reason);
       let opened: Cluster;
       try {
         opened = await cluster();
       } catch (error) {
-        return notStarted(messageOf(error));
+        return notBegun(messageOf(error));
       }
       return await attemptJob(
         { namespace: opened.namespace(spec.namespace), trust, log, redactor },
@@ -71,19 +79,21 @@ export function createKubernetesRunner(
       );
     };
 
+    const timedOut = ({ outputTail, problem }: Extract<JobAttemptEnd, { kind: 'removed' | 'left' }>): RunnerEnd => ({
+      kind: 'timed-out',
+      timeoutMs,
+      outputTail,
+      ...(problem !== undefined && { detail: problem }),
+    });
     const toEnd = (end: JobAttemptEnd): RunnerEnd => {
       const { outputTail } = end;
       switch (end.kind) {
         case 'removed':
-          if (stopReason !== undefined) return { kind: 'stopped', reason: stopReason, outputTail };
-          return {
-            kind: 'timed-out',
-            timeoutMs,
-            outputTail,
-            ...(end.problem !== undefined && { detail: end.problem }),
-          };
+          return stopReason === undefined ? timedOut(end) : { kind: 'stopped', reason: stopReason, outputTail };
         case 'left':
-          return { kind: 'stopped', reason: stopReason ?? 'trust-lost', outputTail };
+          if (stopReason !== undefined) return { kind: 'stopped', reason: stopReason, outputTail };
+          // It may have ended well while nobody could see it; only one that is being deleted cannot any more.
+          return end.deleting ? timedOut(end) : { kind: 'lost', reason: `its time is up, and ${end.why}`, outputTail };
         case 'exited':
         case 'signalled':
         case 'timed-out':
@@ -98,7 +108,10 @@ export function createKubernetesRunner(
     };
 
     const overdueMs = Math.min(timeoutMs + timing.clusterOverdueMs, LONGEST_TIMER_MS);
-    const overdue = setTimeout(() => unwanted.abort(), overdueMs);
+    const overdue = setTimeout(() => {
+      unwanted.abort();
+      patience ??= setTimeout(() => leaving.abort(), timing.clusterRemoveMs);
+    }, overdueMs);
     const ended = work()
       .catch((error: unknown): JobAttemptEnd => {
         log.error({ err: error, run: request.run }, 'the kubernetes runner failed, its run gets another turn');
@@ -128,7 +141,7 @@ export function createKubernetesRunner(
           return;
         }
         unwanted.abort();
-        // Housekeeping deletes the Job of a run that was cancelled, whenever the cluster answers.
+        // Housekeeping deletes the Job of a run that is over, whenever the cluster answers.
         patience ??= setTimeout(() => leaving.abort(), timing.clusterRemoveMs);
       },
     };
@@ -137,10 +150,13 @@ export function createKubernetesRunner(
   return { leashed: false, start, blockedBy: (question) => blockedBy(cluster, question, timing) };
 }
 
-/** A Job of another run at work, or a cluster that does not answer: both go by without us. */
+/**
+ * A Job of another run that is not gone yet, or a cluster that does not answer: both go by without us. So may whatever keeps us
+ * from a Job that an earlier attempt has left at work: its run must not fail for that.
+ */
 async function blockedBy(
   cluster: KubernetesRunnerDeps['cluster'],
-  { run, ticket, job: spec }: RunnerQuestion & Pick<KubernetesRequest, 'job'>,
+  { run, ticket, adopts, job: spec }: RunnerQuestion & Pick<KubernetesRequest, 'job'>,
   { clusterCallMs }: Pick<Timing, 'clusterCallMs'>,
 ): Promise<string | undefined> {
   const call = { deadlineMs: clusterCallMs, signal: new AbortController().signal };
@@ -148,15 +164,15 @@ async function blockedBy(
     const namespace = (await cluster()).namespace(spec.namespace);
     const [job] = (await namespace.listJobs({ name: jobName(ticket.key) }, call)).items;
     const facts = { run, fence: Number.POSITIVE_INFINITY, job, held: undefined, unwanted: false };
-    if (nextStep(facts).kind !== 'occupied') return undefined;
-    return `the Job of an earlier run is still at work (${job?.run ?? ''})`;
+    const step = nextStep(facts).kind;
+    if (step === 'occupied') return `the Job of an earlier run is still at work (${job?.run ?? ''})`;
+    if (step === 'wait' && job?.run !== run) return `the Job of an earlier run is being deleted (${job?.run ?? ''})`;
+    return undefined;
   } catch (error) {
+    if (error instanceof ClusterError && error.kind === 'unavailable') {
+      return `Kubernetes does not answer (${error.message})`;
+    }
     // What is wrong for good, the attempt says.
-    if (!(error instanceof ClusterError && error.kind === 'unavailable')) return undefined;
-    return `Kubernetes does not answer (${error.message})`;
+    return adopts ? `the Job of an earlier attempt cannot be looked at (${messageOf(error)})` : undefined;
   }
-}
-
-function notStarted(reason: string): RunnerEnd {
-  return { kind: 'not-started', reason, outputTail: '' };
 }

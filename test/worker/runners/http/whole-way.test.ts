@@ -21,13 +21,13 @@ const redis = useRedis();
 const PATIENCE_MS = 60_000;
 type Hub = Awaited<ReturnType<typeof startHub>>;
 
-/** With one slot each, so that a killed replica's work is another one's. */
+/** With one slot each, so that a killed replica's work is another one's; a shutdown waits for no service, however long its grace. */
 async function siteFor(hub: Hub, service: HttpService, more = '', webhooks = ''): Promise<Site> {
   return await openSite({
     hub,
     redisUrl: redis.url,
     yaml: `${webhooks}
-agent: { queue: { max_parallel_jobs: 1, shutdown_grace_seconds: 0 } }
+agent: { queue: { max_parallel_jobs: 1, shutdown_grace_seconds: 600 } }
 pipelines:
   fix-bug: { http: { url: "${service.url}", secret: "${SERVICE_SECRET}", allow_addresses: [127.0.0.1]${more} } }`,
   });
@@ -137,6 +137,10 @@ test(
       200,
     );
     await until('the ticket is done', () => isDone(hub, ticket));
+    // Nothing was interrupted: the first one has merely let go of it.
+    const house = await openHouse({ redisUrl: redis.url, hub });
+    const run = await house.runs.ofTicket(house.keyOf(1));
+    expect(run).toMatchObject({ state: 'completed', attempt: 2, interrupted: 0, handedOn: 1 });
   },
   PATIENCE_MS,
 );

@@ -138,9 +138,9 @@ export function jobRequest(
   };
 }
 
-/** A later attempt of the same run. */
+/** A later attempt of the same run, whose Job may be at work. */
 export function nextAttempt(request: KubernetesRequest): KubernetesRequest {
-  return { ...request, attempt: request.attempt + 1, fence: request.fence + 1, trustedSince: now() };
+  return { ...request, attempt: request.attempt + 1, adopts: true, fence: request.fence + 1, trustedSince: now() };
 }
 
 export function nameOf(request: KubernetesRequest): string {

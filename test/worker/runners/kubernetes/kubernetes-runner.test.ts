@@ -1,7 +1,7 @@
 /** What becomes of an attempt in a Job, by what happens in the cluster; faults of the way there are in other files. */
 import { describe, expect, test } from 'vitest';
 import { until } from '../../../support/until.ts';
-import { jobRequest, nameOf, openClusterRoom, SECRET_VALUE } from './cluster-room.ts';
+import { jobRequest, nameOf, nextAttempt, openClusterRoom, SECRET_VALUE } from './cluster-room.ts';
 
 test('a run becomes one Job, and its result, exit code and output come back', async () => {
   const { cluster, start, running } = await openClusterRoom({
@@ -319,5 +319,109 @@ describe('what cannot start', () => {
       kind: 'not-started',
       reason: expect.stringContaining('by a Job that is not ours'),
     });
+  });
+});
+
+describe('a time that is up while its Job is out of reach', () => {
+  /** A Job at work whose attempt has let go of it, and a replica for which its time is up nearly at once. */
+  const leftAlone = async (clusterRemoveMs: number) => {
+    const { cluster, start, running } = await openClusterRoom();
+    const request = jobRequest();
+    const first = start(request);
+    await running();
+    first.stop('trust-lost');
+    await first.ended;
+    const timing = { clusterOverdueMs: -59_900, clusterRemoveMs, clusterCallMs: 1_000 };
+    const late = await openClusterRoom({ cluster, timing });
+    return { cluster, start, late, next: nextAttempt(request) };
+  };
+
+  test('the attempt ends without a word on its Job, which had ended well: whoever sees it next knows', async () => {
+    const { cluster, start, late, next } = await leftAlone(100);
+    const away = cluster.faults.inject({}, { kind: 'cut' });
+    const blind = late.start(next);
+    cluster.pod().exit();
+    expect(await blind.ended).toMatchObject({
+      kind: 'lost',
+      reason: expect.stringMatching(/^its time is up, and Kubernetes does not answer \(/),
+    });
+    away.remove();
+    expect(await start(nextAttempt(next)).ended).toMatchObject({ kind: 'exited', code: 0 });
+    expect(cluster.jobsMade).toHaveLength(1);
+  });
+
+  test('a Job that is being deleted for that, and is never gone, has timed out', async () => {
+    const { cluster, late, next } = await leftAlone(2_000);
+    cluster.endPods(false);
+    expect(await late.start(next).ended).toMatchObject({ kind: 'timed-out', timeoutMs: 60_000 });
+    expect(cluster.ledger.requests({ method: 'DELETE', status: 200 })).toHaveLength(1);
+    expect(cluster.jobs()).toHaveLength(1);
+  });
+});
+
+describe('rights that are missing', () => {
+  const forbidden = (code: 401 | 403) =>
+    ({ kind: 'answer', status: code, body: { kind: 'Status', message: 'not allowed', code } }) as const;
+
+  test.each([401, 403] as const)(
+    'answered %d, an attempt whose Job may be at work asks again, and one that has none has not started',
+    async (code) => {
+      const { cluster, start, running, runner } = await openClusterRoom();
+      const request = jobRequest();
+      const refusing = cluster.faults.inject({ path: /\/jobs\?(?!.*watch)/ }, forbidden(code));
+      expect(await runner.blockedBy?.(request)).toBeUndefined();
+      expect(await start(request).ended).toMatchObject({ kind: 'not-started' });
+      refusing.remove();
+      const first = start(request);
+      await running();
+      first.stop('trust-lost');
+      await first.ended;
+      const again = cluster.faults.inject({ path: /\/jobs\?(?!.*watch)/ }, forbidden(code));
+      expect(await runner.blockedBy?.(nextAttempt(request))).toMatch(
+        /^the Job of an earlier attempt cannot be looked at/,
+      );
+      const second = start(nextAttempt(request));
+      await again.hit({ count: 4 });
+      again.remove();
+      cluster.pod().exit();
+      expect(await second.ended).toMatchObject({ kind: 'exited', code: 0 });
+    },
+  );
+
+  test('a Job at work that may not be adopted is waited for all the same, and that is said once', async () => {
+    const { cluster, start, running, lines } = await openClusterRoom();
+    const request = jobRequest();
+    const first = start(request);
+    await running();
+    first.stop('trust-lost');
+    await first.ended;
+    const refused = cluster.faults.inject({ method: 'PATCH' }, forbidden(403));
+    const second = start(nextAttempt(request));
+    await refused.hit({ count: 3 });
+    cluster.pod().exit();
+    expect(await second.ended).toMatchObject({ kind: 'exited', code: 0 });
+    expect(lines.filter(({ msg }) => msg === 'job not adopted, its end is waited for all the same')).toHaveLength(1);
+  });
+
+  test('one that was never let go has not started: nothing of it is at work', async () => {
+    const { cluster, start } = await openClusterRoom();
+    const request = jobRequest();
+    const stuck = cluster.faults.inject({ method: 'POST', path: /\/secrets/ }, { kind: 'hang' });
+    const first = start(request);
+    await stuck.hit();
+    first.stop('trust-lost');
+    await first.ended;
+    cluster.faults.inject({ method: 'PATCH' }, forbidden(403));
+    expect(await start(nextAttempt(request)).ended).toMatchObject({
+      kind: 'not-started',
+      reason: 'The Job cannot be adopted in namespace agents: not allowed',
+    });
+  });
+
+  test('without a cluster of its own, a replica leaves what may be at work to another one', async () => {
+    const { runner } = await openClusterRoom({ hostEnv: { KUBECONFIG: '' } });
+    expect(await runner.blockedBy?.(jobRequest())).toBeUndefined();
+    expect(await runner.blockedBy?.(nextAttempt(jobRequest()))).toContain('No Kubernetes cluster is known here');
+    expect(await runner.start(nextAttempt(jobRequest())).ended).toMatchObject({ kind: 'lost' });
   });
 });
