@@ -93,7 +93,7 @@ test('every expression is about the chosen deployment, and every legend names la
 
 test('the variables that are used are those that there are', () => {
   const text = JSON.stringify({ panels, list: templating.list });
-  const used = new Set([...allMatches(text, /\$\{?([a-z]+)\b/g)]);
+  const used = new Set(allMatches(text, /\$\{?([a-z]+)\b/g));
   expect(used).toEqual(new Set(templating.list.map(({ name }) => name)));
   expect(templating.list.map(({ type }) => type)).toEqual(['datasource', 'query', 'query']);
   const asked = allMatches(text, /label_values\((\w+)/g);
