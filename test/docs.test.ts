@@ -11,7 +11,13 @@ import { GUARDS } from './guards/guards.ts';
 import { codeSpans, section, tableRows } from './operations/pages.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: ROOT })];
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...globSync('docs/**/*.md', { cwd: ROOT }),
+];
 
 function textOf(page: string): string {
   return readFileSync(path.join(ROOT, page), 'utf8');
