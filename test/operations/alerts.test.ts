@@ -1,7 +1,7 @@
 /** The alerts are well formed, look for what there is, and lead to a part of the page that says what to do. */
 import { describe, expect, test } from 'vitest';
 import { ALERTS_FILE, readAlerts } from './alert-rules.ts';
-import { allMatches, codeSpans, pageText, section, tableRows } from './pages.ts';
+import { allMatches, anchorOf, codeSpans, pageText, section, tableRows } from './pages.ts';
 import { problemsOfExpression } from './promql/check-expression.ts';
 import { aggregatesOf, durationMs, parsePromql } from './promql/parse-promql.ts';
 import { realMetrics } from './real-metrics.ts';
@@ -9,14 +9,7 @@ import { realMetrics } from './real-metrics.ts';
 const alerts = readAlerts();
 const metrics = await realMetrics();
 const page = pageText('docs/operations.md');
-const anchors = new Set(
-  allMatches(page, /^#+ (.+)$/gm).map((heading) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-'),
-  ),
-);
+const anchors = new Set(allMatches(page, /^#+ (.+)$/gm).map(anchorOf));
 
 test('every alert has a name of its own', () => {
   expect(alerts.length).toBeGreaterThan(20);
