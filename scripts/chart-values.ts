@@ -84,6 +84,12 @@ const valuesSchema = z.strictObject({
     interval: z.string().regex(/^(\d+(ms|[smh]))+$/),
     labels: texts,
   }),
+  prometheusRule: z.strictObject({
+    enabled: z.boolean(),
+    labels: texts,
+    runbookBase: z.string().regex(/^(https?:\/\/\S+\/)?$/),
+  }),
+  dashboard: z.strictObject({ enabled: z.boolean(), labels: texts, annotations: texts }),
   serviceAccount: z.strictObject({ create: z.boolean(), name: text, annotations: texts }),
   trialRedis: z.strictObject({
     enabled: z.boolean(),

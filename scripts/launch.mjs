@@ -14,8 +14,8 @@ import { supervise } from './supervise.mjs';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const BIN = path.join(ROOT, 'node_modules', '.bin');
-/** The first release that runs .ts files as they are. */
-const OLDEST_NODE = [22, 18];
+/** 22.18 was the first to run .ts files as they are; our packages want this one. */
+const OLDEST_NODE = [22, 19];
 
 /** What each command runs, relative to the root. Everything else is a command of agent-smith itself. */
 const SCRIPTS = new Map([

@@ -8,10 +8,16 @@ import type { CampaignLine } from './chaos/campaign.ts';
 import { describeCampaign } from './chaos/record.ts';
 import { SABOTAGES } from './chaos/sabotages.ts';
 import { GUARDS } from './guards/guards.ts';
-import { codeSpans, section, tableRows } from './operations/pages.ts';
+import { anchorOf, codeSpans, section, tableRows } from './operations/pages.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: ROOT })];
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...globSync('docs/**/*.md', { cwd: ROOT }),
+];
 
 function textOf(page: string): string {
   return readFileSync(path.join(ROOT, page), 'utf8');
@@ -51,14 +57,6 @@ test('every local link of the documentation leads to a file', () => {
   expect(local.length).toBeGreaterThan(20);
   expect(local.filter((link) => !existsSync(resolved(link)))).toEqual([]);
 });
-
-/** As GitHub and GitLab make it of a heading. */
-function anchorOf(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N} _-]/gu, '')
-    .replaceAll(' ', '-');
-}
 
 test('every link into a page leads to one of its headings', () => {
   const anchored = local.filter(({ target }) => /^[^#]*(?:\.md)?#./.test(target));

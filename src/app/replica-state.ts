@@ -41,6 +41,8 @@ export interface ReplicaState {
   gauges(): Promise<Gauges>;
 }
 
+type WorkCounts = Pick<Gauges, 'runs' | 'queueDepth' | 'inboxDepth' | 'unconfirmedLabels'>;
+
 export function createReplicaState(deps: ReplicaStateDeps): ReplicaState {
   const { config, findings, projects } = deps;
   const collect = createHealthCollector();
@@ -74,12 +76,17 @@ export function createReplicaState(deps: ReplicaStateDeps): ReplicaState {
   };
 
   /** What Redis does not tell is left out. */
-  const countWork = async (stores: Stores | undefined): Promise<Pick<Gauges, 'runs' | 'queueDepth' | 'inboxDepth'>> => {
-    const unknown = { runs: {}, queueDepth: undefined, inboxDepth: undefined };
+  const countWork = async (stores: Stores | undefined): Promise<WorkCounts> => {
+    const unknown = { runs: {}, queueDepth: undefined, inboxDepth: undefined, unconfirmedLabels: undefined };
     if (stores?.redis.status().state !== 'up') return unknown;
     const { runs, queue, deliveries } = stores;
     try {
-      return { runs: await runs.counts(), queueDepth: await queue.depth(), inboxDepth: await deliveries.depth() };
+      return {
+        runs: await runs.counts(),
+        queueDepth: await queue.depth(),
+        inboxDepth: await deliveries.depth(),
+        unconfirmedLabels: await runs.unconfirmed(),
+      };
     } catch (error) {
       deps.log.debug({ error: messageOf(error) }, 'work not counted');
       return unknown;
@@ -97,12 +104,16 @@ export function createReplicaState(deps: ReplicaStateDeps): ReplicaState {
       return {
         ...(await countWork(side?.stores)),
         activeRuns: facts.activeRuns,
+        slots: side?.workSite.slots ?? 0,
         findings: Object.fromEntries(counted),
         budgets: facts.budgets,
         pollIntervals: Object.fromEntries(
           facts.projects.flatMap(({ name, effective_interval_seconds: seconds }) =>
             seconds === undefined ? [] : [[name, seconds]],
           ),
+        ),
+        lastPolls: facts.projects.flatMap(({ name: project, last_poll: poll }) =>
+          poll === undefined ? [] : [{ project, result: poll.result, atMs: Date.parse(poll.at_utc) }],
         ),
         backlogs: facts.projects.flatMap(({ name: project, backlog, admitted }) =>
           backlog === undefined || admitted === undefined ? [] : [{ project, waiting: backlog, admitted }],

@@ -15,6 +15,8 @@ import type { Stores } from './stores.ts';
 
 export interface WorkSite {
   readonly labels: LabelWriter;
+  /** How many attempts may be at work at once; settled at the start. */
+  readonly slots: number;
   /** Attempts at work. */
   active(): number;
   /** Whether it takes jobs. */
@@ -128,6 +130,7 @@ export function openWorkSite(
 
   return {
     labels,
+    slots: agent.maxParallelJobs,
     active: () => processor.active(),
     running: () => consumer.running(),
     async pause() {

@@ -35,6 +35,8 @@ export interface RunReader {
   /** In their order; those that ended longest ago may be forgotten. */
   attempts(id: string): Promise<AttemptRecord[]>;
   counts(): Promise<Record<RunState, number>>;
+  /** How many runs have a label that is not confirmed yet. */
+  unconfirmed(): Promise<number>;
   output(id: string): Promise<string | undefined>;
   /** What the run says came of it; undefined when it said nothing. */
   result(id: string): Promise<RunResult | undefined>;
@@ -83,6 +85,7 @@ export function createRunReader(redis: RedisConnection): RunReader {
         const sizes = await Promise.all(RUN_STATES.map((state) => client.zcard(keys.runs(state))));
         return Object.fromEntries(RUN_STATES.map((state, i) => [state, sizes[i] ?? 0])) as Record<RunState, number>;
       }),
+    unconfirmed: () => redis.read('count unconfirmed labels', (client) => client.zcard(keys.unconfirmed)),
     output: (id) => redis.read('read output', async (client) => (await client.get(keys.output(id))) ?? undefined),
     async result(id) {
       const parsed = parseRunResult((await redis.read('read result', (client) => client.get(keys.result(id)))) ?? '');

@@ -9,10 +9,16 @@ export interface Gauges {
   /** Tickets whose deliveries wait to be worked on. */
   readonly inboxDepth: number | undefined;
   readonly activeRuns: number;
+  /** Attempts that this replica may have at work at once. */
+  readonly slots: number;
+  /** Runs whose label is not confirmed yet. */
+  readonly unconfirmedLabels: number | undefined;
   readonly findings: Readonly<Record<string, number>>;
   readonly budgets: readonly BudgetView[];
   /** Seconds between the polls of each polled project, as they are now. */
   readonly pollIntervals: Readonly<Record<string, number>>;
+  /** The last poll of each project, whoever did it; `atMs` is wall-clock time. */
+  readonly lastPolls: readonly { readonly project: string; readonly result: string; readonly atMs: number }[];
   /** Of each project, as far as it is known. */
   readonly backlogs: readonly { readonly project: string; readonly waiting: number; readonly admitted: number }[];
   /** Epoch of each role that this replica leads, 0 for the others. */
@@ -122,6 +128,12 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['project'],
     registers,
   });
+  const lastPoll = new Gauge({
+    name: 'agentsmith_last_poll_timestamp_seconds',
+    help: 'When a project was polled last, with what result',
+    labelNames: ['project', 'result'],
+    registers,
+  });
   const runsEnded = new Counter({
     name: 'agentsmith_runs_ended_total',
     help: 'Runs by the state they ended in',
@@ -213,6 +225,16 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     ...perProject,
   });
   const active = new Gauge({ name: 'agentsmith_active_runs', help: 'Attempts at work on this replica', registers });
+  const slots = new Gauge({
+    name: 'agentsmith_slots',
+    help: 'Attempts that this replica may have at work at once',
+    registers,
+  });
+  const unconfirmed = new Gauge({
+    name: 'agentsmith_unconfirmed_labels',
+    help: 'Runs whose label is not confirmed yet',
+    registers,
+  });
   const findings = new Gauge({
     name: 'agentsmith_findings',
     help: 'Findings by code',
@@ -255,6 +277,11 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     }
   };
 
+  const setLastPolls = (polls: Gauges['lastPolls']): void => {
+    lastPoll.reset();
+    for (const { atMs, ...labels } of polls) lastPoll.set(labels, atMs / 1000);
+  };
+
   return {
     claim: (facts) => claims.inc(facts),
     poll({ platform, result, durationMs }) {
@@ -282,12 +309,15 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
       setAll(runs, 'state', gauges.runs);
       setAll(findings, 'code', gauges.findings);
       setAll(pollInterval, 'project', gauges.pollIntervals);
+      setLastPolls(gauges.lastPolls);
       setBudgets(gauges.budgets);
       setBacklogs(gauges.backlogs);
       setAll(epoch, 'role', gauges.leaderEpoch);
       setOrRemove(depth, gauges.queueDepth);
       setOrRemove(inbox, gauges.inboxDepth);
+      setOrRemove(unconfirmed, gauges.unconfirmedLabels);
       active.set(gauges.activeRuns);
+      slots.set(gauges.slots);
       ready.set(gauges.ready ? 1 : 0);
       return { contentType: registry.contentType, text: await registry.metrics() };
     },

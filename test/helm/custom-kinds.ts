@@ -87,11 +87,38 @@ const serviceMonitor = z.strictObject({
   }),
 });
 
+/** monitoring.coreos.com/v1, rules that alert. */
+const prometheusRule = z.strictObject({
+  apiVersion: z.literal('monitoring.coreos.com/v1'),
+  kind: z.literal('PrometheusRule'),
+  metadata,
+  spec: z.strictObject({
+    groups: z.array(
+      z.strictObject({
+        name: z.string().min(1),
+        interval: duration.optional(),
+        rules: z.array(
+          z.strictObject({
+            alert: z.string().min(1),
+            expr: z.union([z.int(), z.string()]),
+            for: duration.optional(),
+            keep_firing_for: duration.optional(),
+            labels: z.record(z.string(), z.string()).optional(),
+            annotations: z.record(z.string(), z.string()).optional(),
+          }),
+        ),
+      }),
+    ),
+  }),
+});
+
+export type PrometheusRule = z.infer<typeof prometheusRule>;
 export type ScaledObject = z.infer<typeof scaledObject>;
 export type ServiceMonitor = z.infer<typeof serviceMonitor>;
 
 /** By `apiVersion kind`. */
 export const CUSTOM_KINDS: Readonly<Record<string, z.ZodType>> = {
   'keda.sh/v1alpha1 ScaledObject': scaledObject,
+  'monitoring.coreos.com/v1 PrometheusRule': prometheusRule,
   'monitoring.coreos.com/v1 ServiceMonitor': serviceMonitor,
 };

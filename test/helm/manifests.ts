@@ -12,7 +12,7 @@ import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import type { ISecret } from 'kubernetes-models/v1/Secret';
 import type { IService } from 'kubernetes-models/v1/Service';
 import type { IServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
-import type { ScaledObject, ServiceMonitor } from './custom-kinds.ts';
+import type { PrometheusRule, ScaledObject, ServiceMonitor } from './custom-kinds.ts';
 
 interface Kinds {
   readonly ClusterRole: IClusterRole;
@@ -22,6 +22,7 @@ interface Kinds {
   readonly Ingress: IIngress;
   readonly NetworkPolicy: INetworkPolicy;
   readonly PodDisruptionBudget: IPodDisruptionBudget;
+  readonly PrometheusRule: PrometheusRule;
   readonly Role: IRole;
   readonly RoleBinding: IRoleBinding;
   readonly ScaledObject: ScaledObject;

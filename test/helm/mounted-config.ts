@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problems.ts';
-import { environmentOf, type Manifest, only, podOf, the } from './manifests.ts';
+import { environmentOf, type Manifest, ofKind, only, podOf } from './manifests.ts';
 
 /** The variables of the Secret `agent-smith`, which the values of the chart's `ci` folder speak of. */
 const EXISTING_SECRET = { REDIS_URL: 'redis://r', GITHUB_TOKEN: 't', GITLAB_TOKEN: 't', AZURE_DEVOPS_TOKEN: 't' };
@@ -26,8 +26,8 @@ export async function loadMounted(manifests: readonly Manifest[]): Promise<Confi
 }
 
 async function mount(manifests: readonly Manifest[], folder: string): Promise<void> {
-  const { data } = the(manifests, 'ConfigMap');
   const { configMap } = only(podOf(manifests).spec.volumes.filter(({ name }) => name === 'config'));
+  const { data } = only(ofKind(manifests, 'ConfigMap').filter(({ metadata }) => metadata.name === configMap.name));
   for (const { key, path: place, mode } of configMap.items) {
     const file = path.join(folder, place);
     await mkdir(path.dirname(file), { recursive: true });

@@ -1,6 +1,7 @@
 /** The parts of the chart that only some installations have, and what follows from the configuration. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { parseRedisUrl } from '../../src/redis/address.ts';
 import { helmIsHere, render, renderShape } from './helm.ts';
 import { environmentOf, type Manifest, type OfKind, ofKind, only, podOf, the } from './manifests.ts';
@@ -185,5 +186,30 @@ describe.skipIf(!helmIsHere)('configuration', () => {
     const config = { projects: {}, agent: grace('${GRACE}') };
     const { spec } = podOf(await render({ config, terminationGracePeriodSeconds: 500 }));
     expect(spec.terminationGracePeriodSeconds).toBe(500);
+  });
+});
+
+describe.skipIf(!helmIsHere)('what watches it', () => {
+  test('nothing, unless it is asked for', async () => {
+    const manifests = await renderShape();
+    expect(ofKind(manifests, 'PrometheusRule')).toEqual([]);
+    expect(ofKind(manifests, 'ConfigMap').map(({ metadata }) => metadata.name)).toEqual(['trial-agentsmith']);
+  });
+
+  test('the alerts of the file, as they are, with a runbook that can be followed', async () => {
+    const { metadata, spec } = the(await renderShape('polling-behind-firewall'), 'PrometheusRule');
+    expect(metadata.labels).toMatchObject({ release: 'prometheus' });
+    const file = readFileSync(new URL('../../helm/agentsmith/files/alerts.yaml', import.meta.url), 'utf8');
+    const base = 'https://git.example.com/agent-smith/blob/main/';
+    expect(spec).toEqual(parse(file.replaceAll('runbook_url: docs/', `runbook_url: ${base}docs/`)));
+  });
+
+  test('the dashboard of the file, as it is, where the sidecar of Grafana looks', async () => {
+    const configMaps = ofKind(await renderShape('polling-behind-firewall'), 'ConfigMap');
+    const { metadata, data } = only(configMaps.filter((one) => one.metadata.name === 'trial-agentsmith-dashboard'));
+    expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+    expect(metadata.annotations).toEqual({ grafana_folder: 'Agents' });
+    const file = readFileSync(new URL('../../helm/agentsmith/files/dashboard.json', import.meta.url), 'utf8');
+    expect(data).toEqual({ 'agent-smith.json': file });
   });
 });

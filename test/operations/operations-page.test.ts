@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_TIMING } from '../../src/domain/timing.ts';
 import { allMatches, codeSpans, pageText, productSources, section, tableRows } from './pages.ts';
+import { realMetrics } from './real-metrics.ts';
 import { findingCodes, loudMessages } from './what-sources-say.ts';
 
 const page = pageText('docs/operations.md');
@@ -72,23 +73,24 @@ describe('the log', () => {
   });
 });
 
-test('what the alerts look for exists', () => {
-  const alerts = section(page, 'Alerts worth having').replaceAll('\\|', '|');
-  const codes = allMatches(alerts, /code=~?"([^"]+)"/g).flatMap((list) => list.split('|'));
-  const made = new Set(sources.flatMap(findingCodes));
-  expect(codes.length).toBeGreaterThan(4);
-  expect(codes.filter((code) => !made.has(code))).toEqual([]);
-  const metrics = pageText('src/server/metrics.ts');
-  const labels = allMatches(alerts, /[{(, ](\w+)=~?"/g);
-  expect(labels.filter((label) => !metrics.includes(`'${label}'`))).toEqual([]);
-  const values = allMatches(alerts, /(?:result|outcome|state|kind)="([^"]+)"/g);
-  expect(values.filter((value) => !all.includes(`'${value}'`))).toEqual([]);
+test('every metric has its row, with the labels that it has', async () => {
+  const ofOthers = /^agentsmith_(process|nodejs)_/;
+  const rows = tableRows(section(page, 'Metrics'), 'metric');
+  const told = rows.map(
+    ([name = '', labels = '']) => `${name.replaceAll('`', '')} ${sorted(codeSpans(labels)).join(' ')}`,
+  );
+  const real = [...(await realMetrics())].filter(([name]) => !ofOthers.test(name));
+  const labelsOf = (labels: ReadonlySet<string>): string =>
+    sorted(labels)
+      .filter((label) => label !== 'le')
+      .join(' ');
+  expect(sorted(told)).toEqual(sorted(real.map(([name, { labels }]) => `${name} ${labelsOf(labels)}`)));
 });
 
 test('every kind of repair is named, and the lifetimes of what is kept are those of the product', () => {
   const [, kinds = ''] = /readonly kind:([^;]+);/.exec(pageText('src/repair/repair.ts')) ?? [];
-  const named = allMatches(kinds, /'([a-z-]+)'/g);
-  expect(named.length).toBeGreaterThan(4);
+  const named = [...allMatches(kinds, /'([a-z-]+)'/g), 'admission', 'stray-entry'];
+  expect(named.length).toBeGreaterThan(6);
   expect(named.filter((kind) => !codeSpans(section(page, 'Log lines')).includes(kind))).toEqual([]);
   const days = (ms: number): string => `${ms / 86_400_000} days`;
   expect(page.replaceAll('\n', ' ')).toContain(
@@ -114,14 +116,17 @@ test('every word in code is one of the product, but for those of the tools aroun
     'chmod +x',
     'Command timed out',
     'CONFIG',
+    'dashboard.enabled',
     'maxmemory',
     'maxmemory-policy noeviction',
     'min-replicas-to-write 1',
     'openssl rand -hex 32',
+    'prometheusRule.enabled',
+    'rule_files',
     'setsid',
     'terminationGracePeriodSeconds',
   ]);
-  const exotic = /[(){}<>=|$/"\\]|^agent-smith |^GET |^POST |^max|\[\]/;
+  const exotic = /[(){}<>=|$/"\\]|^AgentSmith[A-Z]|^agent-smith |^GET |^POST |^max|\[\]/;
   const unknown = codeSpans(page)
     .filter((span) => !others.has(span) && !exotic.test(span))
     .flatMap((span) => span.split(/ ?\.\.\. ?|: (?=[a-z])|\./))

@@ -36,6 +36,14 @@ export function section(page: string, heading: string): string {
   return lines.slice(start + 1, end < 0 ? undefined : end).join('\n');
 }
 
+/** As GitHub and GitLab make it of a heading. */
+export function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
 /** The rows of all tables whose first column has this head, each as its cells. */
 export function tableRows(text: string, head: string): string[][] {
   const rows: string[][] = [];

@@ -25,6 +25,8 @@ const gauges: Gauges = {
   queueDepth: 2,
   inboxDepth: 4,
   activeRuns: 1,
+  slots: 20,
+  unconfirmedLabels: 3,
   findings: { 'poll-failing': 1 },
   budgets: [
     {
@@ -47,6 +49,7 @@ const gauges: Gauges = {
     },
   ],
   pollIntervals: { api: 90 },
+  lastPolls: [{ project: 'api', result: 'auth', atMs: 1_700_000_000_500 }],
   backlogs: [{ project: 'api', waiting: 12, admitted: 3 }],
   leaderEpoch: { poller: 1_700_000_000_123, housekeeping: 0 },
   ready: true,
@@ -139,6 +142,7 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
     'agentsmith_platform_budget_held_seconds{platform="github",credential="github~github.com~abc"} 7',
     'agentsmith_platform_budget_held_seconds{platform="jira",credential="jira~jira.corp~def"} 0',
     'agentsmith_poll_effective_interval_seconds{project="api"} 90',
+    'agentsmith_last_poll_timestamp_seconds{project="api",result="auth"} 1700000000.5',
     'agentsmith_backlog_runs{project="api"} 12',
     'agentsmith_admitted_runs{project="api"} 3',
     'agentsmith_runs_ended_total{project="api",pipeline="fix-bug",state="completed"} 1',
@@ -148,6 +152,8 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
     'agentsmith_runs{state="queued"} 2',
     'agentsmith_queue_depth 2',
     'agentsmith_active_runs 1',
+    'agentsmith_slots 20',
+    'agentsmith_unconfirmed_labels 3',
     'agentsmith_findings{code="poll-failing"} 1',
     'agentsmith_leader_epoch{role="poller"} 1700000000123',
     'agentsmith_leader_epoch{role="housekeeping"} 0',
@@ -171,11 +177,13 @@ test('metrics: what is gone is not shown any more, and an unknown depth is no de
   expect(await page()).not.toContain('github~github.com~old');
   expect(await page()).toContain('agentsmith_runs{state="queued"} 2');
   expect(await page()).not.toMatch(/(budget_limit|rate_limit_remaining)\{platform="jira"/);
-  read = { ...gauges, runs: {}, findings: {}, budgets: [], pollIntervals: {}, queueDepth: undefined };
+  const unknown = { queueDepth: undefined, unconfirmedLabels: undefined };
+  read = { ...gauges, ...unknown, runs: {}, findings: {}, budgets: [], pollIntervals: {}, lastPolls: [] };
   const later = await page();
   expect(later).not.toContain('agentsmith_runs{');
   expect(later).not.toContain('agentsmith_findings{');
   expect(later).not.toContain('agentsmith_platform_budget_held_seconds{');
   expect(later).not.toContain('agentsmith_poll_effective_interval_seconds{');
-  expect(later).not.toMatch(/^agentsmith_queue_depth \d/m);
+  expect(later).not.toContain('agentsmith_last_poll_timestamp_seconds{');
+  expect(later).not.toMatch(/^agentsmith_(queue_depth|unconfirmed_labels) \d/m);
 });
