@@ -189,6 +189,17 @@ test('a run that is cancelled while it waits, or before it starts, leaves backlo
   expect(await redis.client.scard(house.redis.keys.offered)).toBe(0);
 });
 
+test('a clock of Redis that goes back lets nobody believe the word of a dead replica for longer', async () => {
+  const { keys } = house.redis;
+  const hourAheadMs = (await house.redis.timeMs()) + 2 * 3_600_000;
+  await redis.client.hset(keys.freeSlots, 'gone', `9 ${hourAheadMs}`);
+  const { commitAll, admit } = under([projectNamed('a')]);
+  expect(await admit(1)).toEqual([]);
+  expect(Object.keys(await redis.client.hgetall(keys.freeSlots)).toSorted()).toEqual(['elsewhere', 'pod-1']);
+  await commitAll('a', 3);
+  expect(await admit(1)).toEqual([]);
+});
+
 test('the word of a replica that is gone is believed for seconds; one that leaves takes its slots with it', async () => {
   const { keys } = house.redis;
   await house.admissions.tell({ instance: 'gone', free: 9 });
