@@ -421,6 +421,11 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['runs/cancellations'],
   },
   {
+    name: 'request-cancel:outranked',
+    keeps: 'a person who asks for the end of a run does not wait behind what was done to its ticket',
+    killedBy: ['runs/cancellations', 'worker/turn-processor'],
+  },
+  {
     name: 'abandon-claim:cancel-requested',
     keeps:
       'a run that was cancelled while it was claimed is not forgotten with its claim, and its ticket not claimed again',
