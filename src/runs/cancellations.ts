@@ -9,11 +9,13 @@
 import { cancelReason, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
 import { outranked } from '../domain/withdrawal.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import type { AttemptRecords } from './attempt-records.ts';
+import type { AttemptRecords, RememberedEnd } from './attempt-records.ts';
 
 export type CancelReply =
   /** It waited in the queue, and has ended; `by` asked first, but for what `outranked` says. */
   | { readonly kind: 'cancelled'; readonly run: string; readonly by: string }
+  /** It waited in the queue, and has ended as what its service had told before. */
+  | { readonly kind: 'told'; readonly run: string; readonly end: RememberedEnd }
   /** Whoever has it will end it. */
   | { readonly kind: 'requested'; readonly run: string; readonly by: string; readonly state: RunState }
   | { readonly kind: 'ended'; readonly state: RunState }
@@ -49,9 +51,9 @@ export function createCancellations(
         case 'requested': {
           const [wish, state] = [String(told), stateOf(seen)];
           const waits = state === 'queued' && { id, ticket, turn: Number(turn) };
-          if (waits && (await records.endQueued(waits, 'cancelled', cancelReason(wish))))
-            return { kind: 'cancelled', run: id, by: wish };
-          return { kind, run: id, by: wish, state };
+          const end = waits && (await records.endQueued(waits, 'cancelled', cancelReason(wish)));
+          if (!end) return { kind, run: id, by: wish, state };
+          return end.state === 'cancelled' ? { kind: end.state, run: id, by: wish } : { kind: 'told', run: id, end };
         }
         default:
           throw new Error(`request-cancel answered ${String(kind)}`);

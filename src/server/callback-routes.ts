@@ -6,11 +6,11 @@
  * anything of the body is read.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { readTold, textOfTold } from '../domain/told.ts';
 import { messageOf, OperationError } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { REDACTED } from '../foundation/redactor.ts';
 import type { CallbackRecords } from '../runs/callback-records.ts';
-import { readTold, textOfTold } from '../worker/runners/http/told.ts';
 import { bearerOf } from './bearer.ts';
 
 export interface CallbackRoutesDeps {

@@ -18,6 +18,11 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['runs/attempt-records'],
   },
   {
+    name: 'end-queued:told',
+    keeps: 'a result that a service was told is kept becomes the end of its run, also when that is ended in the queue',
+    killedBy: ['runs/callback-records'],
+  },
+  {
     name: 'end-queued:recovering',
     keeps: 'while Redis recovers no run is ended in the queue: a failover may have put back one that is at work',
     killedBy: ['runs/lost-writes'],

@@ -4,8 +4,8 @@
  * Only a refusal ends a run as failed, and only the words of the service end it as done. Whatever leaves open what became of
  * the work is asked again under the same key.
  */
+import { readTold, type Told } from '../../../domain/told.ts';
 import { oneLine } from '../../../foundation/one-line.ts';
-import { readTold, type Told } from './told.ts';
 
 export interface Answer {
   readonly status: number;
