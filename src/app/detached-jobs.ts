@@ -62,6 +62,6 @@ async function listIn(namespace: Namespace, call: ClusterCall): Promise<Detached
   return items.flatMap((job) => {
     if (job.run === undefined || isOver(job)) return [];
     const end = (): Promise<void> => namespace.deleteJob(job, 'foreground', call);
-    return [{ run: job.run, begun: job.released, end }];
+    return [{ run: job.run, endsItself: job.released, end }];
   });
 }

@@ -8,7 +8,7 @@ import type { Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { createAdmissionLists } from '../repair/admission-lists.ts';
-import { createCancelledWork } from '../repair/cancelled-work.ts';
+import { type CancelledWorkDeps, createCancelledWork } from '../repair/cancelled-work.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import type { ForeignLabels } from '../repair/foreign-labels.ts';
@@ -16,7 +16,7 @@ import { createHousekeeping } from '../repair/housekeeping.ts';
 import { createOrphanedLabels } from '../repair/orphaned-labels.ts';
 import { createPlatformPass } from '../repair/platform-pass.ts';
 import { createProjection } from '../repair/projection.ts';
-import type { Repair } from '../repair/repair.ts';
+import type { Pass, Repair } from '../repair/repair.ts';
 import { createRetention } from '../repair/retention.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
@@ -26,6 +26,7 @@ import { listDetachedJobs } from './detached-jobs.ts';
 import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
+import { listUnheardServices } from './unheard-services.ts';
 
 export interface HousekeepingParts {
   readonly stores: Stores;
@@ -117,7 +118,12 @@ export function openHousekeeping(
     },
     timing,
   );
-  const listJobs = listDetachedJobs({ config: shared.config, cluster: lazyCluster(options.hostEnv), log }, timing);
+  const { unheard } = stores;
+  const { config } = shared;
+  const endListed = (list: CancelledWorkDeps['list']): Pass => createCancelledWork({ list, runs, log, onRepair });
+  const listJobs = listDetachedJobs({ config, cluster: lazyCluster(options.hostEnv), log }, timing);
+  const endJobs = endListed(listJobs);
+  const tellServices = endListed(listUnheardServices({ config, unheard, runs, timeMs: redis.timeMs }, timing));
   const housekeeping = createHousekeeping(
     {
       staleJobs,
@@ -149,7 +155,7 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
-      cancelledWork: createCancelledWork({ list: listJobs, runs, log, onRepair }),
+      cancelledWork: async (term) => void (await Promise.all([endJobs(term), tellServices(term)])),
       recoveringMs,
       log,
     },

@@ -1,7 +1,7 @@
 /**
  * Work that goes on without its worker, though its run was cancelled: mostly because that worker died, or its cluster did not
  * answer, while the run was being cancelled. It is ended here. So is what was made ready for a run that is over by now, and
- * never begun.
+ * never begun; and what a service still does for a run that has ended without it.
  *
  * Everything else is left alone: the work of a run that goes on has a worker, or gets one; work that has ended is kept for
  * whoever wants to look at it. A run without a record may have been lost by Redis while it is at work.
@@ -15,9 +15,9 @@ import { aboutRun, type Pass, type Repair } from './repair.ts';
 /** Work that has not ended, wherever it is. */
 export interface DetachedWork {
   readonly run: string;
-  /** It was let go: something of it may be at work. */
-  readonly begun: boolean;
-  /** Ends it, unless it has changed since it was seen. May throw. */
+  /** It is at work, and comes to an end of its own: when its run has failed, that is left to it. */
+  readonly endsItself: boolean;
+  /** Ends it, or says that it has to end; unless it has changed since it was seen. May throw. */
   end(): Promise<void>;
 }
 
@@ -29,8 +29,8 @@ export interface CancelledWorkDeps {
 }
 
 /** Whether work of this run has to end. Pure. */
-export function isUnwanted({ state }: Pick<Run, 'state'>, { begun }: Pick<DetachedWork, 'begun'>): boolean {
-  return state === 'cancelled' || (isTerminal(state) && !begun);
+export function isUnwanted({ state }: Pick<Run, 'state'>, { endsItself }: Pick<DetachedWork, 'endsItself'>): boolean {
+  return state === 'cancelled' || (isTerminal(state) && !endsItself);
 }
 
 export function createCancelledWork({ list, runs, log, onRepair }: CancelledWorkDeps): Pass {

@@ -122,6 +122,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
         keys.incarnation,
         keys.callback(run.id),
         keys.result(run.id),
+        keys.unheard,
       ],
       [
         run.id,
@@ -244,6 +245,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs(end.state),
           keys.unconfirmed,
           keys.result(name.run),
+          keys.unheard,
         ],
         [
           name.run,

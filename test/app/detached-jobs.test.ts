@@ -66,7 +66,7 @@ test('Jobs that have not ended are listed, and end only if they are as they were
   first.stop('trust-lost');
   await first.ended;
   const [seen] = await list(CALL.signal);
-  expect(seen).toMatchObject({ run: request.run, begun: true });
+  expect(seen).toMatchObject({ run: request.run, endsItself: true });
   const second = start(nextAttempt(request));
   const fence = String(request.fence + 1);
   await until('it is adopted', () => cluster.jobs()[0]?.metadata.annotations?.['agent-smith/fence'] === fence);

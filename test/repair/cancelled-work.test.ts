@@ -6,11 +6,11 @@ import { silentLog } from '../support/house.ts';
 import { termOf } from './terms.ts';
 
 test.each(RUN_STATES.map((state) => [state] as const))('what has begun for a run that is %s', (state) => {
-  expect(isUnwanted({ state }, { begun: true })).toBe(state === 'cancelled');
+  expect(isUnwanted({ state }, { endsItself: true })).toBe(state === 'cancelled');
 });
 
 test('what was never begun ends with its run, however that ended', () => {
-  const ends = RUN_STATES.filter((state) => isUnwanted({ state }, { begun: false }));
+  const ends = RUN_STATES.filter((state) => isUnwanted({ state }, { endsItself: false }));
   expect(ends).toEqual(['completed', 'failed', 'cancelled']);
 });
 
@@ -19,7 +19,7 @@ function room(runs: Readonly<Record<string, RunState>>) {
   const repairs: RepairFacts[] = [];
   const workOf = (run: string, how: Partial<DetachedWork> = {}): DetachedWork => ({
     run,
-    begun: true,
+    endsItself: true,
     end: async () => void ended.push(run),
     ...how,
   });

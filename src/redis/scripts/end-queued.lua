@@ -3,6 +3,7 @@
 -- caller does not know: it was promised that this becomes the run's end.
 --
 -- KEYS  1 run   2 ticket   3 runs:queued   4 runs:<terminal state>   5 runs:unconfirmed   6 incarnation   7 callback   8 result
+--       9 unheard
 -- ARGV  1 run id   2 turn   3 terminal state   4 reason   5 run TTL ms   6 ticket TTL ms   7 label due in ms
 --       8 recovery wait ms   9 what the caller knows was told, '' = nothing   10 result, '' without one
 -- Returns {'finished'} | {'superseded'} | {'recovering', ms} | {'told', what was told}
@@ -15,6 +16,9 @@ local told = redis.call('HGET', KEYS[7], 'told') or ''
 if told ~= ARGV[9] then return {'told', told} end -- guard: told
 end_run(KEYS[1], now, ARGV[3], ARGV[4])
 keep_result(KEYS[8], ARGV[10], ARGV[5])
+-- It had attempts: whoever does its work without a worker has heard nothing, unless it is what that has said.
+local begun = redis.call('HGET', KEYS[1], 'attempt') ~= '0'
+if begun and told == '' then redis.call('ZADD', KEYS[9], int(now), ARGV[1]) end -- guard: unheard
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 redis.call('ZREM', KEYS[3], ARGV[1])

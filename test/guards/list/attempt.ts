@@ -18,6 +18,16 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['runs/attempt-records'],
   },
   {
+    name: 'end-queued:unheard',
+    keeps: 'a service that works on a run which is ended in the queue is told',
+    killedBy: ['app/unheard-services'],
+  },
+  {
+    name: 'finish:unheard',
+    keeps: 'a service that works on a run whose worker has died, and which is ended by repair, is told',
+    killedBy: ['app/unheard-services'],
+  },
+  {
     name: 'end-queued:told',
     keeps: 'a result that a service was told is kept becomes the end of its run, also when that is ended in the queue',
     killedBy: ['runs/callback-records'],

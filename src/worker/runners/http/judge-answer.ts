@@ -39,7 +39,7 @@ export function judgeAnswer(
   redact: (text: string) => string,
 ): Verdict {
   const { status, body } = answer;
-  if (status >= 500 || NOT_NOW.has(status)) return again(answer, `status ${status}`, nowMs);
+  if (saysNotNow(status)) return again(answer, `status ${status}`, nowMs);
   if (status >= 300 && status < 400) return refused(`answered ${status}: redirects are not followed`);
   if (status >= 400) return refused(`refused the run: status ${status}${excerpt(body, redact)}`);
   if (body === undefined) return refused('answered more than 1 MiB');
@@ -63,6 +63,11 @@ export function judgeAnswer(
 }
 
 const accepted: Verdict = { kind: 'accepted' };
+
+/** It has to be asked again: the status says nothing about what was asked. */
+export function saysNotNow(status: number): boolean {
+  return status >= 500 || NOT_NOW.has(status);
+}
 
 function refused(what: string): Verdict {
   return { kind: 'refused', reason: `The service ${what}.` };
