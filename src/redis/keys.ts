@@ -22,7 +22,7 @@
  * | result:<id>                            | string | runs                | 30 d, as the run's end; what it says came of it, as JSON |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
- * | unheard                                | zset   | runs                | 24 h at most; ended runs whose service was not told, by when it is |
+ * | unheard                                | zset   | runs                | until somebody says who has heard, or 30 d; ended runs whose service is to be told, by when |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
  * | delivery:<platform>:<source>:<id>      | hash   | runs (deliveries)   | 14 d, and among the newest 100,000       |
  * | deliveries                             | zset   | runs (deliveries)   | their names by time of arrival, trimmed  |

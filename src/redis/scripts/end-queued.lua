@@ -16,9 +16,9 @@ local told = redis.call('HGET', KEYS[7], 'told') or ''
 if told ~= ARGV[9] then return {'told', told} end -- guard: told
 end_run(KEYS[1], now, ARGV[3], ARGV[4])
 keep_result(KEYS[8], ARGV[10], ARGV[5])
--- It had attempts: whoever does its work without a worker has heard nothing, unless it is what that has said.
+-- Its end is no news to a service that has told it.
 local begun = redis.call('HGET', KEYS[1], 'attempt') ~= '0'
-if begun and told == '' then redis.call('ZADD', KEYS[9], int(now), ARGV[1]) end -- guard: unheard
+if begun and told == '' then owe_news(KEYS[9], now, ARGV[1], ARGV[5]) end -- guard: unheard
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 redis.call('ZREM', KEYS[3], ARGV[1])

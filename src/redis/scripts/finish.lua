@@ -17,8 +17,7 @@ close_attempt(KEYS[1], now, ARGV[11], ARGV[4])
 end_run(KEYS[1], now, ARGV[3], ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end
 keep_result(KEYS[8], ARGV[12], ARGV[7])
--- Nobody has told whoever does its work without a worker.
-if ARGV[11] == 'interrupted' then redis.call('ZADD', KEYS[9], int(now), ARGV[1]) end -- guard: unheard
+if ARGV[11] == 'interrupted' then owe_news(KEYS[9], now, ARGV[1], ARGV[7]) end -- guard: unheard
 stop_beating(KEYS[3], ARGV[1], seen[3], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('PEXPIRE', KEYS[2], ARGV[8])
