@@ -8,9 +8,11 @@ import { createCancelledWork } from '../../src/repair/cancelled-work.ts';
 import { createUnheardEnds, type UnheardEnds } from '../../src/runs/unheard-ends.ts';
 import { load } from '../config/load-text.ts';
 import { repairs, termOf } from '../repair/terms.ts';
-import { type House, openHouse, silentLog } from '../support/house.ts';
+import { startApp } from '../support/app.ts';
+import { FAST, type House, openHouse, silentLog } from '../support/house.ts';
 import { type HttpService, SERVICE_SECRET, startHttpService } from '../support/http-service.ts';
 import { useRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 import { attemptOf, runningRun, runOf } from '../worker/worker-room.ts';
 
 const redis = useRedis();
@@ -77,6 +79,14 @@ test('cancelled between two attempts: told once, signed, by what the record says
     'webhook-id': `${run.id}-1-cancelled`,
   });
   expect(await owed()).toEqual([]);
+});
+
+test('a replica that leads does so by itself', async () => {
+  await cancelBetweenAttempts();
+  const env = { REDIS_URL: redis.url, SERVICE_URL: service.url, SECRET: SERVICE_SECRET };
+  await startApp(await load('projects: {}', env), { timing: { ...FAST, reconcileScanMs: 50 } });
+  await until('the service is told', () => service.cancellations.length > 0);
+  await until('it is off the list', async () => (await owed()).length === 0);
 });
 
 test.each(['cancelled', 'failed'] as const)('its worker died and repair ends it as %s: told', async (state) => {
