@@ -90,7 +90,11 @@ export function createApp(options: AppOptions): App {
     { path: ownListener?.path ?? '/webhook' },
   );
   // Services come in where webhooks do, and those of the same network where everything does.
-  const callbacks = callbackRoutes({ records: () => stores?.callbackRecords, log });
+  const callbacks = callbackRoutes({
+    records: () => stores?.callbackRecords,
+    log,
+    onAnswered: (result) => metrics.callback({ result }),
+  });
   const fromOutside: typeof webhooks = (app) => {
     webhooks(app);
     callbacks(app);

@@ -30,8 +30,8 @@ export function openCancelling(
     cancellations,
     decisions,
     log,
-    onCancelled({ id, project, pipeline = '' }) {
-      metrics.runEnded({ project, pipeline, state: 'cancelled', durationMs: undefined });
+    onEnded({ id, project, pipeline = '' }, state) {
+      metrics.runEnded({ project, pipeline, state, durationMs: undefined });
       void showLabel(id);
     },
   });

@@ -27,6 +27,7 @@ import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
 import type { Stores } from './stores.ts';
 import { createStuckJobs } from './stuck-jobs.ts';
+import { listUnheardServices } from './unheard-services.ts';
 
 export interface HousekeepingParts {
   readonly stores: Stores;
@@ -119,10 +120,26 @@ export function openHousekeeping(
     },
     timing,
   );
-  const listJobs = listDetachedJobs(
-    { config: shared.config, cluster: lazyCluster(options.hostEnv), log, onRefused: stuckJobs.tellNamespaces },
-    timing,
-  );
+  const { unheard } = stores;
+  const { config } = shared;
+  const endJobs = createCancelledWork({
+    list: listDetachedJobs(
+      { config, cluster: lazyCluster(options.hostEnv), log, onRefused: stuckJobs.tellNamespaces },
+      timing,
+    ),
+    runs,
+    log,
+    onRepair,
+    onRefused: stuckJobs.tellJobs,
+  });
+  const tellServices = createCancelledWork({
+    list: listUnheardServices({ config, unheard, runs, timeMs: redis.timeMs }, timing),
+    runs,
+    log,
+    onRepair,
+    // Nobody else may be asked: a service is told, or it is not.
+    onRefused: () => {},
+  });
   const housekeeping = createHousekeeping(
     {
       staleJobs,
@@ -154,7 +171,7 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
-      cancelledWork: createCancelledWork({ list: listJobs, runs, log, onRepair, onRefused: stuckJobs.tellJobs }),
+      cancelledWork: async (term) => void (await Promise.all([endJobs(term), tellServices(term)])),
       recoveringMs,
       log,
     },

@@ -22,6 +22,7 @@ import { createDeliveryRecords, type DeliveryRecords } from '../runs/delivery-re
 import { createLabelRecords } from '../runs/label-records.ts';
 import { createRetentionRecords, type RetentionRecords } from '../runs/retention.ts';
 import { createRunReader, type RunReader } from '../runs/run-reader.ts';
+import { createUnheardEnds, type UnheardEnds } from '../runs/unheard-ends.ts';
 import { connectRedis } from './connect-redis.ts';
 import { type QuotingRecords, withoutSecrets } from './without-secrets.ts';
 
@@ -31,6 +32,7 @@ export interface Stores extends QuotingRecords {
   readonly admissions: Admissions;
   readonly runs: RunReader;
   readonly cancellations: Cancellations;
+  readonly unheard: UnheardEnds;
   readonly deliveries: DeliveryRecords;
   readonly retention: RetentionRecords;
   readonly placeIds: PlaceIds;
@@ -76,6 +78,7 @@ export function openStores(options: StoresOptions): Stores | undefined {
     ...kept,
     runs: createRunReader(redis),
     cancellations: createCancellations(redis, kept.attemptRecords),
+    unheard: createUnheardEnds(redis),
     deliveries: createDeliveryRecords(redis, timing),
     retention: createRetentionRecords(redis, timing),
     configBoard: createConfigBoard(redis, timing),

@@ -6,6 +6,7 @@
 import { cancelReason, type Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
+import type { RememberedEnd, TerminalState } from '../runs/attempt-records.ts';
 import type { Cancellations, CancelReply } from '../runs/cancellations.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 
@@ -27,27 +28,29 @@ export interface RunCancellerDeps {
   readonly decisions: Pick<DecisionLog, 'record'>;
   readonly log: Log;
   /** It has ended here, without an attempt; its label is due. */
-  readonly onCancelled?: (run: CancelledRun) => void;
+  readonly onEnded?: (run: CancelledRun, state: TerminalState) => void;
 }
 
-export function createRunCanceller({ cancellations, decisions, log, onCancelled }: RunCancellerDeps): RunCanceller {
+export function createRunCanceller({ cancellations, decisions, log, onEnded }: RunCancellerDeps): RunCanceller {
   const decide = async ({ id, ticket, project }: CancelledRun, outcome: string): Promise<void> => {
     await decisions.record({ ticket, project, by: 'cancel', run: id, outcome }).catch((error: unknown) => {
       log.debug({ run: id, error: messageOf(error) }, 'decision not recorded');
     });
   };
 
-  const tell: RunCanceller['tell'] = async (run, by) => {
-    log.info({ ...factsOf(run), outcome: 'cancelled', reason: cancelReason(by) }, 'run ended');
-    await decide(run, `cancelled: ${cancelReason(by)}`);
-    onCancelled?.(run);
+  const tellEnd = async (run: CancelledRun, { state, reason }: RememberedEnd): Promise<void> => {
+    log.info({ ...factsOf(run), outcome: state, reason }, 'run ended');
+    await decide(run, `${state}: ${reason}`);
+    onEnded?.(run, state);
   };
+  const tell: RunCanceller['tell'] = (run, by) => tellEnd(run, { state: 'cancelled', reason: cancelReason(by) });
 
   return {
     tell,
     async cancel(run, by) {
       const reply = await cancellations.request(run, by);
       if (reply.kind === 'cancelled') await tell(run, reply.by);
+      if (reply.kind === 'told') await tellEnd(run, reply.end);
       if (reply.kind === 'requested') {
         log.info({ ...factsOf(run), state: reply.state, by: reply.by }, 'run is to end');
         await decide(run, `to be cancelled: ${cancelReason(reply.by)}`);

@@ -62,7 +62,7 @@ export async function buildConfig(options: LoadOptions & { readonly text: string
     maxRunsPerTicketPerDay: facts.file.runs?.max_per_ticket_per_day ?? 5,
     scripts,
     findings: [...agent.findings, ...fileFindings(facts, env), ...built.flatMap((one) => one.findings), ...findings],
-    secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines)),
+    secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines), facts.uses),
     openPipeline: (policy) => openPipeline(policy, env, directory, defaultCallbackUrl(facts.file)),
   };
   return { ok: true, config };

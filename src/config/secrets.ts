@@ -3,8 +3,9 @@
  * config by accident gets no secret, because functions have no text.
  */
 import { type CredentialState, secretForms } from './credentials.ts';
-import type { Environment } from './expand.ts';
+import type { Environment, Expansion } from './expand.ts';
 import { secretsOf } from './http-pipelines.ts';
+import type { Path } from './problems.ts';
 import type { PipelineConfig } from './schema.ts';
 
 export interface ProjectSecrets {
@@ -35,10 +36,12 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
+/** `uses`: where the file refers to variables. */
 export function createSecrets(
   env: Environment,
   projects: ReadonlyMap<string, ProjectSecrets>,
   pipelines: readonly PipelineConfig[],
+  uses: Expansion['uses'] = [],
 ): Secrets {
   const known = new Set<string>();
   const add = (value: string | undefined): void => {
@@ -62,6 +65,9 @@ export function createSecrets(
     }
     if (http !== undefined) secretsOf(http).forEach(add);
   }
+  // A service may quote any of its headers, without the line break that a variable often ends with. What stands there in plain
+  // text is nobody's secret, unless its name says so; what comes from a variable mostly is.
+  for (const { path, variable } of uses) if (isSentHeader(path)) add(env[variable]?.trim());
   return {
     redisUrl: () => env.REDIS_URL || undefined,
     apiToken: () => env.AGENTSMITH_API_TOKEN || undefined,
@@ -70,6 +76,10 @@ export function createSecrets(
     allowsUnsigned: (project) => projects.get(project)?.allowUnsigned ?? false,
     all: () => [...known],
   };
+}
+
+function isSentHeader([section, , runner, key]: Path): boolean {
+  return section === 'pipelines' && runner === 'http' && key === 'headers';
 }
 
 /** The password of a URL as it is written and as it is sent. */

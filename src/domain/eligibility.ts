@@ -55,16 +55,19 @@ export function judge(facts: EligibilityFacts): Eligibility {
   if (shown !== undefined && shown !== 'pending' && !resuming && !asked) return no(shown);
 
   // `pending` was replaced by `enqueued` when the earlier claim got that far: what asked for the run still counts.
-  const wished = resuming || (again && wasPending(previous));
+  const wished = resuming || (again && mayHaveBeenPending(previous));
   const labels = wished ? [...ticket.labels, lifecycleLabel('pending')] : ticket.labels;
   const routed = routeTicket(projects, labels);
   if (routed === undefined) return no('no-trigger-label');
   return { eligible: true, routed, lifecycle: shown };
 }
 
-/** Whether `pending` had asked for this run: then there is no trigger label by which it could be asked for once more. */
-function wasPending(run: Pick<Run, 'label' | 'pipeline'> | undefined): boolean {
-  return run?.pipeline !== undefined && run.label === undefined;
+/**
+ * Whether `pending` had asked for this run, or nobody has seen what did, because it was cancelled while it was claimed: then
+ * there is no trigger label by which it could be asked for once more, and the person who asks again is wish enough.
+ */
+function mayHaveBeenPending(run: Pick<Run, 'label'> | undefined): boolean {
+  return run !== undefined && run.label === undefined;
 }
 
 /**

@@ -2,6 +2,7 @@
  * What a pipeline says came of its run: words and links for people. It comes from whatever worked on the ticket, so it is
  * as untrusted as the ticket itself: bounded here, and shown only where nothing in it can be an instruction.
  */
+import { withoutInvisible } from '../foundation/invisible.ts';
 
 export interface RunResult {
   /** A few sentences; at most `MOST_SUMMARY` characters. */
@@ -69,12 +70,13 @@ function readLink(link: unknown): ResultLink | undefined {
   return { title: words === '' ? parsed.host : words, url: parsed.href };
 }
 
-/** What controls a terminal, and what makes text read in another order than it is written; line breaks and tabs stay. */
-const CONTROLS = /(?![\n\t])\p{Cc}|[\u202A-\u202E\u2066-\u2069]/gu;
+/** What controls a terminal; line breaks and tabs stay. */
+const CONTROLS = /(?![\n\t])\p{Cc}/gu;
 
-/** Without control characters, and cut at a character border. */
+/** Without control and invisible characters, and cut at a character border. */
 function clean(text: string, most: number): string {
-  return Array.from(text.toWellFormed().replaceAll(CONTROLS, '')).slice(0, most).join('').trim();
+  const shown = withoutInvisible(text.toWellFormed().replaceAll(CONTROLS, ''));
+  return Array.from(shown).slice(0, most).join('').trim();
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

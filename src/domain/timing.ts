@@ -62,6 +62,8 @@ export interface Timing {
   readonly httpRetryMs: number;
   readonly httpRetryMaxMs: number;
   readonly httpNoticeMs: number;
+  /** A service that cannot be told of an end which came between two attempts is not told after so long. */
+  readonly httpEndGiveUpMs: number;
   /** A ticket that is closed, say, may have been closed by its own attempt as the last act: so long that may still take. */
   readonly lastActMs: number;
   /** First and longest delay of a job whose ticket cannot be read. */
@@ -173,6 +175,7 @@ export const DEFAULT_TIMING: Timing = {
   httpRetryMs: 1_000,
   httpRetryMaxMs: 60_000,
   httpNoticeMs: 5_000,
+  httpEndGiveUpMs: 86_400_000,
   lastActMs: 1_000,
   attemptRetryMs: 5_000,
   attemptRetryMaxMs: 300_000,

@@ -47,3 +47,11 @@ export function showsItsRun({ labels }: Pick<Ticket, 'labels'>): boolean {
 export function mayBeOwnAct(cancelledBy: string): boolean {
   return Object.values<string>(WITHDRAWALS).includes(cancelledBy);
 }
+
+/**
+ * The earlier wishes that this one takes the place of: a person who asks us counts at once, and not after what was done to the
+ * ticket, which may have been the attempt itself.
+ */
+export function outranked(by: string): readonly string[] {
+  return mayBeOwnAct(by) ? [] : Object.values(WITHDRAWALS);
+}

@@ -2,6 +2,7 @@
  * How text that is not ours stands in a comment of ours (PROTOCOL 5): where a platform looks neither for mentions, nor for
  * commands, nor for markup. The result is Markdown that every platform's door understands (comment-markdown.ts).
  */
+import { oneLine } from '../foundation/one-line.ts';
 
 const MOST_ON_A_LINE = 300;
 
@@ -22,10 +23,7 @@ export function fencedCode(code: string, language = ''): string {
 
 /** A few words in the middle of a line: in one line, cut where it is long, with other quotation marks than our own. */
 export function quotedWords(text: string): string {
-  const line = text
-    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
-    .replaceAll('`', "'")
-    .trim();
+  const line = oneLine(text, Number.POSITIVE_INFINITY).replaceAll('`', "'");
   const characters = Array.from(line);
   const shown = characters.length > MOST_ON_A_LINE ? `${characters.slice(0, MOST_ON_A_LINE).join('')}…` : line;
   return `\`${shown === '' ? '(nothing)' : shown}\``;

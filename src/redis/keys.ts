@@ -22,6 +22,7 @@
  * | result:<id>                            | string | runs                | 30 d, as the run's end; what it says came of it, as JSON |
  * | runs:<state>                           | zset   | runs                | run ids by time of entry, trimmed at 30 d |
  * | runs:unconfirmed                       | zset   | runs                | run ids by the time their label is due   |
+ * | unheard                                | zset   | runs                | until somebody says who has heard, or 30 d; ended runs whose service is to be told, by when |
  * | heartbeat:<ticket>                     | string | runs (worker)       | heartbeat TTL; `run:attempt:fence`       |
  * | delivery:<platform>:<source>:<id>      | hash   | runs (deliveries)   | 14 d, and among the newest 100,000       |
  * | deliveries                             | zset   | runs (deliveries)   | their names by time of arrival, trimmed  |
@@ -89,6 +90,7 @@ export interface Keys {
   result(id: string): string;
   runs(state: RunState): string;
   readonly unconfirmed: string;
+  readonly unheard: string;
   heartbeat(ticket: TicketKey): string;
   /** By its whole name, `<platform>:<source>:<id>`. */
   delivery(name: string): string;
@@ -140,6 +142,7 @@ export function createKeys(options: KeysOptions): Keys {
     result: (id) => key('result', id),
     runs: (state) => key('runs', state),
     unconfirmed: key('runs', 'unconfirmed'),
+    unheard: key('unheard'),
     heartbeat: (ticket) => key('heartbeat', ticket),
     delivery: (name) => key('delivery', name),
     deliveries: key('deliveries'),

@@ -2,7 +2,7 @@
  * Work that goes on without its worker, though its run is over: the run was cancelled while its worker was dying or its cluster
  * did not answer, or it was given up (interrupted too often, not startable any more) while nobody could see its work. It is
  * ended here, because the ticket may be asked for again, and its next run has to wait for that. So is what was made ready for
- * a run that is over by now, and never begun.
+ * a run that is over by now, and never begun; and what a service still does for a run that has ended without it.
  *
  * A run that is over stays over, so a judgement cannot be overtaken by the run; by its work it can, and `end` sees to that.
  *
@@ -20,7 +20,7 @@ export interface DetachedWork {
   readonly run: string;
   /** What it is and where, for people. */
   readonly name: string;
-  /** Ends it, unless it has changed since it was seen. May throw: worth another try. */
+  /** Ends it, or says that it has to end; unless it has changed since it was seen. May throw: worth another try. */
   end(): Promise<EndOfWork>;
 }
 

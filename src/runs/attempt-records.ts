@@ -5,6 +5,7 @@
 import type { AttemptEnding, Run } from '../domain/run.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { TicketKey } from '../domain/ticket.ts';
+import { endOfTold, toldInText } from '../domain/told.ts';
 import { OperationError } from '../foundation/errors.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { flatten, hashOf, runOf } from './run-record.ts';
@@ -81,8 +82,15 @@ export interface AttemptRecords {
   /** Safe to say twice: an answer may be lost. Throws also when Redis lost data before the answer was here. */
   finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
-  /** Ends a run that waits in the queue. False when its turn has passed, or nobody can tell while Redis recovers. */
-  endQueued(run: Pick<Run, 'id' | 'ticket' | 'turn'>, state: TerminalState, reason: string): Promise<boolean>;
+  /**
+   * Ends a run that waits in the queue: like this, or as what its service had told before. Undefined when its turn has passed,
+   * or nobody can tell while Redis recovers.
+   */
+  endQueued(
+    run: Pick<Run, 'id' | 'ticket' | 'turn'>,
+    state: TerminalState,
+    reason: string,
+  ): Promise<RememberedEnd | undefined>;
   /** Which of the tickets have a live heartbeat, in the same order. */
   beating(tickets: readonly TicketKey[]): Promise<boolean[]>;
 }
@@ -99,6 +107,43 @@ export interface AttemptRecordsOptions {
 export function createAttemptRecords(redis: RedisConnection, options: AttemptRecordsOptions): AttemptRecords {
   const { keys } = redis;
   const flag = (value: boolean): string => (value ? '1' : '0');
+  /** `told`: what is known to have been told of the run. It never changes once it is there, so this asks twice at most. */
+  const endQueuedAs = async (
+    run: Pick<Run, 'id' | 'ticket' | 'turn'>,
+    end: RememberedEnd,
+    told = '',
+  ): Promise<RememberedEnd | undefined> => {
+    const [kind, news = ''] = await redis.script(
+      'end-queued',
+      [
+        keys.run(run.id),
+        keys.ticket(run.ticket),
+        keys.runs('queued'),
+        keys.runs(end.state),
+        keys.unconfirmed,
+        keys.incarnation,
+        keys.callback(run.id),
+        keys.result(run.id),
+        keys.unheard,
+      ],
+      [
+        run.id,
+        run.turn,
+        end.state,
+        end.reason,
+        options.runTtlMs,
+        options.ticketTtlMs,
+        options.projectionGraceMs,
+        options.recoveryStartsMs,
+        told,
+        textOf(end.result),
+      ],
+    );
+    if (kind !== 'told') return kind === 'finished' ? end : undefined;
+    const first = toldInText(String(news));
+    return await endQueuedAs(run, first === undefined ? end : endOfTold(first), String(news));
+  };
+
   return {
     async take(run, turn) {
       const [kind, value = ''] = await redis.script(
@@ -202,6 +247,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           keys.runs(end.state),
           keys.unconfirmed,
           keys.result(name.run),
+          keys.unheard,
         ],
         [
           name.run,
@@ -241,30 +287,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       if (kind === 'cancel-requested') return { kind, by: String(told) };
       return { kind: kind as 'superseded' | 'alive' };
     },
-    async endQueued(run, state, reason) {
-      const [kind] = await redis.script(
-        'end-queued',
-        [
-          keys.run(run.id),
-          keys.ticket(run.ticket),
-          keys.runs('queued'),
-          keys.runs(state),
-          keys.unconfirmed,
-          keys.incarnation,
-        ],
-        [
-          run.id,
-          run.turn,
-          state,
-          reason,
-          options.runTtlMs,
-          options.ticketTtlMs,
-          options.projectionGraceMs,
-          options.recoveryStartsMs,
-        ],
-      );
-      return kind === 'finished';
-    },
+    endQueued: (run, state, reason) => endQueuedAs(run, { state, reason }),
     beating: (tickets) =>
       redis.read('look at heartbeats', async (client) =>
         tickets.length === 0

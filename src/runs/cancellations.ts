@@ -7,12 +7,15 @@
  *   running  -> its worker stops it; a dead worker's is ended by the stale-job detector
  */
 import { cancelReason, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
+import { outranked } from '../domain/withdrawal.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import type { AttemptRecords } from './attempt-records.ts';
+import type { AttemptRecords, RememberedEnd } from './attempt-records.ts';
 
 export type CancelReply =
-  /** It waited in the queue, and has ended; `by` asked first. */
+  /** It waited in the queue, and has ended; `by` asked first, but for what `outranked` says. */
   | { readonly kind: 'cancelled'; readonly run: string; readonly by: string }
+  /** It waited in the queue, and has ended as what its service had told before. */
+  | { readonly kind: 'told'; readonly run: string; readonly end: RememberedEnd }
   /** Whoever has it will end it. */
   | { readonly kind: 'requested'; readonly run: string; readonly by: string; readonly state: RunState }
   | { readonly kind: 'ended'; readonly state: RunState }
@@ -38,7 +41,7 @@ export function createCancellations(
       const [kind = '', told = '', seen = '', turn] = await redis.script(
         'request-cancel',
         [keys.run(id)],
-        [id, by, keys.cancelRequested],
+        [id, by, keys.cancelRequested, ...outranked(by)],
       );
       switch (kind) {
         case 'unknown':
@@ -46,11 +49,11 @@ export function createCancellations(
         case 'ended':
           return { kind, state: stateOf(told) };
         case 'requested': {
-          const [first, state] = [String(told), stateOf(seen)];
+          const [wish, state] = [String(told), stateOf(seen)];
           const waits = state === 'queued' && { id, ticket, turn: Number(turn) };
-          if (waits && (await records.endQueued(waits, 'cancelled', cancelReason(first))))
-            return { kind: 'cancelled', run: id, by: first };
-          return { kind, run: id, by: first, state };
+          const end = waits && (await records.endQueued(waits, 'cancelled', cancelReason(wish)));
+          if (!end) return { kind, run: id, by: wish, state };
+          return end.state === 'cancelled' ? { kind: end.state, run: id, by: wish } : { kind: 'told', run: id, end };
         }
         default:
           throw new Error(`request-cancel answered ${String(kind)}`);

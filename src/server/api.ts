@@ -189,6 +189,8 @@ function aboutEnds(api: FastifyInstance, desk: () => ApiDesk): void {
         return { state: 'cancelled', cancel_requested: answer.by };
       case 'requested':
         return await reply.code(202).send({ state: answer.state, cancel_requested: answer.by });
+      case 'told':
+        throw Refusal.conflict(`the run has ended: ${answer.end.state}`);
       case 'ended':
         throw Refusal.conflict(`the run has ended: ${answer.state}`);
       case 'unknown':

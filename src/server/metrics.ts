@@ -48,6 +48,8 @@ export interface Metrics {
   repair(facts: { readonly kind: string }): void;
   /** A webhook request and how it was answered. */
   delivery(facts: { readonly platform: string; readonly result: string }): void;
+  /** A result that a service told by a callback, or tried to. */
+  callback(facts: { readonly result: string }): void;
   /** What became of the deliveries of one ticket. */
   inboxSettled(facts: { readonly platform: string; readonly outcome: string; readonly deliveries: number }): void;
   /** The first attempt of a run that a delivery asked for. */
@@ -164,6 +166,12 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     name: 'agentsmith_webhook_deliveries_total',
     help: 'Webhook requests by how they were answered; duplicate: known already, unproven: no valid signature',
     labelNames: ['platform', 'result'],
+    registers,
+  });
+  const callbacks = new Counter({
+    name: 'agentsmith_callbacks_total',
+    help: 'Callbacks of services by what came of them; kept: in Redis, unproven: no token that is known',
+    labelNames: ['result'],
     registers,
   });
   const settled = new Counter({
@@ -299,6 +307,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelConfirmed: ({ state, lagMs }) => labelLag.observe({ state }, Math.max(0, lagMs) / 1000),
     repair: ({ kind }) => repairs.inc({ kind }),
     delivery: (facts) => deliveries.inc(facts),
+    callback: (facts) => callbacks.inc(facts),
     inboxSettled: ({ platform, outcome, deliveries: count }) => settled.inc({ platform, outcome }, count),
     deliveryStarted: ({ platform, latencyMs }) => deliverySeconds.observe({ platform }, Math.max(0, latencyMs) / 1000),
     missedRecovered: ({ platform, by, count }) => missed.inc({ platform, by }, count),

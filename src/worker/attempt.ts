@@ -13,7 +13,7 @@
  * stale-job detector hands back.
  */
 import { cancelReason, countedAttempts, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
-import { mayBeOwnAct } from '../domain/withdrawal.ts';
+import { mayBeOwnAct, outranked } from '../domain/withdrawal.ts';
 import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
@@ -85,7 +85,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
   const log = deps.log.child({ ticket: run.ticket, run: run.id, project: run.project, attempt: run.attempt });
   const over = new AbortController();
   let cause: StopCause | undefined;
-  /** Who wants the run to end, as heard first: Redis may lose that. The attempt may have a moment to do so by itself. */
+  /** Who wants the run to end: Redis may lose that. The attempt may have a moment to do so by itself. */
   let wish: string | undefined;
 
   const stop = (why: StopCause): void => {
@@ -98,7 +98,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
 
   /** The runner that is ending anyway comes first: what it says then is how the attempt ended. */
   const cancel = async (by: string): Promise<void> => {
-    if (wish !== undefined) return;
+    if (wish !== undefined && !outranked(by).includes(wish)) return;
     wish = by;
     const isDue = await sleep(mayBeOwnAct(by) ? options.lastActMs : 0, over.signal);
     if (isDue) stop({ kind: 'cancelled', by });

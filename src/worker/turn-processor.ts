@@ -108,12 +108,14 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   };
 
   const end = async (run: Run, state: TerminalState, reason: string): Promise<TurnOutcome> => {
-    if (await records.endQueued(run, state, reason)) {
-      deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, outcome: state, reason }, 'run ended');
-      await decide(run, `${state}: ${reason}`);
+    const ended = await records.endQueued(run, state, reason);
+    if (ended !== undefined) {
+      const about = { ticket: run.ticket, run: run.id, project: run.project };
+      deps.log.info({ ...about, outcome: ended.state, reason: ended.reason }, 'run ended');
+      await decide(run, `${ended.state}: ${ended.reason}`);
       // The record has ended: its label may be written by anybody, at any time.
       void labels.project(run.id, { mayWrite: () => !stopped.signal.aborted, signal: stopped.signal });
-      deps.onEnded?.(run, { kind: 'finished', state, reason });
+      deps.onEnded?.(run, { kind: 'finished', ...ended });
     }
     return OVER;
   };

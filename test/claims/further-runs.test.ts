@@ -46,6 +46,22 @@ test('a ticket that `pending` had asked for is asked for by that once more', asy
   expect(await retry()).toMatchObject({ kind: 'claimed' });
 });
 
+test('cancelled while it was claimed, so that nobody has seen what asked for it: a person who asks again is enough', async () => {
+  const { number } = house.hub.openIssue(REPOSITORY, { labels: ['agent-smith:pending'] });
+  let run: Run | undefined;
+  const refused = async (): Promise<never> => {
+    run = await house.runs.ofTicket(house.keyOf(number));
+    if (run !== undefined) await house.cancellations.request(run, 'alice');
+    throw new PlatformError('auth', 'no', { effect: 'none' });
+  };
+  const { claims } = claimsOn(house, { platform: { ...house.platform, moveLifecycle: refused } });
+  await claims.claim({ project: 'api', ticketId: String(number), trigger: 'poll' }, never);
+  await house.labels.project(run?.id ?? '', { mayWrite: () => true, signal: never });
+  expect(house.labelsOf(1)).toEqual(['agent-smith:failed']);
+  expect(await retry()).toMatchObject({ kind: 'claimed', pipeline: 'fix-bug' });
+  expect(house.labelsOf(1)).toEqual(['agent-smith:enqueued']);
+});
+
 test('its trigger label was removed: nothing asks for a run', async () => {
   await endedRun();
   house.hub.removeLabel(TICKET, 'agent-smith');

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { createSecrets, type ProjectSecrets } from '../../src/config/secrets.ts';
 import type { Credential } from '../../src/platforms/descriptor.ts';
+import { load } from './load-text.ts';
 
 test('what stands before the @ of any URL in the environment is a secret: the address of Redis, of a proxy', () => {
   const env = {
@@ -33,6 +34,25 @@ test('a credential is a secret in every form in which it is sent', () => {
     'a+b c/d~secret',
     'a%2Bb+c%2Fd%7Esecret',
   ]);
+});
+
+test('what a variable puts into a header that is sent to a service is a secret, whatever the two are called', async () => {
+  const yaml = `projects: {}
+pipelines:
+  p:
+    http:
+      url: https://\${SERVICE_HOST}/runs
+      secret: \${SIGNING}
+      headers: { X-Team: payments, X-Tenant: "\${TENANT}", X-Two: "\${ONE:-not-set}.\${OTHER:-other-default}" }
+`;
+  const env = {
+    SERVICE_HOST: 'runner.example.com',
+    SIGNING: `whsec_${Buffer.alloc(32, 1).toString('base64')}`,
+    TENANT: 'tenant-key\n',
+    ONE: 'one-of-two',
+  };
+  const { secrets } = await load(yaml, env);
+  expect(secrets.all().toSorted()).toEqual(['one-of-two', 'tenant-key', env.SIGNING]);
 });
 
 test('nothing secret is printed by accident', () => {

@@ -1,10 +1,10 @@
 /** What a service tells of a run: kept until an attempt makes it the run's end, believed from the holder of a token alone. */
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Run } from '../../src/domain/run.ts';
-import { type House, openHouse } from '../support/house.ts';
+import { type House, openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { attemptOf, runningRun, runOf } from '../worker/worker-room.ts';
+import { attemptOf, openWorkerRoom, runningRun, runOf } from '../worker/worker-room.ts';
 
 const redis = useRedis();
 const DONE = '{"state":"done"}';
@@ -77,6 +77,50 @@ test('what is told between two attempts waits for the next one', async () => {
   const reply = await house.attemptRecords.start(await runOf(house, run.id), 'worker-2');
   if (reply.kind !== 'started') throw new Error(reply.kind);
   expect(await callbackRecords.open(attemptOf(reply.run), second)).toMatchObject({ kind: 'open', told: DONE });
+});
+
+describe('told between two attempts, and then somebody wants the run to end in the queue', () => {
+  beforeEach(async () => {
+    await house.callbackRecords.open(attemptOf(run), first);
+    await house.attemptRecords.handBack(attemptOf(run), { onlyIfDead: false, interrupted: true, reason: 'drained' });
+    run = await runOf(house, run.id);
+  });
+
+  test.each([
+    ['done', '{"state":"done","summary":"Fixed.","links":[]}', 'completed', 'the service says done'],
+    ['failed', '{"state":"failed","reason":"no tests"}', 'failed', 'the service says failed: no tests'],
+  ])('%s: that is its end, as was promised', async (_, told, state, reason) => {
+    await house.callbackRecords.keep(run.id, told);
+    expect(await house.canceller.cancel(run, 'alice')).toMatchObject({
+      kind: 'told',
+      run: run.id,
+      end: { state, reason },
+    });
+    expect(await runOf(house, run.id)).toMatchObject({ state, reason, labelState: 'unconfirmed', turn: 2 });
+    expect(await redis.client.zscore(house.redis.keys.runs('queued'), run.id)).toBeNull();
+    expect(await redis.client.zscore(house.redis.keys.runs('failed'), run.id)).toEqual(
+      state === 'failed' ? expect.any(String) : null,
+    );
+    expect((await house.runs.result(run.id))?.summary).toBe(state === 'completed' ? 'Fixed.' : undefined);
+    expect(await house.decisions.ofTicket(run.ticket, 1)).toMatchObject([
+      { by: 'cancel', outcome: `${state}: ${reason}` },
+    ]);
+    expect(await house.callbackRecords.keep(run.id, told)).toBe('kept');
+  });
+
+  test('the worker that takes its turn finds the ticket closed: the same', async () => {
+    await house.callbackRecords.keep(run.id, DONE);
+    house.hub.closeIssue(`${REPOSITORY}#1`);
+    const { processor, runners } = openWorkerRoom(house);
+    await processor.process({ run: run.id, turn: run.turn });
+    expect(runners).toEqual([]);
+    expect(await runOf(house, run.id)).toMatchObject({ state: 'completed', reason: 'the service says done' });
+  });
+
+  test('nothing was told: cancelled, and what is told then is refused', async () => {
+    expect(await house.canceller.cancel(run, 'alice')).toMatchObject({ kind: 'cancelled' });
+    expect(await house.callbackRecords.keep(run.id, DONE)).toBe('ended');
+  });
 });
 
 test('after its end nothing more counts, but what had been told may be said again', async () => {

@@ -1,6 +1,7 @@
 /** Somebody wants a run to end: what that means in each of its states, on real Redis. */
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Run } from '../../src/domain/run.ts';
+import { WITHDRAWALS } from '../../src/domain/withdrawal.ts';
 import { PlatformError, type TicketPlatform } from '../../src/platforms/contract.ts';
 import { createDeadClaims } from '../../src/repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../../src/repair/enqueued-reconciler.ts';
@@ -83,6 +84,16 @@ test('running: whoever listens is told at once, who asked first stays on record'
   expect(await house.cancellations.request(run, 'alice')).toEqual(first);
   await until('it was told', () => told() === 1);
   expect(await house.cancellations.request(run, 'bob')).toEqual(first);
+  expect(await house.attemptRecords.beat(attemptOf(run))).toEqual({ kind: 'ok', cancelRequested: 'alice' });
+});
+
+test('running: a person takes the place of what was done to the ticket, and nothing that of a person', async () => {
+  const run = await runningRun(house);
+  const asked = (by: string) => house.cancellations.request(run, by);
+  expect(await asked(WITHDRAWALS.closed)).toMatchObject({ by: WITHDRAWALS.closed });
+  expect(await asked(WITHDRAWALS.unlabelled)).toMatchObject({ by: WITHDRAWALS.closed });
+  expect(await asked('alice')).toMatchObject({ by: 'alice' });
+  expect(await asked(WITHDRAWALS.closed)).toMatchObject({ by: 'alice' });
   expect(await house.attemptRecords.beat(attemptOf(run))).toEqual({ kind: 'ok', cancelRequested: 'alice' });
 });
 

@@ -87,13 +87,12 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
 });
 
 /** One of each, so that every kind of record is there whatever comes after it. */
-const WHOLE_LIFE: readonly Step[] = (['deliver', 'claim', 'start', 'call-back', 'finish', 'decide'] as const).map(
-  (act) => ({
-    act,
-    ticket: 0,
-    state: 'completed',
-  }),
-);
+const WHOLE_LIFE: readonly Step[] = [
+  ...(['deliver', 'claim', 'start', 'call-back', 'finish', 'decide'] as const).map(
+    (act): Step => ({ act, ticket: 0, state: 'completed' }),
+  ),
+  ...(['claim', 'start', 'hand-back', 'end'] as const).map((act): Step => ({ act, ticket: 1, state: 'cancelled' })),
+];
 
 /** Steps on the real records. One that is not possible at its moment does nothing, as in life. */
 function stepper() {
@@ -245,7 +244,17 @@ test('whatever was done in whatever order: every key is in the table, and when t
     { numRuns: 3, endOnFailure: true },
   );
   expect([...seen].filter((key) => !isIn(all, key))).toEqual([]);
-  for (const kind of ['run:', 'runs:completed', 'ticket:', 'output:', 'result:', 'delivery:', 'inbox:', 'decisions'])
+  for (const kind of [
+    'run:',
+    'runs:completed',
+    'ticket:',
+    'output:',
+    'result:',
+    'delivery:',
+    'inbox:',
+    'decisions',
+    'unheard',
+  ])
     expect([...seen].some((key) => key.startsWith(`agentsmith:${kind}`))).toBe(true);
 }, 60_000);
 

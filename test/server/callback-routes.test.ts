@@ -3,7 +3,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Run } from '../../src/domain/run.ts';
 import { OperationError } from '../../src/foundation/errors.ts';
 import type { CallbackRecords } from '../../src/runs/callback-records.ts';
-import { callbackRoutes } from '../../src/server/callback-routes.ts';
+import { type CallbackResult, callbackRoutes } from '../../src/server/callback-routes.ts';
 import { createHttpApp } from '../../src/server/http-app.ts';
 import { type House, openHouse, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
@@ -15,7 +15,9 @@ const TOKEN = 'token-of-the-attempt';
 let house: House;
 let run: Run;
 let records: Pick<CallbackRecords, 'proves' | 'recovering' | 'keep'> | undefined;
+let counted: CallbackResult[];
 beforeEach(async () => {
+  counted = [];
   house = await openHouse({ redisUrl: redis.url });
   run = await runningRun(house);
   await house.callbackRecords.open(attemptOf(run), { token: TOKEN, timeoutMs: 60_000 });
@@ -24,7 +26,7 @@ beforeEach(async () => {
 
 function routes() {
   const app = createHttpApp();
-  callbackRoutes({ records: () => records, log: silentLog })(app);
+  callbackRoutes({ records: () => records, log: silentLog, onAnswered: (result) => counted.push(result) })(app);
   onTestFinished(() => app.close());
   return app;
 }
@@ -130,4 +132,30 @@ test('while Redis recovers from a loss, a token that is not known yet may come a
   records = { ...house.callbackRecords, recovering: () => true };
   expect(await post({ token: 'not-known-yet' })).toMatchObject({ status: 503 });
   expect(await post()).toMatchObject({ status: 200 });
+});
+
+test('each answer is counted, a refusal by its reason', async () => {
+  await post({ token: 'another' });
+  await post({ payload: '{' });
+  await post({ payload: '{}' });
+  await post({ payload: `{"state":"done","summary":"${'x'.repeat(1024 * 1024)}"}` });
+  await post();
+  await post();
+  await post({ payload: '{"state":"failed"}' });
+  const end = { state: 'completed', reason: '', output: '', onlyIfDead: false } as const;
+  await house.attemptRecords.finish(attemptOf(run), end);
+  await post({ payload: '{"state":"failed"}' });
+  records = undefined;
+  await post();
+  expect(counted).toEqual([
+    'unproven',
+    'malformed',
+    'malformed',
+    'too-large',
+    'kept',
+    'kept',
+    'contradicted',
+    'ended',
+    'not-persisted',
+  ]);
 });

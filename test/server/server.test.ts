@@ -128,6 +128,7 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
   metrics.runEnded({ project: 'api', pipeline: 'fix-bug', state: 'completed', durationMs: 2_000 });
   metrics.labelConfirmed({ state: 'completed', lagMs: 300 });
   metrics.repair({ kind: 'dead-attempt' });
+  metrics.callback({ result: 'kept' });
   const answer = await get('/metrics');
   expect(answer.headers.get('content-type')).toContain('text/plain');
   const page = await answer.text();
@@ -149,6 +150,7 @@ test('metrics: all names begin with agentsmith_, and what DESIGN 11 lists is the
     'agentsmith_run_duration_seconds_count{pipeline="fix-bug",state="completed"} 1',
     'agentsmith_label_lag_seconds_sum{state="completed"} 0.3',
     'agentsmith_repairs_total{kind="dead-attempt"} 1',
+    'agentsmith_callbacks_total{result="kept"} 1',
     'agentsmith_runs{state="queued"} 2',
     'agentsmith_queue_depth 2',
     'agentsmith_active_runs 1',

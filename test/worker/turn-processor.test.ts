@@ -371,6 +371,21 @@ describe('what an attempt may have done itself, as its last act', () => {
   });
 });
 
+test('a person who asks as well does not wait for a last act: stopped at once, and it was that person', async () => {
+  const site = await openHouse({ redisUrl: redis.url, timing: { ...FAST, heartbeatMs: 60_000, lastActMs: 60_000 } });
+  const run = await queuedRun(site);
+  const { processor, runners } = openWorkerRoom(site);
+  const working = processor.process({ run: run.id, turn: 1 });
+  await until('the first beat is over', () => runners[0]?.beats() === 1);
+  await site.canceller.cancel(run, WITHDRAWALS.closed);
+  processor.lookAtOnce();
+  await until('it has heard that the ticket was closed', () => runners[0]?.beats() === 2);
+  await site.canceller.cancel(run, 'alice');
+  processor.lookAtOnce();
+  await working;
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'cancelled', reason: 'cancelled by alice' });
+});
+
 test('a worker that leaves in the moment in which its run is cancelled: no further turn', async () => {
   const site = await openHouse({ redisUrl: redis.url, timing: { ...FAST, heartbeatMs: 60_000 } });
   const run = await queuedRun(site);

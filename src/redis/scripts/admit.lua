@@ -19,10 +19,15 @@ else
   redis.call('HSET', KEYS[1], ARGV[2], ARGV[3] .. ' ' .. int(now + tonumber(ARGV[4])))
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
--- What nobody has told again belongs to a replica that is gone.
+-- What nobody has told again belongs to a replica that is gone. Farther away than anybody can have told: written under another
+-- clock, before a failover or a correction.
+local farthest = now + tonumber(ARGV[4]) + 1000
 local told = redis.call('HGETALL', KEYS[1])
 for i = 1, #told, 2 do
-  if tonumber(string.match(told[i + 1], '%d+$')) <= now then redis.call('HDEL', KEYS[1], told[i]) end
+  local until_ms = tonumber(string.match(told[i + 1], '%d+$'))
+  local gone = until_ms <= now
+  if until_ms > farthest then gone = true end -- guard: other-clock
+  if gone then redis.call('HDEL', KEYS[1], told[i]) end
 end
 
 local wait = recovering_ms(KEYS[2], tonumber(ARGV[5]), now)

@@ -2,7 +2,7 @@
 -- fence must be equal, never merely newer.
 --
 -- KEYS  1 run   2 ticket   3 heartbeat   4 output   5 runs:running   6 runs:<terminal state>   7 runs:unconfirmed
---       8 result
+--       8 result   9 unheard
 -- ARGV  1 run id   2 fence   3 terminal state   4 reason   5 output tail   6 output TTL ms   7 run TTL ms
 --       8 ticket TTL ms   9 label due in ms   10 '1' = only if the heartbeat is missing   11 how the attempt ended
 --       12 result, '' without one
@@ -17,6 +17,7 @@ close_attempt(KEYS[1], now, ARGV[11], ARGV[4])
 end_run(KEYS[1], now, ARGV[3], ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[6]) end
 keep_result(KEYS[8], ARGV[12], ARGV[7])
+if ARGV[11] == 'interrupted' then owe_news(KEYS[9], now, ARGV[1], ARGV[7]) end -- guard: unheard
 stop_beating(KEYS[3], ARGV[1], seen[3], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('PEXPIRE', KEYS[2], ARGV[8])

@@ -112,6 +112,12 @@ local function end_run(run_key, now, state, reason)
     'labelState', 'unconfirmed')
 end
 
+-- The run has ended, and whoever does its work without a worker has not heard of it: somebody has to tell them.
+local function owe_news(unheard_key, now, run, ttl_ms)
+  redis.call('ZADD', unheard_key, int(now), run)
+  redis.call('PEXPIRE', unheard_key, ttl_ms)
+end
+
 -- Keeps what a run says came of it for as long as its record. It belongs to its end, and is written in the same step.
 local function keep_result(result_key, result, ttl_ms)
   if result ~= '' then redis.call('SET', result_key, result, 'PX', ttl_ms) end

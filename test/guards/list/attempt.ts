@@ -18,6 +18,21 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['runs/attempt-records'],
   },
   {
+    name: 'end-queued:unheard',
+    keeps: 'a service that works on a run which is ended in the queue is told',
+    killedBy: ['app/unheard-services'],
+  },
+  {
+    name: 'finish:unheard',
+    keeps: 'a service that works on a run whose worker has died, and which is ended by repair, is told',
+    killedBy: ['app/unheard-services'],
+  },
+  {
+    name: 'end-queued:told',
+    keeps: 'a result that a service was told is kept becomes the end of its run, also when that is ended in the queue',
+    killedBy: ['runs/callback-records'],
+  },
+  {
     name: 'end-queued:recovering',
     keeps: 'while Redis recovers no run is ended in the queue: a failover may have put back one that is at work',
     killedBy: ['runs/lost-writes'],
@@ -429,6 +444,11 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     name: 'request-cancel:ended',
     keeps: 'a run that has ended stays as it ended, whoever wants it to end',
     killedBy: ['runs/cancellations'],
+  },
+  {
+    name: 'request-cancel:outranked',
+    keeps: 'a person who asks for the end of a run does not wait behind what was done to its ticket',
+    killedBy: ['runs/cancellations', 'worker/turn-processor'],
   },
   {
     name: 'abandon-claim:cancel-requested',

@@ -33,6 +33,11 @@ export const FAIR_USE_GUARDS: readonly Guard[] = [
     killedBy: ['runs/admissions'],
   },
   {
+    name: 'admit:other-clock',
+    keeps: 'a clock of Redis that goes back makes nobody believe the free slots of a dead replica for longer',
+    killedBy: ['runs/admissions'],
+  },
+  {
     name: 'admit:recovering',
     keeps: 'nothing is admitted before live workers have reported what counts towards the caps',
     killedBy: ['runs/admissions'],

@@ -16,6 +16,7 @@
  *
  * A crash at any step leaves behind what the next attempt asks about: nothing here is remembered but the lines for people.
  */
+import { endOfTold, type Told } from '../../../domain/told.ts';
 import { unreachable } from '../../../foundation/errors.ts';
 import type { Log } from '../../../foundation/log.ts';
 import { sleep } from '../../../foundation/loop.ts';
@@ -38,7 +39,6 @@ import {
   requestedMessage,
 } from './message.ts';
 import { createNotes } from './notes.ts';
-import type { Told } from './told.ts';
 
 export interface HttpRunnerDeps {
   readonly callbacks: Pick<CallbackRecords, 'open' | 'onTold'>;
@@ -138,10 +138,10 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
     return undefined;
   };
 
-  const endingOf = ({ state, reason, result, problem }: Told): Ending => {
-    if (problem !== undefined) notes.add(problem);
-    const words = reason === undefined ? `the service says ${state}` : `the service says ${state}: ${reason}`;
-    return { kind: 'reported', done: state === 'done', reason: words, ...(result !== undefined && { result }) };
+  const endingOf = (told: Told): Ending => {
+    if (told.problem !== undefined) notes.add(told.problem);
+    const { state, ...end } = endOfTold(told);
+    return { kind: 'reported', done: state === 'completed', ...end };
   };
 
   /** Resolves when it has been told by a callback; never where there is none. */

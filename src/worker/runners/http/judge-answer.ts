@@ -4,8 +4,8 @@
  * Only a refusal ends a run as failed, and only the words of the service end it as done. Whatever leaves open what became of
  * the work is asked again under the same key.
  */
+import { readTold, type Told } from '../../../domain/told.ts';
 import { oneLine } from '../../../foundation/one-line.ts';
-import { readTold, type Told } from './told.ts';
 
 export interface Answer {
   readonly status: number;
@@ -39,7 +39,7 @@ export function judgeAnswer(
   redact: (text: string) => string,
 ): Verdict {
   const { status, body } = answer;
-  if (status >= 500 || NOT_NOW.has(status)) return again(answer, `status ${status}`, nowMs);
+  if (saysNotNow(status)) return again(answer, `status ${status}`, nowMs);
   if (status >= 300 && status < 400) return refused(`answered ${status}: redirects are not followed`);
   if (status >= 400) return refused(`refused the run: status ${status}${excerpt(body, redact)}`);
   if (body === undefined) return refused('answered more than 1 MiB');
@@ -63,6 +63,11 @@ export function judgeAnswer(
 }
 
 const accepted: Verdict = { kind: 'accepted' };
+
+/** It has to be asked again: the status says nothing about what was asked. */
+export function saysNotNow(status: number): boolean {
+  return status >= 500 || NOT_NOW.has(status);
+}
 
 function refused(what: string): Verdict {
   return { kind: 'refused', reason: `The service ${what}.` };

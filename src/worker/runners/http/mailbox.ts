@@ -3,12 +3,12 @@
  * Each look also makes the token known again, so a Redis that has lost its data is put right by the next one.
  */
 import { randomBytes } from 'node:crypto';
+import { type Told, toldInText } from '../../../domain/told.ts';
 import { messageOf } from '../../../foundation/errors.ts';
 import type { Log } from '../../../foundation/log.ts';
 import { every } from '../../../foundation/loop.ts';
 import type { AttemptName } from '../../../runs/attempt-records.ts';
 import type { CallbackRecords } from '../../../runs/callback-records.ts';
-import { readTold, type Told } from './told.ts';
 
 export interface Mailbox {
   readonly token: string;
@@ -49,10 +49,9 @@ export function openMailbox({ records, log }: MailboxDeps, options: MailboxOptio
     if (incarnation !== undefined && reply.incarnation !== incarnation) lost.resolve();
     ({ incarnation } = reply);
     opened.resolve(true);
-    const read = reply.told === undefined ? undefined : readTold(JSON.parse(reply.told));
-    if (read?.ok !== true) return undefined;
-    told.resolve(read.told);
-    return read.told;
+    const found = reply.told === undefined ? undefined : toldInText(reply.told);
+    if (found !== undefined) told.resolve(found);
+    return found;
   };
   const tryToLook = (): Promise<Told | undefined> =>
     look().catch((error: unknown) => {

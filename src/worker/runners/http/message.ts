@@ -3,6 +3,7 @@
  * (https://www.standardwebhooks.com). The run is the key under which a service does the work once, however often it is asked.
  */
 import { Webhook } from 'standardwebhooks';
+import type { Ticket } from '../../../domain/ticket.ts';
 import { ticketFields } from '../describe-ticket.ts';
 import type { RunnerRequest } from '../runner.ts';
 
@@ -39,8 +40,13 @@ export interface Callback {
   readonly token: string;
 }
 
-/** Why a service need not go on. */
-export type EndedBecause = 'cancelled' | 'timed-out';
+/** Why a service need not go on: people want no more of it, its time is up, or the run has failed without it. */
+export type EndedBecause = 'cancelled' | 'timed-out' | 'given-up';
+
+/** A run that a service was asked for, as it is told of the end. */
+export type EndedRun = Pick<RunnerRequest, 'run' | 'attempt' | 'fence' | 'project' | 'pipeline' | 'platform'> & {
+  readonly ticket: Pick<Ticket, 'key' | 'id' | 'url'>;
+};
 
 /** Headers that are ours: a pipeline cannot set them. */
 export const OWN_HEADERS: ReadonlySet<string> = new Set([
@@ -72,9 +78,9 @@ export function requestedMessage(request: HttpRequest, at: Date, callback: Callb
   };
 }
 
-/** Of a run that a service was asked for: its work is not wanted any more. */
-export function cancelledMessage(request: HttpRequest, at: Date, because: EndedBecause): Message {
-  const { run, attempt, fence, project, pipeline, platform, ticket } = request;
+/** Its work is not wanted any more. */
+export function cancelledMessage(ended: EndedRun, at: Date, because: EndedBecause): Message {
+  const { run, attempt, fence, project, pipeline, platform, ticket } = ended;
   const type = 'agentsmith.run.cancelled';
   const about = { key: ticket.key, id: ticket.id, url: ticket.url, project, pipeline, platform, run, attempt, fence };
   return {
@@ -84,7 +90,11 @@ export function cancelledMessage(request: HttpRequest, at: Date, because: EndedB
 }
 
 /** All headers of one sending. Each is signed anew, because a service refuses what is older than a few minutes. */
-export function headersOf(message: Message, request: HttpRequest, at: Date): Record<string, string> {
+export function headersOf(
+  message: Message,
+  request: Pick<HttpRequest, 'run' | 'http'>,
+  at: Date,
+): Record<string, string> {
   const { headers, secrets } = request.http;
   return {
     // Lower case, and without the line break that a secret often has at its end.

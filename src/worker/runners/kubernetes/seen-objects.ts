@@ -1,5 +1,6 @@
 /** From the cluster's objects to what we look at. Pure; whatever is missing in them is not there. */
 import type { V1ContainerStatus, V1Job, V1Pod } from '@kubernetes/client-node';
+import { oneLine } from '../../../foundation/one-line.ts';
 import type { ContainerEnd, JobState, SeenJob, SeenPod } from './cluster.ts';
 import { CONTAINER, FENCE, MANAGED_BY, RELEASED, RUN, SECRET } from './job-words.ts';
 
@@ -77,10 +78,6 @@ function disruptionOf({ reason, message }: NonNullable<V1Pod['status']>): string
 
 /** The cluster's words are long and quote what it was given: a line of them is enough. */
 function told(what: string, reason = 'no reason given', message = ''): string {
-  const words = message
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, 300)
-    .toWellFormed();
+  const words = oneLine(message, 300);
   return `${what} (${reason}${words === '' ? '' : `: ${words}`})`;
 }

@@ -1,6 +1,6 @@
 /** What a service says came of a run: in its answer, or by a callback. As untrusted as everything that a pipeline says. Pure. */
-import { type RunResult, readRunResult } from '../../../domain/run-result.ts';
-import { oneLine } from '../../../foundation/one-line.ts';
+import { oneLine } from '../foundation/one-line.ts';
+import { type RunResult, readRunResult } from './run-result.ts';
 
 export interface Told {
   readonly state: 'done' | 'failed';
@@ -40,7 +40,26 @@ export function readTold(value: unknown): ReadTold {
   };
 }
 
+/** What it makes of its run; `reason` is for people. */
+export function endOfTold({ state, reason, result }: Told): {
+  readonly state: 'completed' | 'failed';
+  readonly reason: string;
+  readonly result?: RunResult;
+} {
+  return {
+    state: state === 'done' ? 'completed' : 'failed',
+    reason: reason === undefined ? `the service says ${state}` : `the service says ${state}: ${reason}`,
+    ...(result !== undefined && { result }),
+  };
+}
+
 /** As it is kept in Redis: the same words give the same text, whatever surrounded them. */
 export function textOfTold({ state, reason, result }: Told): string {
   return JSON.stringify({ state, reason, ...result });
+}
+
+/** What `textOfTold` wrote; undefined for anything else. */
+export function toldInText(text: string): Told | undefined {
+  const read = readTold(text === '' ? undefined : JSON.parse(text));
+  return read.ok ? read.told : undefined;
 }
