@@ -14,6 +14,8 @@ import { createKubernetesRunner } from '../worker/runners/kubernetes/kubernetes-
 import type { RunnerHandle, RunnerQuestion, RunnerRequest } from '../worker/runners/runner.ts';
 
 export interface Runners {
+  /** As `Runner.leashed`. */
+  isLeashed(work: OpenedWork): boolean;
   /** As `Runner.blockedBy`. */
   blockedBy(question: RunnerQuestion, work: OpenedWork): Promise<string | undefined>;
   start(request: RunnerRequest, work: OpenedWork): RunnerHandle;
@@ -35,7 +37,9 @@ export function openRunners({ hostEnv, timing, ...deps }: RunnersDeps): Runners 
   const command = createCommandRunner(deps, { hostEnv });
   const kubernetes = createKubernetesRunner(deps, { hostEnv, timing });
   const http = createHttpRunner(deps, timing);
+  const leashed = { command: command.leashed, http: http.leashed, kubernetes_job: kubernetes.leashed };
   return {
+    isLeashed: ({ runner }) => leashed[runner],
     async blockedBy(question, work) {
       return work.runner === 'kubernetes_job' ? await kubernetes.blockedBy?.({ ...question, job: work }) : undefined;
     },

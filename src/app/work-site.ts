@@ -66,6 +66,7 @@ export function openWorkSite(
       ok: true,
       timeoutMs,
       maxAttempts,
+      leashed: runners.isLeashed(work),
       blockedBy: (question) => runners.blockedBy(question, work),
       start: (request) => runners.start(request, work),
     };
