@@ -367,6 +367,20 @@ test('lists that were lost or are wrong are put right by the records', async () 
   expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 0 });
 });
 
+test('what is put off stays so when the lists are put right; without its list it may be tried at once', async () => {
+  const { commit, admit, postpone, caps } = under([projectNamed('a')]);
+  await commit('a');
+  await postpone('a-1');
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 0 });
+  expect(await admit(9)).toEqual([]);
+  await redis.client.del(house.redis.keys.putOff('a'));
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 1 });
+  expect(await admit(9)).toEqual(['a-1']);
+  // As an older version leaves it that knows of no such list.
+  await redis.client.zadd(house.redis.keys.putOff('a'), 1, 'a-1');
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 1, on: 0 });
+});
+
 test('a project that has moved to another source is asked for once, and the cap of today holds', async () => {
   // The name is there twice: as it is, and as it was before the reload.
   const { commitAll, admit } = under([projectNamed('a', 1), projectNamed('a')]);
