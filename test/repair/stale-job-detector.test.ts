@@ -202,7 +202,7 @@ test('somebody cancels the run after its attempt was judged dead: it ends, inste
 
 test('a run that has been handed back before waits before its next turn', async () => {
   const run = await runningRun(house);
-  await redis.client.hset(house.redis.keys.run(run.id), 'turn', '2');
+  await redis.client.hset(house.redis.keys.run(run.id), 'turn', '2', 'attempt', '2');
   const { pass } = detector();
   const term = termOf();
   await die(run);

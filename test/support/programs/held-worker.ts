@@ -158,7 +158,13 @@ const processor = createTurnProcessor(
       if (!opened.ok) return opened;
       const { timeoutMs, maxAttempts, work: command } = opened.spec;
       if (command.runner !== 'command') return { ok: false, problem: 'this worker runs commands' };
-      return { ok: true, leashed: true, timeoutMs, maxAttempts, start: (request) => runner.start({ ...request, command }) };
+      return {
+        ok: true,
+        leashed: true,
+        timeoutMs,
+        maxAttempts,
+        start: (request) => runner.start({ ...request, command }),
+      };
     },
   },
   { ...timing, worker: 'held-worker' },
