@@ -21,7 +21,7 @@ import { createRetention } from '../repair/retention.ts';
 import { createStaleJobDetector } from '../repair/stale-job-detector.ts';
 import type { Decision } from '../runs/decision-log.ts';
 import { lazyCluster } from '../worker/runners/kubernetes/client-cluster.ts';
-import { pauseBefore } from '../worker/turn-processor.ts';
+import { pauseAfter } from '../worker/turn-processor.ts';
 import { listDetachedJobs } from './detached-jobs.ts';
 import { createHomelessRuns } from './homeless-runs.ts';
 import type { AppOptions, Shared } from './options.ts';
@@ -72,7 +72,7 @@ export function openHousekeeping(
       runs,
       records: attemptRecords,
       queue,
-      pauseBefore: (turn) => pauseBefore(turn, timing),
+      pauseAfter: (attempt) => pauseAfter(attempt, timing),
       contacts: redis.contacts,
       log,
       onRepair,

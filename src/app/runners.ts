@@ -15,7 +15,7 @@ import type { RunnerHandle, RunnerQuestion, RunnerRequest } from '../worker/runn
 
 export interface Runners {
   /** As `Runner.leashed`. */
-  leashed(work: OpenedWork): boolean;
+  isLeashed(work: OpenedWork): boolean;
   /** As `Runner.blockedBy`. */
   blockedBy(question: RunnerQuestion, work: OpenedWork): Promise<string | undefined>;
   start(request: RunnerRequest, work: OpenedWork): RunnerHandle;
@@ -39,7 +39,7 @@ export function openRunners({ hostEnv, timing, ...deps }: RunnersDeps): Runners 
   const http = createHttpRunner(deps, timing);
   const runners = { command, http, kubernetes_job: kubernetes };
   return {
-    leashed: ({ runner }) => runners[runner].leashed,
+    isLeashed: ({ runner }) => runners[runner].leashed,
     async blockedBy(question, work) {
       return work.runner === 'kubernetes_job' ? await kubernetes.blockedBy?.({ ...question, job: work }) : undefined;
     },

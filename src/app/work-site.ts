@@ -71,7 +71,7 @@ export function openWorkSite(
       ok: true,
       timeoutMs,
       maxAttempts,
-      leashed: runners.leashed(work),
+      leashed: runners.isLeashed(work),
       blockedBy: (question) => runners.blockedBy(question, work),
       start: (request) => runners.start(request, work),
     };

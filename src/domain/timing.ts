@@ -66,9 +66,11 @@ export interface Timing {
   readonly httpEndGiveUpMs: number;
   /** A ticket that is closed, say, may have been closed by its own attempt as the last act: so long that may still take. */
   readonly lastActMs: number;
-  /** First and longest delay of a job whose ticket cannot be read. */
+  /** First and longest time that a run whose ticket cannot be read is put off. */
   readonly attemptRetryMs: number;
   readonly attemptRetryMaxMs: number;
+  /** Of a project whose turns cannot start, one after the other: how often one is tried. */
+  readonly startProbeMs: number;
   /** Back-off after the second and after every further interrupted attempt. */
   readonly interruptedBackoffMs: number;
   readonly interruptedBackoffMaxMs: number;
@@ -179,6 +181,7 @@ export const DEFAULT_TIMING: Timing = {
   lastActMs: 1_000,
   attemptRetryMs: 5_000,
   attemptRetryMaxMs: 300_000,
+  startProbeMs: 10_000,
   interruptedBackoffMs: 30_000,
   interruptedBackoffMaxMs: 120_000,
   admitMs: 1_000,

@@ -12,6 +12,8 @@
  * | ticket:<ticket>                        | hash   | runs                | with its live run, and 90 d after its last claim, end or decision |
  * | run:<id>                               | hash   | runs                | until its end, and 30 d                  |
  * | backlog:<project>                      | zset   | runs (admissions)   | until they are admitted; run ids by the time they were queued |
+ * | put-off:<project>                      | zset   | runs (worker)       | until they are due, and back in the backlog; run ids by that time |
+ * | vain-turns:<project>                   | hash   | runs (worker)       | until one starts, or 10 min after the last |
  * | admitted:project:<name>                | set    | runs (admissions)   | until they end; run ids that count towards its cap |
  * | admitted:pipeline:<name>               | set    | runs (admissions)   | the same for the cap of a pipeline       |
  * | offered                                | set    | runs (admissions)   | until a worker takes their job; run ids    |
@@ -50,7 +52,8 @@
  * budget: the fields in `scripts/share-budget.lua`. polls: the last poll of each project, by its name, as JSON. missed: how far
  * each project's platform was asked for missed deliveries, by its name, as JSON. listening: when a replica could take
  * deliveries last (`at`), and how long nobody could, all in all (`downMs`). configs: by instance, when it noted which
- * configuration; and `@differsSince`. free-slots: by instance, how many slots it has free, and until when that is believed.
+ * configuration; and `@differsSince`. vain-turns: how many
+ * in a row (`times`), and when the next run of the project may be tried (`nextMs`), once they are too many. free-slots: by instance, how many slots it has free, and until when that is believed.
  *
  * The lists of fair use are named by what the record of a run says, and not every caller of a script knows that before: the
  * prelude of the scripts builds the same names, from the key of the record.
@@ -77,6 +80,10 @@ export interface Keys {
   run(id: string): string;
   /** Runs of a project that wait to be admitted. */
   backlog(project: string): string;
+  /** Runs of a project that could not start, until they may be tried again. */
+  putOff(project: string): string;
+  /** Turns of a project that could not start, since one could. */
+  vainTurns(project: string): string;
   /** Runs that count towards the cap of a project or a pipeline. */
   admitted(kind: 'project' | 'pipeline', name: string): string;
   readonly offered: string;
@@ -132,6 +139,8 @@ export function createKeys(options: KeysOptions): Keys {
     ticket: (ticket) => key('ticket', ticket),
     run: (id) => key('run', id),
     backlog: (project) => key('backlog', project),
+    putOff: (project) => key('put-off', project),
+    vainTurns: (project) => key('vain-turns', project),
     admitted: (kind, name) => key('admitted', kind, name),
     offered: key('offered'),
     setAside: key('set-aside'),

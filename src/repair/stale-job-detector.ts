@@ -31,8 +31,8 @@ export interface StaleJobDetectorDeps {
   readonly runs: Pick<RunReader, 'inState'>;
   readonly records: Pick<AttemptRecords, 'beating' | 'handBack' | 'finish'>;
   readonly queue: Pick<RunQueue, 'add'>;
-  /** Milliseconds before a turn that follows a hand-back. */
-  readonly pauseBefore: (turn: number) => number;
+  /** Milliseconds before the turn that follows this attempt. */
+  readonly pauseAfter: (attempt: number) => number;
   /** Changes whenever the contact to Redis was broken: passes before and after it do not add up. */
   readonly contacts: () => number;
   readonly log: Log;
@@ -50,7 +50,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
       const reply = await deps.records.handBack(name, { onlyIfDead: true, interrupted: true, reason });
       if (reply.kind === 'cancel-requested') return await bury({ ...run, cancelRequested: reply.by });
       if (reply.kind !== 'handed-back') return;
-      await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseBefore(reply.turn) });
+      await deps.queue.add({ run: run.id, turn: reply.turn }, { delayMs: deps.pauseAfter(run.attempt) });
     } else {
       const state = verdict === 'cancel' ? 'cancelled' : 'failed';
       const why =

@@ -3,14 +3,18 @@
  *
  *   commit-claim --(no backlog, caps, room)---> admitted --take-turn--> taken --start-attempt--> running --> ended
  *        |                                       ^    ^                  |                         |
- *        +--> backlog of its project --(admit)---+    +---- set aside <--+-- postpone-turn         |
- *                                                              ^----------- hand-back -------------+
+ *        +--> backlog of its project --(admit)---+    +---- set aside <--|------- hand-back -------+
+ *                ^                                                       |
+ *                +--------(admit, when it is due)---- put off <----------+ postpone-turn
  *
  * Admitted is a word of the record, `admittedAtMs`: 0 while the run waits, the time since it was admitted, and missing of a run
  * that a version without admission has queued, which is as good as admitted. It stays admitted until it ends, also over hand-backs:
- * nobody gives up a place that it would have to wait for again. The lists are pictures of the records:
+ * who was at work gives up no place that it would have to wait for again. A run that cannot start gives its own up, or tickets that
+ * can never be read would hold all places of their project for good; only one whose earlier attempt may be at work without a worker
+ * (a Job, a service) keeps it, for that work counts. The lists are pictures of the records:
  *
  *   backlog:<project>            waits; oldest first
+ *   put-off:<project>            waits, could not start the last time, and is not tried again before its time
  *   admitted:project:<name>      admitted and not ended: what the cap of the project counts
  *   admitted:pipeline:<name>     the same for the cap of the pipeline
  *   offered                      admitted, and nobody has taken its job: counts against the slots that are free
@@ -27,6 +31,8 @@
  * - Each replica tells how many of its slots are free; a run is admitted for one of them. The one exception is a project that has
  *   nothing at work: it may have one run on its way at any time. So no word of a replica that died can hold up another, and the
  *   first run of a project is next when a slot becomes free.
+ * - Whatever could not start comes back through its backlog: so a project with thousands of tickets that nobody can read takes no
+ *   more than its turn. And many such turns in a row without a start (`vain-turns:<project>`) slow it down to one now and then.
  * - While Redis recovers nothing is admitted before attempts may start: by then the lists name again what live workers run.
  *
  * A crash after `admit` and before the job leaves an admitted run without a job: the EnqueuedReconciler's business.
@@ -56,6 +62,8 @@ export type Caps = Pick<Catalog, 'projects' | 'pipelines'>;
 export interface BacklogView {
   /** Runs that wait. */
   readonly waiting: number;
+  /** Those of them that could not start the last time, and are not in the line again. */
+  readonly putOff: number;
   /** Runs that count towards its cap. */
   readonly admitted: number;
 }
@@ -85,6 +93,7 @@ export interface Admissions {
 export interface AdmissionsOptions {
   readonly freeSlotsMs: number;
   readonly recoveryStartsMs: number;
+  readonly startProbeMs: number;
 }
 
 /** Bounds of one script: it holds up everybody else. */
@@ -116,6 +125,7 @@ export function createAdmissions(redis: RedisConnection, options: AdmissionsOpti
         options.recoveryStartsMs,
         MOST_AT_ONCE,
         MOST_LOOKED_PAST,
+        options.startProbeMs,
         projects.length,
         ...projects.flatMap(({ name, maxParallelJobs }) => [name, maxParallelJobs ?? '']),
         ...[...(caps?.pipelines.values() ?? [])].flatMap(({ name, maxParallelJobs }) =>
@@ -155,11 +165,12 @@ export function createAdmissions(redis: RedisConnection, options: AdmissionsOpti
       redis.read('count backlogs', async (client) => {
         const counted = await Promise.all(
           projects.map(async (project): Promise<[string, BacklogView]> => {
-            const [waiting, admitted] = await Promise.all([
+            const [inLine, putOff, admitted] = await Promise.all([
               client.zcard(keys.backlog(project)),
+              client.zcard(keys.putOff(project)),
               client.scard(keys.admitted('project', project)),
             ]);
-            return [project, { waiting, admitted }];
+            return [project, { waiting: inLine + putOff, putOff, admitted }];
           }),
         );
         return new Map(counted.filter(([, { waiting, admitted }]) => waiting + admitted > 0));
@@ -168,25 +179,32 @@ export function createAdmissions(redis: RedisConnection, options: AdmissionsOpti
       if (!isWaiting(run)) return undefined;
       const pipeline = run.pipeline ?? '';
       const project = caps.projects.find(({ name }) => name === run.project);
+      const nowMs = await redis.timeMs();
       return await redis.read('read admission', async (client) => {
-        const [ahead, waiting, ofProject, ofPipeline] = await Promise.all([
+        const [ahead, dueMs, inLine, putOff, ofProject, ofPipeline, [vainTurns, nextMs]] = await Promise.all([
           client.zrank(keys.backlog(run.project), run.id),
+          client.zscore(keys.putOff(run.project), run.id),
           client.zcard(keys.backlog(run.project)),
+          client.zcard(keys.putOff(run.project)),
           client.scard(keys.admitted('project', run.project)),
           client.scard(keys.admitted('pipeline', pipeline)),
+          client.hmget(keys.vainTurns(run.project), 'times', 'nextMs'),
         ]);
         return decideWait({
-          position: (ahead ?? 0) + 1,
-          waiting,
+          // Behind everybody while it is put off: all of them may be admitted before.
+          position: dueMs === null ? (ahead ?? 0) + 1 : inLine + putOff,
+          waiting: inLine + putOff,
           isKnown: project !== undefined,
           isRecovering: redis.recoveringMs(options.recoveryStartsMs) > 0,
+          putOffMs: Math.max(0, Number(dueMs ?? 0) - nowMs),
+          vainTurns: typeof nextMs === 'string' ? Number(vainTurns) : 0,
           project: { name: run.project, admitted: ofProject, cap: project?.maxParallelJobs },
           pipeline: { name: pipeline, admitted: ofPipeline, cap: caps.pipelines.get(pipeline)?.maxParallelJobs },
         });
       });
     },
     async tidy({ projects, pipelines }, cursor) {
-      const backlogs = projects.map(({ name }) => keys.backlog(name));
+      const backlogs = projects.flatMap(({ name }) => [keys.backlog(name), keys.putOff(name)]);
       const sets = [
         ...projects.map(({ name }) => keys.admitted('project', name)),
         ...[...pipelines.keys()].map((name) => keys.admitted('pipeline', name)),

@@ -24,6 +24,22 @@ export type TakeReply =
   | { readonly kind: 'taken'; readonly run: Run }
   | { readonly kind: 'dropped'; readonly state: string };
 
+/** What a turn that cannot start now leaves its run. */
+export interface Postponement {
+  /** Its earlier attempt may be at work without a worker. */
+  readonly keepsPlaces: boolean;
+  /** Something is wrong. Otherwise it is this worker, or Redis, that cannot start it now. */
+  readonly isVain: boolean;
+}
+
+/** Milliseconds until it may be tried again. */
+export type PostponeReply =
+  /** It waits in its backlog, and has another turn. */
+  | { readonly kind: 'put-off'; readonly pauseMs: number }
+  /** It stays admitted: the job of this turn is to come later. */
+  | { readonly kind: 'set-aside'; readonly pauseMs: number }
+  | { readonly kind: 'dropped' };
+
 export type StartReply =
   /** The record as it is now: with the number and fence of the attempt, and the worker. */
   | { readonly kind: 'started'; readonly run: Run }
@@ -70,8 +86,8 @@ export type RememberedEnd = Pick<Finish, 'state' | 'reason' | 'result'>;
 
 export interface AttemptRecords {
   take(run: string, turn: number): Promise<TakeReply>;
-  /** The taken turn cannot start yet; how often that was so, or undefined when its turn has passed. */
-  postpone(run: Run): Promise<number | undefined>;
+  /** The taken turn cannot start now. */
+  postpone(run: Run, how: Postponement): Promise<PostponeReply>;
   start(run: Run, worker: string): Promise<StartReply>;
   beat(name: AttemptName): Promise<BeatReply>;
   /**
@@ -97,12 +113,17 @@ export interface AttemptRecords {
 
 export interface AttemptRecordsOptions {
   readonly heartbeatTtlMs: number;
+  readonly attemptRetryMs: number;
+  readonly attemptRetryMaxMs: number;
   readonly recoveryStartsMs: number;
   readonly projectionGraceMs: number;
   readonly runTtlMs: number;
   readonly outputTtlMs: number;
   readonly ticketTtlMs: number;
 }
+
+/** Turns of a project in a row that could not start. One ticket that cannot be read is not the fault of its project. */
+const MOST_VAIN_TURNS = 10;
 
 export function createAttemptRecords(redis: RedisConnection, options: AttemptRecordsOptions): AttemptRecords {
   const { keys } = redis;
@@ -154,9 +175,23 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       const record = kind === 'taken' && Array.isArray(value) ? runOf(hashOf(value)) : undefined;
       return record === undefined ? { kind: 'dropped', state: String(value) } : { kind: 'taken', run: record };
     },
-    async postpone(run) {
-      const [kind, times] = await redis.script('postpone-turn', [keys.run(run.id), keys.setAside], [run.turn, run.id]);
-      return kind === 'postponed' ? Number(times) : undefined;
+    async postpone(run, { keepsPlaces, isVain }) {
+      const [kind, ms] = await redis.script(
+        'postpone-turn',
+        [keys.run(run.id), keys.setAside],
+        [
+          run.turn,
+          run.id,
+          flag(keepsPlaces),
+          flag(isVain),
+          options.attemptRetryMs,
+          options.attemptRetryMaxMs,
+          MOST_VAIN_TURNS,
+          // Longer than the pauses between the vain turns of one run.
+          2 * options.attemptRetryMaxMs,
+        ],
+      );
+      return kind === 'put-off' || kind === 'set-aside' ? { kind, pauseMs: Number(ms) } : { kind: 'dropped' };
     },
     async start(run, worker) {
       const [kind = '', value = ''] = await redis.script(

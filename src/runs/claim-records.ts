@@ -219,6 +219,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           keys.freeSlots,
           keys.offered,
           keys.setAside,
+          keys.vainTurns(facts.project),
         ],
         [
           hold.run,

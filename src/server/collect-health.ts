@@ -222,7 +222,7 @@ function engineView(project: Project, poll: PollSummary | undefined): EngineView
   };
 }
 
-const NO_BACKLOG: BacklogView = { waiting: 0, admitted: 0 };
+const NO_BACKLOG: BacklogView = { waiting: 0, putOff: 0, admitted: 0 };
 
 interface ProjectFacts {
   readonly poll: PollSummary | undefined;
@@ -242,6 +242,7 @@ function projectView(project: Project, { poll, gap, backlog }: ProjectFacts): Pr
     interval_seconds: pace === undefined ? undefined : pace.intervalMs / 1000,
     effective_interval_seconds: pace === undefined ? undefined : (poll?.effectiveIntervalMs ?? pace.intervalMs) / 1000,
     backlog: backlog?.waiting,
+    put_off: backlog?.putOff,
     admitted: backlog?.admitted,
     max_parallel_jobs: project.maxParallelJobs,
     last_poll:

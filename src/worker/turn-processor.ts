@@ -1,7 +1,7 @@
 /**
  * What happens when a job is taken from the queue (PROTOCOL 4, steps 0 to 2): the record is asked, the ticket is read,
- * and only then does an attempt start. A job that is not worth it any more is dropped; one whose ticket cannot be read
- * now comes back later, and no attempt is used for that.
+ * and only then does an attempt start. A job that is not worth it any more is dropped; a run whose ticket cannot be read
+ * now is put off, and no attempt is used for that.
  */
 
 import type { Catalog, Project } from '../domain/project.ts';
@@ -55,7 +55,6 @@ export interface TurnProcessorOptions {
   readonly worker: string;
   readonly claimCallMs: number;
   readonly attemptRetryMs: number;
-  readonly attemptRetryMaxMs: number;
   readonly interruptedBackoffMs: number;
   readonly interruptedBackoffMaxMs: number;
   readonly heartbeatMs: number;
@@ -97,14 +96,20 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   const ending = new AbortController();
   const stopped = new AbortController();
 
-  const later = async (run: Run, why: string): Promise<TurnOutcome> => {
-    const times = await records.postpone(run);
-    if (times === undefined) return OVER;
-    const pauseMs = Math.min(options.attemptRetryMs * 2 ** Math.min(times - 1, 20), options.attemptRetryMaxMs);
-    const delayMs = isLeaving ? 0 : pauseMs;
+  /** What adoptable runners began is at work without a worker: it counts towards the caps until the next attempt adopts it. */
+  const mayBeAtWork = (run: Run): boolean => {
+    if (!mayHaveLeftWork(run)) return false;
+    const runner = deps.openRunner(run.policy ?? '');
+    return !(runner.ok && runner.leashed);
+  };
+
+  const later = async (run: Run, why: string, isVain = true): Promise<TurnOutcome> => {
+    const put = await records.postpone(run, { keepsPlaces: mayBeAtWork(run), isVain });
+    if (put.kind === 'dropped') return OVER;
+    const delayMs = isLeaving ? 0 : put.pauseMs;
     deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, why, delayMs }, 'turn postponed');
     await decide(run, `postponed: ${why}`);
-    return { kind: 'later', delayMs };
+    return put.kind === 'set-aside' ? { kind: 'later', delayMs } : OVER;
   };
 
   const end = async (run: Run, state: TerminalState, reason: string): Promise<TurnOutcome> => {
@@ -138,7 +143,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       return withdrawal === undefined ? ticket : await end(run, 'cancelled', cancelReason(withdrawal));
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (ending.signal.aborted) return await later(run, LEAVING);
+      if (ending.signal.aborted) return await later(run, LEAVING, false);
       if (error.kind === 'not-found') return await end(run, 'cancelled', 'the ticket is gone');
       return await later(run, `the ticket cannot be read (${error.kind})`);
     }
@@ -151,13 +156,13 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     ticket: Ticket,
     runner: Extract<OpenedRunner, { ok: true }>,
   ): Promise<TurnOutcome> => {
-    if (isLeaving && !runner.leashed) return await later(run, LEAVING);
-    if (ending.signal.aborted) return await later(run, LEAVING);
+    if (isLeaving && !runner.leashed) return await later(run, LEAVING, false);
+    if (ending.signal.aborted) return await later(run, LEAVING, false);
     const startedAt = now();
     const reply = await records.start(run, options.worker);
     switch (reply.kind) {
       case 'recovering':
-        return await later(run, 'redis lost data, live workers report first');
+        return await later(run, 'redis lost data, live workers report first', false);
       case 'dropped':
         return OVER;
       case 'cancel-requested':
@@ -210,7 +215,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     await decide(run, `${outcome.kind === 'finished' ? outcome.state : outcome.kind}: ${outcome.reason}`);
     if (outcome.kind === 'handed-back') {
       // Nothing went wrong with what was handed on, and its work should have a worker.
-      const delayMs = outcome.handedOn === true ? 0 : pauseBefore(outcome.turn, options);
+      const delayMs = outcome.handedOn === true ? 0 : pauseAfter(run.attempt, options);
       await deps.queue
         .add({ run: run.id, turn: outcome.turn }, { delayMs })
         .catch((error: unknown) =>
@@ -275,11 +280,11 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   };
 }
 
-/** Before a turn that follows a hand-back: none the first time, then 30 s, then 2 min. The first turn is number 1. */
-export function pauseBefore(
-  turn: number,
+/** Before a turn that follows a hand-back: none after the first attempt, then 30 s, then 2 min. */
+export function pauseAfter(
+  attempt: number,
   options: Pick<TurnProcessorOptions, 'interruptedBackoffMs' | 'interruptedBackoffMaxMs'>,
 ): number {
-  if (turn <= 2) return 0;
-  return turn === 3 ? options.interruptedBackoffMs : options.interruptedBackoffMaxMs;
+  if (attempt <= 1) return 0;
+  return attempt === 2 ? options.interruptedBackoffMs : options.interruptedBackoffMaxMs;
 }

@@ -1,5 +1,8 @@
-/** Who may go into the queue (PROTOCOL 3), in the model: one project, one run at a time, oldest first. */
-import { type Answer, countIn, done, type Model, passed, withOne } from './model.ts';
+/**
+ * Who may go into the queue (PROTOCOL 3), in the model: one project, one run at a time, oldest first. How a project whose turns
+ * cannot start is slowed down is left out.
+ */
+import { type Answer, countIn, countOut, done, type Model, passed, withOne } from './model.ts';
 
 const CAP = 1;
 
@@ -40,6 +43,23 @@ export function jobTaken({ fairUse }: Model, name: string): void {
 /** Its job comes later. */
 export function setAside({ fairUse }: Model, name: string): void {
   fairUse.aside = withOne(fairUse.aside, name);
+}
+
+/** It cannot start, and gives its place up. Nothing else of what its job says is heard: it has another turn. */
+export function putOff(model: Model, name: string, isVain: boolean): void {
+  const run = model.runs[name];
+  if (run === undefined) throw new Error(`no run ${name}`);
+  countOut(model, name);
+  run.admission = 'waiting';
+  run.turn += 1;
+  const list = isVain ? 'putOff' : 'backlog';
+  model.fairUse[list] = withOne(model.fairUse[list], name);
+}
+
+/** It may be tried again, as old as it is. */
+export function backInLine({ fairUse }: Model, name: string): void {
+  fairUse.putOff = fairUse.putOff.filter((other) => other !== name);
+  fairUse.backlog = withOne(fairUse.backlog, name);
 }
 
 /** No attempt starts before the second window is over: by then none is missing from what counts. */

@@ -1,7 +1,7 @@
 /** The acts of an attempt, from its job to its end (PROTOCOL 3 and 4), in the model. */
 import { isTerminal } from '../../src/domain/run.ts';
 import type { TerminalState } from '../../src/runs/attempt-records.ts';
-import { jobTaken, setAside } from './admission-model.ts';
+import { jobTaken, putOff, setAside } from './admission-model.ts';
 import {
   type Answer,
   countIn,
@@ -34,13 +34,20 @@ export function take(model: Model, name: string, turn: number): Answer {
   return done('taken');
 }
 
-export function postpone(model: Model, name: string, turn: number): Answer {
+/** `keepsPlaces`: its earlier attempt may be at work without a worker. `isVain`: something is wrong with it, not with its worker. */
+export function postpone(
+  model: Model,
+  name: string,
+  turn: number,
+  { keepsPlaces, isVain }: { readonly keepsPlaces: boolean; readonly isVain: boolean },
+): Answer {
   const run = model.runs[name];
   if (run?.state !== 'queued' || run.turn !== turn || run.admission === 'waiting') return refused('dropped');
   run.takes -= 1;
   run.postponed += 1;
-  setAside(model, name);
-  return done(`postponed ${run.postponed}`);
+  if (keepsPlaces) setAside(model, name);
+  else putOff(model, name, isVain);
+  return done(keepsPlaces ? 'set-aside' : 'put-off');
 }
 
 export function start(model: Model, name: string, turn: number, told: Told): Answer {

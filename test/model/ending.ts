@@ -54,6 +54,8 @@ async function everythingStops(world: World): Promise<void> {
   for (const worker of world.workers) Object.assign(worker, { attempt: undefined, taken: undefined, ended: [] });
   await redis.read('everything stops', async (client) => {
     await client.hset(keys.incarnation, 'id', 'id', 'server', `server-${world.server}`, 'since', '0');
+    const putOff = keys.putOff(PAPER_PROJECT.name);
+    for (const run of await client.zrange(putOff, 0, '-1')) await client.zadd(putOff, 0, run);
     for (const key of TICKETS.map(keyOf)) {
       await client.del(keys.claimLock('github', key), keys.heartbeat(key));
       if ((await client.exists(keys.ticket(key))) === 1) await client.hset(keys.ticket(key), 'backoffUntil', '1');
@@ -99,7 +101,7 @@ function openRepair(world: World): { pass(): Promise<void> } {
   });
   const deps = { ...shared, runs, queue, canceller, unwanted, claims, claimRecords, labels, onRepair };
   const staleJobs = createStaleJobDetector(
-    { ...deps, records: attemptRecords, pauseBefore: () => 0, contacts: () => 1 },
+    { ...deps, records: attemptRecords, pauseAfter: () => 0, contacts: () => 1 },
     PATIENCE,
   );
   const reconciler = createEnqueuedReconciler(deps, PATIENCE);

@@ -55,8 +55,8 @@ export interface Records {
   runs: Record<string, RunEntry>;
   /** Run ids in each list: one for each state, and `unconfirmed`. */
   lists: Record<RunState | 'unconfirmed', string[]>;
-  /** Fair use: who waits, who counts towards the cap, whose job nobody has taken, whose job comes later. */
-  fairUse: Record<'backlog' | 'admitted' | 'offered' | 'aside', string[]>;
+  /** Fair use: who waits, who is not tried again yet, who counts towards the cap, whose job nobody has taken, whose job comes later. */
+  fairUse: Record<'backlog' | 'putOff' | 'admitted' | 'offered' | 'aside', string[]>;
   /** Who holds the lock of a ticket. */
   locks: Record<string, string>;
   /** `run:attempt:fence` */
@@ -93,7 +93,7 @@ export const NO_RECORDS: Records = {
   tickets: {},
   runs: {},
   lists: { received: [], queued: [], running: [], completed: [], failed: [], cancelled: [], unconfirmed: [] },
-  fairUse: { backlog: [], admitted: [], offered: [], aside: [] },
+  fairUse: { backlog: [], putOff: [], admitted: [], offered: [], aside: [] },
   locks: {},
   heartbeats: {},
 };
@@ -186,7 +186,7 @@ export function withOne(list: readonly string[], name: string): string[] {
 }
 
 /** Off all lists of fair use. */
-function countOut({ fairUse }: Model, name: string): void {
+export function countOut({ fairUse }: Model, name: string): void {
   for (const list of Object.keys(fairUse) as (keyof Records['fairUse'])[])
     fairUse[list] = fairUse[list].filter((other) => other !== name);
 }

@@ -21,10 +21,11 @@ export interface View {
 
 export const LISTS = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled', 'unconfirmed'] as const;
 
-/** The lists of fair use, by their names in the model; `backlog` alone is sorted by time. */
+/** The lists of fair use, by their names in the model; `backlog` and `putOff` are sorted by time. */
 export function keysOfFairUse({ keys }: Pick<RedisConnection, 'keys'>): Record<keyof Records['fairUse'], string> {
   return {
     backlog: keys.backlog(PAPER_PROJECT.name),
+    putOff: keys.putOff(PAPER_PROJECT.name),
     admitted: keys.admitted('project', PAPER_PROJECT.name),
     offered: keys.offered,
     aside: keys.setAside,
@@ -54,8 +55,8 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
       pipeline.hgetall(keys.run(run)).pexpiretime(keys.run(run));
     }
     for (const list of LISTS) pipeline.zrange(keysOfList(redis, list), 0, '-1', 'WITHSCORES');
-    const { backlog, ...sets } = keysOfFairUse(redis);
-    pipeline.zrange(backlog, 0, '-1');
+    const { backlog, putOff, ...sets } = keysOfFairUse(redis);
+    for (const list of [backlog, putOff]) pipeline.zrange(list, 0, '-1');
     for (const set of Object.values(sets)) pipeline.smembers(set);
     pipeline.hgetall(keys.incarnation).xlen(keys.decisions);
     for (const run of runs) pipeline.get(keys.output(run)).get(keys.result(run));
@@ -104,7 +105,7 @@ export async function readView(redis: RedisConnection, { tickets, runs }: Named)
   for (const list of LISTS) {
     records.lists[list] = (next() as string[]).filter((_, index) => index % 2 === 0).toSorted();
   }
-  for (const list of ['backlog', 'admitted', 'offered', 'aside'] as const) {
+  for (const list of ['backlog', 'putOff', 'admitted', 'offered', 'aside'] as const) {
     records.fairUse[list] = (next() as string[]).toSorted();
   }
   return {
@@ -139,7 +140,7 @@ export function keysOfList({ keys }: Pick<RedisConnection, 'keys'>, list: keyof 
 }
 
 function noFairUse(): Records['fairUse'] {
-  return { backlog: [], admitted: [], offered: [], aside: [] };
+  return { backlog: [], putOff: [], admitted: [], offered: [], aside: [] };
 }
 
 function admissionOf({ admittedAtMs }: Pick<Run, 'admittedAtMs'>): RunEntry['admission'] {

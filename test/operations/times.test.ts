@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_TIMING as T } from '../../src/domain/timing.ts';
 import { leashCheckMs } from '../../src/worker/guard/leash.ts';
-import { pauseBefore } from '../../src/worker/turn-processor.ts';
+import { pauseAfter } from '../../src/worker/turn-processor.ts';
 import { pageText, section, tableRows } from './pages.ts';
 
 const page = pageText('docs/operations.md');
@@ -19,7 +19,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'another leader after a leader was killed': [s(nextLeaderMs)],
   "a dead worker's run is queued again": [s(handedBackMs)],
   'a command is stopped after the last accepted heartbeat': [s(T.trustTermMs), s(T.trustKillMs)],
-  'pause before the third, and each later turn of an interrupted run': [s(pauseBefore(3, T)), s(pauseBefore(4, T))],
+  'pause before the third, and each later attempt of an interrupted run': [s(pauseAfter(2, T)), s(pauseAfter(3, T))],
   'a run on record without a job has one': [s(T.reconcileGraceMs + T.reconcileScanMs), s(nextLeaderMs)],
   'a run in a backlog is admitted': [s(T.admitMs)],
   'a claim that died half-way goes on': [s(T.claimLockTtlMs + T.reconcileScanMs)],
@@ -29,6 +29,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'after a loss of data: claims, starts, repair': [s(T.recoveryClaimsMs), s(T.recoveryStartsMs), s(T.recoveryRepairMs)],
   'a hung Redis is noticed': [s(T.redisProbeMs + T.redisCommandMs)],
   'a ticket that cannot be read is tried again': [s(T.attemptRetryMaxMs)],
+  'of a project that had ten such turns in a row, one run is tried': [s(T.startProbeMs)],
   'a claim that failed for certain is tried again': [s(T.claimBackoffMaxMs)],
   'a delivery whose ticket cannot be looked at is tried again': [s(T.inboxRetryMaxMs), h(T.inboxGiveUpMs)],
   'a label that the platform refuses ends as `unwritable`': [h(T.labelGiveUpMs)],
@@ -41,7 +42,7 @@ test('every row of the table of times is computed, and says what was computed', 
 });
 
 test('the second turn of a run comes at once, and no leader that died with the worker makes it later', () => {
-  expect(pauseBefore(2, T)).toBe(0);
+  expect(pauseAfter(1, T)).toBe(0);
   const byNextLeaderMs = nextLeaderMs + T.staleScanMs + T.staleConfirmMs;
   expect(byNextLeaderMs).toBeLessThanOrEqual(handedBackMs);
 });

@@ -166,7 +166,10 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   expect(await house.admissions.tidy(house.catalog, { next: undefined })).toEqual({ off: 0, on: 0 });
   expect(await house.admissions.admit({ instance: 'pod-1', free: 1 }, house.catalog)).toEqual([]);
   const queued = await runs.get(first);
-  expect(queued && (await attemptRecords.postpone(queued))).toBe(1);
+  expect(queued && (await attemptRecords.postpone(queued, { keepsPlaces: false, isVain: false }))).toMatchObject({
+    kind: 'put-off',
+  });
+  expect(await house.admissions.admit({ instance: 'pod-1', free: 1 }, house.catalog)).toHaveLength(1);
   const begun = await start(first);
   expect(await attemptRecords.beat(begun.name)).toMatchObject({ kind: 'ok' });
   expect(await attemptRecords.restore(begun.run)).toBe(true);

@@ -5,7 +5,7 @@ import { TermLost } from '../../src/coordination/leader.ts';
 import { MOST_INTERRUPTED, type Run } from '../../src/domain/run.ts';
 import { createStaleJobDetector } from '../../src/repair/stale-job-detector.ts';
 import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
-import { pauseBefore } from '../../src/worker/turn-processor.ts';
+import { pauseAfter } from '../../src/worker/turn-processor.ts';
 import { type House, openHouse, silentLog } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, runningRun, runOf } from '../worker/worker-room.ts';
@@ -25,7 +25,7 @@ function detector(options: { readonly contacts?: () => number } & Partial<Pick<A
       runs: house.runs,
       records: { ...house.attemptRecords, handBack: options.handBack ?? house.attemptRecords.handBack },
       queue: house.queue,
-      pauseBefore: (turn) => pauseBefore(turn, house.timing),
+      pauseAfter: (attempt) => pauseAfter(attempt, house.timing),
       contacts: options.contacts ?? (() => 1),
       log: silentLog,
       onRepair,
@@ -85,7 +85,7 @@ test('an attempt that beats in the very last moment keeps its run: the script lo
       runs: house.runs,
       records: { ...house.attemptRecords, beating: async (tickets) => tickets.map(() => false) },
       queue: house.queue,
-      pauseBefore: () => 0,
+      pauseAfter: () => 0,
       contacts: () => 1,
       log: silentLog,
       onRepair,
@@ -202,7 +202,7 @@ test('somebody cancels the run after its attempt was judged dead: it ends, inste
 
 test('a run that has been handed back before waits before its next turn', async () => {
   const run = await runningRun(house);
-  await redis.client.hset(house.redis.keys.run(run.id), 'turn', '2');
+  await redis.client.hset(house.redis.keys.run(run.id), 'turn', '2', 'attempt', '2');
   const { pass } = detector();
   const term = termOf();
   await die(run);

@@ -1,7 +1,8 @@
 /** Who may go into the queue, and when: the scripts of fair use on a real Redis. */
 import { beforeEach, expect, test } from 'vitest';
 import type { Pipeline, Project } from '../../src/domain/project.ts';
-import { catalogOf, type House, openHouse, SLOTS_ELSEWHERE } from '../support/house.ts';
+import type { Postponement } from '../../src/runs/attempt-records.ts';
+import { catalogOf, FAST, type House, openHouse, SLOTS_ELSEWHERE } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, runOf } from '../worker/worker-room.ts';
 import { commitRun, pipelineNamed, projectNamed } from './bulk-runs.ts';
@@ -13,6 +14,8 @@ beforeEach(async () => {
   house = await openHouse({ redisUrl: redis.url, freeSlots: 0 });
   count = 0;
 });
+
+const VAIN = { keepsPlaces: false, isVain: true } as const;
 
 /** A configuration, and what is done under it. */
 function under(projects: readonly Project[], pipelines: readonly Pipeline[] = [pipelineNamed('fix')]) {
@@ -36,6 +39,12 @@ function under(projects: readonly Project[], pipelines: readonly Pipeline[] = [p
       await attemptRecords.take(id, (await runOf(house, id)).turn);
       const reply = await attemptRecords.start(await runOf(house, id), 'worker-1');
       if (reply.kind !== 'started') throw new Error(`${id}: ${reply.kind}`);
+    },
+    /** Takes its job, and cannot start. */
+    async postpone(id: string, how: Postponement = VAIN): Promise<void> {
+      const { turn } = await runOf(house, id);
+      expect(await attemptRecords.take(id, turn)).toMatchObject({ kind: 'taken' });
+      expect(await attemptRecords.postpone(await runOf(house, id), how)).not.toEqual({ kind: 'dropped' });
     },
     async finish(id: string): Promise<void> {
       const end = { state: 'completed', reason: '', output: '', onlyIfDead: false } as const;
@@ -135,17 +144,21 @@ test('who does not know a project admits nothing of it', async () => {
   expect(await admit(9)).toEqual(['a-2']);
 });
 
-test('a handed-back run keeps its places under the caps; neither it nor a postponed one holds up its project', async () => {
-  const { commitAll, admit, start, caps } = under([projectNamed('a', 3), projectNamed('b')]);
+test('a run that is set aside keeps its places under the caps, and does not hold up its project', async () => {
+  const { commitAll, admit, start, postpone, caps } = under([projectNamed('a', 3), projectNamed('b')]);
   await commitAll('a', 4);
   await start('a-1');
   const how = { onlyIfDead: false, interrupted: true, reason: 'drained' };
   await house.attemptRecords.handBack(attemptOf(await runOf(house, 'a-1')), how);
   expect(await admit(0)).toEqual(['a-2']);
-  await house.attemptRecords.take('a-2', 1);
-  await house.attemptRecords.postpone(await runOf(house, 'a-2'));
+  // Its earlier attempt may be at work.
+  await postpone('a-2', { keepsPlaces: true, isVain: true });
   expect(await admit(0)).toEqual(['a-3']);
-  expect((await house.admissions.backlogs(['a', 'b'])).get('a')).toEqual({ waiting: 1, admitted: 3 });
+  expect((await house.admissions.backlogs(['a', 'b'])).get('a')).toEqual({
+    waiting: 1,
+    putOff: 0,
+    admitted: 3,
+  });
   // It is at its cap, with two of the three set aside.
   expect(await admit(9)).toEqual([]);
   // Taken again it counts as at work, and starts although others wait.
@@ -155,13 +168,104 @@ test('a handed-back run keeps its places under the caps; neither it nor a postpo
   );
 });
 
+/** Everything that is put off may be tried again. */
+const makeDue = async (project: string): Promise<void> => {
+  const list = house.redis.keys.putOff(project);
+  for (const id of await redis.client.zrange(list, '0', '-1')) await redis.client.zadd(list, 1, id);
+};
+
+test('a run that cannot start gives its places up: the next ones have them, and it comes back below the caps alone', async () => {
+  const { commitAll, admit, start, finish, postpone, waitsFor } = under([projectNamed('a', 1)]);
+  await commitAll('a', 3);
+  await postpone('a-1');
+  expect(await waitsFor('a-1')).toBe('put-off');
+  expect((await house.admissions.backlogs(['a'])).get('a')).toEqual({ waiting: 3, putOff: 1, admitted: 0 });
+  // Its job, should it come again, is that of a turn that is over.
+  expect(await house.attemptRecords.take('a-1', 1)).toEqual({ kind: 'dropped', state: 'queued' });
+  expect(await admit(9)).toEqual(['a-2']);
+  await start('a-2');
+  await makeDue('a');
+  expect(await admit(9)).toEqual([]);
+  expect(await waitsFor('a-1')).toBe('project-cap');
+  await finish('a-2');
+  // It is the oldest again.
+  expect(await admit(9)).toEqual(['a-1']);
+  await start('a-1');
+  expect(await admit(9)).toEqual([]);
+});
+
+test('a run that is put off is not admitted before its time, also if everything is free', async () => {
+  const { commit, admit, postpone } = under([projectNamed('a')]);
+  await commit('a');
+  await postpone('a-1');
+  expect(await admit(9)).toEqual([]);
+  // Nor does it hold up a newer one.
+  expect(await commit('a')).toBe('a-2 admitted');
+  await makeDue('a');
+  expect(await admit(9)).toEqual(['a-1']);
+});
+
+test('a run that was put off more than three times stands at the end of the line of its project', async () => {
+  const { commitAll, admit, postpone } = under([projectNamed('a', 1)]);
+  await commitAll('a', 2);
+  for (let i = 0; i < 3; i += 1) {
+    await postpone('a-1');
+    await makeDue('a');
+    expect(await admit(9)).toEqual(['a-1']);
+  }
+  await postpone('a-1');
+  await makeDue('a');
+  expect(await admit(9)).toEqual(['a-2']);
+});
+
+test('a worker that leaves puts a run off for no time at all, and it stays the oldest', async () => {
+  const { commitAll, admit, postpone } = under([projectNamed('a', 1)]);
+  await commitAll('a', 2);
+  for (let i = 0; i < 12; i += 1) {
+    await postpone('a-1', { keepsPlaces: false, isVain: false });
+    expect(await admit(9)).toEqual(['a-1']);
+  }
+});
+
+test('a project that had ten turns in a row that could not start is tried now and then, until one starts', async () => {
+  house = await openHouse({
+    redisUrl: redis.url,
+    freeSlots: 0,
+    timing: { ...FAST, startProbeMs: 3_600_000, attemptRetryMs: 60_000 },
+  });
+  const { commit, commitAll, admit, start, postpone, waitsFor } = under([projectNamed('a'), projectNamed('b')]);
+  await commitAll('a', 16);
+  expect(await admit(11)).toHaveLength(10);
+  for (let n = 1; n <= 9; n += 1) await postpone(`a-${n}`);
+  expect(await admit(3)).toEqual(['a-12']);
+  await postpone('a-10');
+  expect(await waitsFor('a-13')).toBe('project-cannot-start');
+  // One to try it with, and no other before its time.
+  expect(await admit(9)).toEqual(['a-13']);
+  expect(await admit(9)).toEqual([]);
+  expect(await commit('b')).toBe('b-17 admitted');
+  await start('a-13');
+  expect(await admit(9)).toEqual(['a-14', 'a-15', 'a-16']);
+});
+
+test('a project whose turns cannot start admits nothing with a commit', async () => {
+  const { commit, admit, postpone } = under([projectNamed('a')]);
+  await house.admissions.tell(SLOTS_ELSEWHERE);
+  for (let n = 1; n <= 10; n += 1) {
+    expect(await commit('a')).toBe(`a-${n} admitted`);
+    await postpone(`a-${n}`);
+  }
+  expect(await commit('a')).toBe('a-11 waits');
+  expect(await admit(9)).toEqual(['a-11']);
+});
+
 test('a run that waits cannot start, whatever job it has', async () => {
   const { commitAll } = under([projectNamed('a', 1)]);
   await commitAll('a', 2);
   const waiting = await runOf(house, 'a-2');
   expect(await house.attemptRecords.start(waiting, 'worker-1')).toEqual({ kind: 'dropped', state: 'waiting' });
   // Nor does its job come back: it would stand in the way of the one that follows its admission.
-  expect(await house.attemptRecords.postpone(waiting)).toBeUndefined();
+  expect(await house.attemptRecords.postpone(waiting, VAIN)).toEqual({ kind: 'dropped' });
 });
 
 test('a run of a version that admitted every run at once starts, and counts towards the caps', async () => {
@@ -272,6 +376,20 @@ test('lists that were lost or are wrong are put right by the records', async () 
   expect(await dump()).toEqual(before);
   expect(await redis.client.smembers(keys.offered)).toEqual(['a-2']);
   expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 0 });
+});
+
+test('what is put off stays so when the lists are put right; without its list it may be tried at once', async () => {
+  const { commit, admit, postpone, caps } = under([projectNamed('a')]);
+  await commit('a');
+  await postpone('a-1');
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 0 });
+  expect(await admit(9)).toEqual([]);
+  await redis.client.del(house.redis.keys.putOff('a'));
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 0, on: 1 });
+  expect(await admit(9)).toEqual(['a-1']);
+  // As an older version leaves it that knows of no such list.
+  await redis.client.zadd(house.redis.keys.putOff('a'), 1, 'a-1');
+  expect(await house.admissions.tidy(caps, { next: undefined })).toEqual({ off: 1, on: 0 });
 });
 
 test('a project that has moved to another source is asked for once, and the cap of today holds', async () => {

@@ -217,10 +217,12 @@ test('take counts, postpone takes the count back, and both pass by a turn that i
   const run = await queuedRun(house);
   expect(await house.attemptRecords.take(run.id, 1)).toMatchObject({ kind: 'taken', run: { takes: 1 } });
   expect(await house.attemptRecords.take(run.id, 1)).toMatchObject({ kind: 'taken', run: { takes: 2 } });
-  expect(await house.attemptRecords.postpone(run)).toBe(1);
-  expect(await house.attemptRecords.postpone(run)).toBe(2);
+  const { attemptRetryMs } = house.timing;
+  const how = { keepsPlaces: true, isVain: true };
+  expect(await house.attemptRecords.postpone(run, how)).toEqual({ kind: 'set-aside', pauseMs: attemptRetryMs });
+  expect(await house.attemptRecords.postpone(run, how)).toEqual({ kind: 'set-aside', pauseMs: 2 * attemptRetryMs });
   expect(await runOf(house, run.id)).toMatchObject({ takes: 0 });
-  expect(await house.attemptRecords.postpone({ ...run, turn: 2 })).toBeUndefined();
+  expect(await house.attemptRecords.postpone({ ...run, turn: 2 }, how)).toEqual({ kind: 'dropped' });
   expect(await house.attemptRecords.take(run.id, 2)).toEqual({ kind: 'dropped', state: 'queued' });
 });
 

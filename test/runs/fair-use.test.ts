@@ -22,12 +22,15 @@ const pipeline = fc.constantFrom(...PIPELINES.map(({ name }) => name));
 /** Which of the runs that an act is possible for. */
 const which = fc.nat(20);
 
+const postponement = fc.record({ keepsPlaces: fc.boolean(), isVain: fc.boolean() });
+
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ act: fc.constant('commit'), project, pipeline }) },
   { weight: 5, arbitrary: fc.record({ act: fc.constant('admit'), free: fc.nat(4) }) },
   { weight: 4, arbitrary: fc.record({ act: fc.constant('take'), which }) },
   { weight: 4, arbitrary: fc.record({ act: fc.constant('start'), which }) },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant('postpone'), which }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('postpone'), which, how: postponement }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant('time-passes') }) },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('finish'), which }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('hand-back'), which }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('cancel'), which }) },
@@ -48,7 +51,7 @@ function course(house: House) {
   };
   const mayStart = (run: Run): boolean => run.state === 'queued' && !isWaiting(run);
   const lists = [
-    ...PROJECTS.flatMap(({ name }) => [keys.backlog(name), keys.admitted('project', name)]),
+    ...PROJECTS.flatMap(({ name }) => [keys.backlog(name), keys.putOff(name), keys.admitted('project', name)]),
     ...PIPELINES.map(({ name }) => keys.admitted('pipeline', name)),
     keys.offered,
     keys.setAside,
@@ -80,7 +83,7 @@ function course(house: House) {
       }
       case 'postpone': {
         const run = await pick(one.which, mayStart);
-        if (run !== undefined) await attemptRecords.postpone(run);
+        if (run !== undefined) await attemptRecords.postpone(run, one.how);
         return;
       }
       case 'finish': {
@@ -99,12 +102,23 @@ function course(house: House) {
         if (run !== undefined) await attemptRecords.endQueued(run, 'cancelled', 'closed');
         return;
       }
+      case 'time-passes':
+        return await everythingIsDue();
       case 'lose-list':
         await redis.client.del(lists[one.which % lists.length] ?? '');
         await admissions.tidy(CAPS, { next: undefined });
         return;
       default:
         unreachable(one);
+    }
+  };
+
+  /** What is put off may be tried again, of every project. */
+  const everythingIsDue = async (): Promise<void> => {
+    for (const { name } of PROJECTS) {
+      for (const id of await redis.client.zrange(keys.putOff(name), '0', '-1'))
+        await redis.client.zadd(keys.putOff(name), 0, id);
+      await redis.client.del(keys.vainTurns(name));
     }
   };
 
@@ -115,15 +129,21 @@ function course(house: House) {
   const expectNobodyForgotten = async (): Promise<void> => {
     const live = (await all()).filter(({ state }) => !isTerminal(state));
     const aside = new Set(await redis.client.smembers(keys.setAside));
+    const putOff = new Set(
+      (await Promise.all(PROJECTS.map(({ name }) => redis.client.zrange(keys.putOff(name), '0', '-1')))).flat(),
+    );
     const full = (cap: number | undefined, fits: (run: Run) => boolean): boolean =>
       cap !== undefined && live.filter((run) => fits(run) && !isWaiting(run)).length >= cap;
     for (const { name, maxParallelJobs } of PROJECTS) {
       const own = live.filter((run) => run.project === name);
       const isBusy = own.some((run) => !isWaiting(run) && !aside.has(run.id));
+      // One whose turns could not start, too many of them, is tried now and then.
+      if ((await redis.client.hexists(keys.vainTurns(name), 'nextMs')) === 1) continue;
       if (isBusy || full(maxParallelJobs, (run) => run.project === name)) continue;
       const admissible = own.filter(
         (run) =>
           isWaiting(run) &&
+          !putOff.has(run.id) &&
           !full(CAPS.pipelines.get(run.pipeline ?? '')?.maxParallelJobs, (other) => other.pipeline === run.pipeline),
       );
       expect(admissible.map(({ id }) => id)).toEqual([]);
@@ -134,8 +154,10 @@ function course(house: House) {
     const live = (await all()).filter(({ state }) => state === 'queued' || state === 'running');
     const idsOf = (fits: (run: Run) => boolean): string[] => live.filter(fits).map(({ id }) => id);
     for (const { name, maxParallelJobs = Number.POSITIVE_INFINITY } of PROJECTS) {
-      const waiting = await redis.client.zrange(keys.backlog(name), '0', '-1');
-      expect(waiting.toSorted()).toEqual(idsOf((run) => run.project === name && isWaiting(run)));
+      const waiting = [keys.backlog(name), keys.putOff(name)].map((list) => redis.client.zrange(list, '0', '-1'));
+      expect((await Promise.all(waiting)).flat().toSorted()).toEqual(
+        idsOf((run) => run.project === name && isWaiting(run)),
+      );
       const admitted = await redis.client.smembers(keys.admitted('project', name));
       expect(admitted.toSorted()).toEqual(idsOf((run) => run.project === name && !isWaiting(run)));
       expect(admitted.length).toBeLessThanOrEqual(maxParallelJobs);
@@ -166,6 +188,7 @@ function course(house: House) {
             await attemptRecords.start(run, 'worker-1');
           }
         }
+        await everythingIsDue();
         await admissions.admit({ instance: 'pod-1', free: 1 }, CAPS);
       }
       expect((await all()).filter(({ state }) => !isTerminal(state))).toEqual([]);

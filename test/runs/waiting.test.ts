@@ -6,6 +6,8 @@ const FACTS: WaitFacts = {
   waiting: 7,
   isKnown: true,
   isRecovering: false,
+  putOffMs: 0,
+  vainTurns: 0,
   project: { name: 'api', admitted: 1, cap: undefined },
   pipeline: { name: 'fix', admitted: 1, cap: undefined },
 };
@@ -24,6 +26,16 @@ test.each<[string, Partial<WaitFacts>, string]>([
     'pipeline-cap',
     { pipeline: { ...FACTS.pipeline, ...full } },
     '1 of pipeline fix are admitted, its max_parallel_jobs is 1',
+  ],
+  [
+    'put-off',
+    { putOffMs: 4_001, vainTurns: 12 },
+    'it could not start the last time, its decisions say why; not tried again for 5 s',
+  ],
+  [
+    'project-cannot-start',
+    { vainTurns: 12, project: { ...FACTS.project, ...full } },
+    'the last 12 turns of the project could not start, so one run is tried now and then',
   ],
   [
     'recovery',

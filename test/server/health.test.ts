@@ -298,8 +298,8 @@ test('health: the last poll of a project is shown with whoever polled, its kind 
 
 test('health: what waits in the backlog of a project and what counts towards its cap, once it is known', () => {
   const capped = [{ ...project, maxParallelJobs: 2 }];
-  const seen = { projects: capped, backlogs: new Map([[project.name, { waiting: 9, admitted: 2 }]]) };
-  expect(factsOf(seen).projects).toMatchObject([{ backlog: 9, admitted: 2, max_parallel_jobs: 2 }]);
+  const seen = { projects: capped, backlogs: new Map([[project.name, { waiting: 9, putOff: 4, admitted: 2 }]]) };
+  expect(factsOf(seen).projects).toMatchObject([{ backlog: 9, put_off: 4, admitted: 2, max_parallel_jobs: 2 }]);
   expect(factsOf({ backlogs: new Map() }).projects).toMatchObject([{ backlog: 0, admitted: 0 }]);
   expect(factsOf({ backlogs: undefined }).projects).toMatchObject([{ backlog: undefined, admitted: undefined }]);
 });

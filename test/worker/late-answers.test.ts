@@ -199,8 +199,8 @@ test('a worker that begins to shut down when a ticket has just been read starts 
     },
   };
   const { processor, runners } = openWorkerRoom({ ...house, platform, timing });
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: 0 });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
   await Promise.all(drained);
   expect(runners).toEqual([]);
-  expect(await runOf(house, run.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
+  expect(await runOf(house, run.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0, admittedAtMs: 0 });
 });

@@ -49,7 +49,7 @@ test('the first run of a project starts within one job time, however many of ano
     const wanted = { project: 'many', pipeline: 'fix-bug', policy };
     await Promise.all(ids.slice(at, at + 100).map((id) => commitRun(house, house.catalog, { ...wanted, ...id })));
   }
-  expect((await house.admissions.backlogs(['many'])).get('many')).toEqual({ waiting: BACKLOG - 1, admitted: 1 });
+  expect((await house.admissions.backlogs(['many'])).get('many')).toMatchObject({ waiting: BACKLOG - 1, admitted: 1 });
 
   for (let n = 0; n < REPLICAS; n += 1) await site.start();
   const started = async (project: string) =>

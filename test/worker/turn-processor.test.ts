@@ -2,13 +2,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WITHDRAWALS } from '../../src/domain/withdrawal.ts';
 import type { TicketPlatform } from '../../src/platforms/contract.ts';
+import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
 import type { RunnerEnd } from '../../src/worker/runners/runner.ts';
-import { pauseBefore, type TurnProcessor } from '../../src/worker/turn-processor.ts';
-import { FAST, openHouse, REPOSITORY } from '../support/house.ts';
+import { pauseAfter, type TurnProcessor } from '../../src/worker/turn-processor.ts';
+import { FAST, openHouse, REPOSITORY, SLOTS_ELSEWHERE } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
-import { EXITED_0, openWorkerRoom, queuedRun, runOf } from './worker-room.ts';
+import { admittedAgain, EXITED_0, openWorkerRoom, queuedRun, runOf } from './worker-room.ts';
 
 const redis = useRedis();
 const house = () => openHouse({ redisUrl: redis.url });
@@ -68,23 +69,29 @@ const UNREADABLE = [
   { kind: 'rate-limited', status: 429 },
 ];
 test.each(UNREADABLE)(
-  'row 1: a ticket that cannot be read ($kind) delays the job longer and longer, and uses neither an attempt nor a take',
+  'row 1: a ticket that cannot be read ($kind) puts its run off longer and longer, and uses neither an attempt nor a take',
   async ({ status }) => {
     const site = await house();
     const run = await queuedRun(site);
-    const { processor, runners } = openWorkerRoom(site, { ends: EXITED_0 });
+    const pauses: unknown[] = [];
+    const postpone: AttemptRecords['postpone'] = async (...asked) => {
+      const reply = await site.attemptRecords.postpone(...asked);
+      pauses.push(reply.kind === 'put-off' ? reply.pauseMs : reply);
+      return reply;
+    };
+    const { processor, runners } = openWorkerRoom(site, { ends: EXITED_0, records: { postpone } });
     const fault = site.hub.faults.inject(READ_TICKET, { kind: 'answer', status });
-    const delays: number[] = [];
-    for (let i = 0; i < 12; i += 1) {
-      const outcome = await processor.process({ run: run.id, turn: 1 });
-      delays.push(outcome.kind === 'later' ? outcome.delayMs : -1);
+    for (let turn = 1; turn <= 12; turn += 1) {
+      expect(await processor.process({ run: run.id, turn })).toEqual({ kind: 'over' });
+      expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', admittedAtMs: 0, turn: turn + 1 });
+      await admittedAgain(site, run.id);
     }
-    expect(delays).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000, 30_000]);
-    expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0, turn: 1 });
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000, 30_000, 30_000]);
+    expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0, turn: 13 });
     fault.remove();
     // A client of its own: the first one keeps the platform's limit in mind.
     const fresh = openWorkerRoom(await openHouse({ redisUrl: redis.url, hub: site.hub }), { ends: EXITED_0 });
-    await fresh.processor.process({ run: run.id, turn: 1 });
+    await fresh.processor.process({ run: run.id, turn: 13 });
     expect(runners).toHaveLength(0);
     expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
   },
@@ -189,13 +196,16 @@ test('a runner that is blocked: postponed with the reason, as often as it takes,
       },
     },
   });
-  const { attemptRetryMs } = site.timing;
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: attemptRetryMs });
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: 2 * attemptRetryMs });
+  for (const turn of [1, 2]) {
+    expect(await processor.process({ run: run.id, turn })).toEqual({ kind: 'over' });
+    await admittedAgain(site, run.id);
+  }
+  const decided = await site.decisions.ofTicket(run.ticket, 1);
+  expect(decided).toMatchObject([{ outcome: 'postponed: another one is at work' }]);
   expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 0, interrupted: 0, takes: 0 });
   expect(asked[0]).toMatchObject({ run: run.id, ticket: { key: run.ticket } });
   blocked = undefined;
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
+  expect(await processor.process({ run: run.id, turn: 3 })).toEqual({ kind: 'over' });
   expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
   expect(runners).toHaveLength(1);
 });
@@ -205,16 +215,34 @@ test('row 2: while Redis recovers no attempt starts: postponed, nothing is count
   const run = await queuedRun(site);
   const { processor, runners } = openWorkerRoom(site, { ends: EXITED_0 });
   await redis.client.hset(site.redis.keys.incarnation, 'since', String(await site.redis.timeMs()));
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({
-    kind: 'later',
-    delayMs: site.timing.attemptRetryMs,
-  });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
   expect(runners).toHaveLength(0);
   expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
   await redis.client.hset(site.redis.keys.incarnation, 'since', '0');
-  await processor.process({ run: run.id, turn: 1 });
+  // It has not lost its place in the line: nothing is wrong with it.
+  expect(await site.admissions.admit(SLOTS_ELSEWHERE, site.catalog)).toEqual([{ run: run.id, turn: 2 }]);
+  await processor.process({ run: run.id, turn: 2 });
   expect(await runOf(site, run.id)).toMatchObject({ state: 'completed', attempt: 1 });
 });
+
+test.each([
+  { runner: 'a leashed one', leashed: true, outcome: { kind: 'over' }, admitted: 0 },
+  { runner: 'an adoptable one', leashed: false, outcome: { kind: 'later', delayMs: FAST.attemptRetryMs }, admitted: 1 },
+])(
+  'a run that was interrupted and cannot go on keeps its places under the caps only if its work may go on without a worker: $runner',
+  async ({ leashed, outcome, admitted }) => {
+    const site = await house();
+    const run = await queuedRun(site);
+    const { processor } = openWorkerRoom(site, {
+      ends: { kind: 'lost', reason: 'trust-lost', outputTail: '' },
+      runner: { leashed },
+    });
+    await processor.process({ run: run.id, turn: 1 });
+    site.hub.faults.inject(READ_TICKET, { kind: 'answer', status: 502 });
+    expect(await processor.process({ run: run.id, turn: 2 })).toEqual(outcome);
+    expect(await redis.client.scard(site.redis.keys.admitted('project', run.project))).toBe(admitted);
+  },
+);
 
 test('a runner that cannot start counts towards max_attempts, is tried again, and fails with the last of them', async () => {
   const site = await house();
@@ -253,7 +281,7 @@ test('interrupted attempts do not count towards max_attempts; after 20 of them t
 
 test('an interrupted attempt is followed by the job of its next turn: at once, then after 30 s, then after 2 min', async () => {
   const timing = { interruptedBackoffMs: 30_000, interruptedBackoffMaxMs: 120_000 };
-  expect([1, 2, 3, 4, 20].map((turn) => pauseBefore(turn, timing))).toEqual([0, 0, 30_000, 120_000, 120_000]);
+  expect([1, 2, 3, 20].map((attempt) => pauseAfter(attempt, timing))).toEqual([0, 30_000, 120_000, 120_000]);
 
   const site = await house();
   const run = await queuedRun(site);
@@ -405,9 +433,9 @@ test('a turn whose project is not connected waits', async () => {
   const run = await queuedRun(site);
   await redis.client.hset(site.redis.keys.run(run.id), 'project', 'gone');
   const { processor, runners } = openWorkerRoom(site);
-  expect(await processor.process({ run: run.id, turn: 1 })).toMatchObject({ kind: 'later' });
+  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'over' });
   expect(runners).toHaveLength(0);
-  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', takes: 0 });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', takes: 0, admittedAtMs: 0 });
 });
 
 test('a policy that cannot be opened ends the run with the reason', async () => {
@@ -445,10 +473,12 @@ test('draining gives a turn that is reading its ticket back at once, and counts 
   const working = processor.process({ run: run.id, turn: 1 });
   await fault.hit();
   await processor.drain();
-  expect(await working).toEqual({ kind: 'later', delayMs: 0 });
+  expect(await working).toEqual({ kind: 'over' });
   expect(runners).toHaveLength(0);
-  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 1, attempt: 0, takes: 0 });
-  expect(await processor.process({ run: run.id, turn: 1 })).toEqual({ kind: 'later', delayMs: 0 });
+  expect(await runOf(site, run.id)).toMatchObject({ state: 'queued', turn: 2, attempt: 0, takes: 0 });
+  // Any other replica may have it at once.
+  expect(await site.admissions.admit(SLOTS_ELSEWHERE, site.catalog)).toEqual([{ run: run.id, turn: 2 }]);
+  expect(await processor.process({ run: run.id, turn: 2 })).toEqual({ kind: 'later', delayMs: 0 });
 });
 
 test('draining waits for a turn that is just starting, and hands it back', async () => {

@@ -4,7 +4,7 @@ import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
 import type { RedisWitness } from '../../src/worker/attempt.ts';
 import type { RunnerEnd, RunnerHandle, RunnerRequest } from '../../src/worker/runners/runner.ts';
 import { createTurnProcessor, type OpenedRunner, type TurnProcessor } from '../../src/worker/turn-processor.ts';
-import { type House, REPOSITORY, silentLog } from '../support/house.ts';
+import { type House, REPOSITORY, SLOTS_ELSEWHERE, silentLog } from '../support/house.ts';
 
 /** A runner that was started. It obeys a stop at once, unless the test made it stubborn. */
 export interface ScriptedRunner {
@@ -65,6 +65,8 @@ export interface WorkerRoomOptions {
   readonly records?: Partial<AttemptRecords>;
   readonly runner?: Partial<Extract<OpenedRunner, { ok: true }>>;
   readonly worker?: string;
+  /** Default: of every project that of the house's own. */
+  readonly platformOf?: House['platformOf'];
   /** How every runner ends at once; without it the test ends them. */
   readonly ends?: RunnerEnd;
 }
@@ -74,7 +76,7 @@ export function openWorkerRoom(house: House, options: WorkerRoomOptions = {}): W
   const processor = createTurnProcessor(
     {
       catalog: () => house.catalog,
-      platformOf: () => house.platform,
+      platformOf: options.platformOf ?? (() => house.platform),
       records: { ...house.attemptRecords, ...options.records },
       queue: house.queue,
       labels: house.labels,
@@ -116,6 +118,17 @@ export async function runOf(house: House, id: string): Promise<Run> {
   const run = await house.runs.get(id);
   if (run === undefined) throw new Error(`no run ${id}`);
   return run;
+}
+
+/** A run that was put off, as if its time had come: admitted again, with its new turn. */
+export async function admittedAgain(house: House, id: string): Promise<Run> {
+  const { keys, read } = house.redis;
+  const { project } = await runOf(house, id);
+  await read('time passes', (client) => client.zadd(keys.putOff(project), 'XX', 0, id));
+  await read('its project is not slowed down', (client) => client.del(keys.vainTurns(project)));
+  const turns = await house.admissions.admit(SLOTS_ELSEWHERE, house.catalog);
+  if (!turns.some(({ run }) => run === id)) throw new Error(`${id} is not admitted again`);
+  return await runOf(house, id);
 }
 
 /** A claimed run with its first attempt at work, as `start-attempt` leaves it. */

@@ -2,13 +2,15 @@
 -- Called by each replica every second, and whenever a slot of its own is taken or becomes free: it notes its free slots with it.
 --
 -- A project that has nothing at work may have one run on its way although no slot is free: a slot that becomes free finds it at
--- the head of the queue. Everything else is admitted for a slot that is free now.
+-- the head of the queue. Everything else is admitted for a slot that is free now. Of a project that had too many turns in a row
+-- that could not start, one is admitted now and then, until one starts.
 --
 -- KEYS  1 free slots   2 incarnation   3 offered   4 set-aside
 -- ARGV  1 prefix of run keys   2 the instance that asks   3 its free slots, '' = it takes nothing any more
 --       4 so long that is believed, ms   5 recovery wait for starts, ms   6 most runs admitted in one go
---       7 most runs looked past because their pipeline is at its cap, shared out evenly   8 how many projects
---       9.. name, cap ('' = none) of each project, then of each pipeline that has one
+--       7 most runs looked past because their pipeline is at its cap, shared out evenly
+--       8 pause between two runs of a project whose turns cannot start, ms   9 how many projects
+--       10.. name, cap ('' = none) of each project, then of each pipeline that has one
 -- Returns {'admitted', {run id, turn, run id, turn, ...}} | {'recovering', ms}
 local now = now_ms()
 local home = home_of(ARGV[1])
@@ -33,7 +35,7 @@ end
 local wait = recovering_ms(KEYS[2], tonumber(ARGV[5]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
 
-local last_project = 8 + 2 * tonumber(ARGV[8])
+local last_project = 9 + 2 * tonumber(ARGV[9])
 local pipeline_caps = {}
 for i = last_project + 1, #ARGV, 2 do pipeline_caps[ARGV[i]] = ARGV[i + 1] end
 
@@ -59,13 +61,26 @@ local function oldest_of(project)
   end
 end
 
+-- What is put off and due stands in its backlog again: as old as it is, or, after the third time, at the end. Tickets that can
+-- never be read would come before all others of their project for ever.
+local function back_in_line(project)
+  local put_off = put_off_of(home, project)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', put_off, '-inf', int(now), 'LIMIT', 0, ARGV[6])) do
+    local run = redis.call('HMGET', ARGV[1] .. id, 'queuedAtMs', 'postponed')
+    redis.call('ZREM', put_off, id)
+    redis.call('ZADD', backlog_of(home, project), tonumber(run[2] or 0) <= 3 and run[1] or int(now), id)
+  end
+end
+
 local projects = {}
-for i = 9, last_project, 2 do
+for i = 10, last_project, 2 do
   local backlog = backlog_of(home, ARGV[i])
-  if redis.call('EXISTS', backlog) == 1 then
+  local vain = vain_of(home, ARGV[i])
+  back_in_line(ARGV[i])
+  if redis.call('EXISTS', backlog) == 1 and tonumber(redis.call('HGET', vain, 'nextMs') or 0) <= now then
     local admitted = admitted_of(home, 'project', ARGV[i])
     projects[#projects + 1] = {backlog = backlog, cap = ARGV[i + 1], at = 0, admitted = admitted,
-      busy = busy_in(admitted, KEYS[4])}
+      busy = busy_in(admitted, KEYS[4]), vain = vain}
   end
 end
 
@@ -103,6 +118,11 @@ for _ = 1, tonumber(ARGV[6]) do
   redis.call('SADD', KEYS[3], run.id)
   admitted[#admitted + 1] = run.id
   admitted[#admitted + 1] = run.turn
+  -- Whether that one starts or not: no other is tried before the pause is over.
+  if redis.call('HEXISTS', project.vain, 'nextMs') == 1 then
+    redis.call('HSET', project.vain, 'nextMs', int(now + tonumber(ARGV[8])))
+    project.exhausted = true
+  end
   project.next = nil
   project.busy = project.busy + 1
   room = room - 1

@@ -5,7 +5,7 @@
 --
 -- KEYS  1 run   2 ticket   3 runs:received   4 runs:queued   5 runs:unconfirmed   6 claim lock   7 decisions   8 incarnation
 --       9 backlog of the project   10 admitted of the project   11 admitted of the pipeline   12 free slots   13 offered
---       14 set-aside
+--       14 set-aside   15 vain turns of the project
 -- ARGV  1 run id   2 fence   3 when the label becomes the projection's business, in ms from now, or '' when the claim has
 --       read it back already   4 lock token
 --       5 cap of the project and   6 of the pipeline, '' = none   7 recovery wait for starts, ms
@@ -18,6 +18,7 @@ local now = now_ms()
 
 local function may_be_admitted()
   if redis.call('EXISTS', KEYS[9]) == 1 then return false end -- guard: backlog-first
+  if redis.call('HEXISTS', KEYS[15], 'nextMs') == 1 then return false end -- guard: vain-turns
   if recovering_ms(KEYS[8], tonumber(ARGV[7]), now) ~= 0 then return false end -- guard: recovering
   if not below_cap(KEYS[10], ARGV[5]) then return false end -- guard: project-cap
   if not below_cap(KEYS[11], ARGV[6]) then return false end -- guard: pipeline-cap

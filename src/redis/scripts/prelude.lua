@@ -69,6 +69,15 @@ local function admitted_of(home, kind, name)
   return home .. 'admitted:' .. kind .. ':' .. name
 end
 
+local function put_off_of(home, project)
+  return home .. 'put-off:' .. project
+end
+
+-- Turns of a project that could not start, since one could.
+local function vain_of(home, project)
+  return home .. 'vain-turns:' .. project
+end
+
 -- Whether one more may go on the list of a cap; '' = there is none.
 local function below_cap(list, cap)
   return cap == '' or redis.call('SCARD', list) < tonumber(cap)
@@ -98,6 +107,7 @@ local function count_out(run_key)
   local run = redis.call('HMGET', run_key, 'id', 'project', 'pipeline')
   if not run[1] then return end
   redis.call('ZREM', backlog_of(home, run[2]), run[1])
+  redis.call('ZREM', put_off_of(home, run[2]), run[1])
   redis.call('SREM', admitted_of(home, 'project', run[2]), run[1])
   redis.call('SREM', admitted_of(home, 'pipeline', run[3] or ''), run[1])
   redis.call('SREM', home .. 'offered', run[1])

@@ -6,7 +6,7 @@
 local now = now_ms()
 local wait = recovering_ms(KEYS[4], tonumber(ARGV[5]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
-local seen = redis.call('HMGET', KEYS[1], 'state', 'turn', 'cancelRequested', 'attempt', 'admittedAtMs')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'turn', 'cancelRequested', 'attempt', 'admittedAtMs', 'project')
 if seen[1] ~= 'queued' or seen[2] ~= ARGV[2] then return {'dropped', seen[1] or ''} end -- guard: turn
 if redis.call('HGET', KEYS[2], 'run') ~= ARGV[1] then return {'dropped', 'superseded'} end -- guard: ticket-run
 if seen[3] then return {'cancel-requested', seen[3]} end -- guard: cancel-requested
@@ -17,6 +17,7 @@ local fence = next_fence(KEYS[2], now)
 redis.call('HSET', KEYS[1], 'state', 'running', 'attempt', attempt, 'attemptFence', int(fence), 'worker', ARGV[3],
   'startedAtMs', int(now), 'sinceMs', int(now), 'labelState', 'unconfirmed', 'takes', 0, 'postponed', 0)
 redis.call('SET', KEYS[3], ARGV[1] .. ':' .. attempt .. ':' .. int(fence), 'PX', ARGV[4])
+redis.call('DEL', vain_of(home_of(KEYS[1]), seen[6] or ''))
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZADD', KEYS[6], int(now), ARGV[1])
 redis.call('ZADD', KEYS[7], int(now + tonumber(ARGV[6])), ARGV[1])

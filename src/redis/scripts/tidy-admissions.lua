@@ -1,4 +1,4 @@
--- Puts the lists of fair use right by the records: a run that waits is in its backlog, one that is admitted and has not ended
+-- Puts the lists of fair use right by the records: a run that waits is in its backlog or put off, one that is admitted and has not ended
 -- counts towards its caps, and every other run is on none of them.
 --
 -- KEYS  1 the list on which the runs were found
@@ -25,9 +25,13 @@ local function put_right(id)
   local is = standing(id, run)
   local belongs = {}
   if is == 'waiting' then
-    local backlog = backlog_of(home, fields[3])
-    belongs[backlog] = true
-    on = on + redis.call('ZADD', backlog, 'NX', fields[5] or 0, id)
+    local backlog, put_off = backlog_of(home, fields[3]), put_off_of(home, fields[3])
+    if redis.call('ZSCORE', put_off, id) then
+      belongs[put_off] = true
+    else
+      belongs[backlog] = true
+      on = on + redis.call('ZADD', backlog, 'NX', fields[5] or 0, id)
+    end
   elseif is then
     for kind, name in pairs({project = fields[3], pipeline = fields[4] or ''}) do
       local list = admitted_of(home, kind, name)

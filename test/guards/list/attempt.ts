@@ -258,7 +258,7 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     keeps: 'a worker that shuts down starts no further turn',
     swap: {
       file: 'worker/turn-processor.ts',
-      find: '    if (ending.signal.aborted) return await later(run, LEAVING);\n    const startedAt',
+      find: '    if (ending.signal.aborted) return await later(run, LEAVING, false);\n    const startedAt',
       put: '    const startedAt',
     },
     killedBy: ['worker/late-answers'],

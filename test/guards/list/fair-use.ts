@@ -88,6 +88,101 @@ export const FAIR_USE_GUARDS: readonly Guard[] = [
     killedBy: ['runs/admissions'],
   },
   {
+    name: 'postpone-turn:places',
+    keeps: 'a run that cannot start takes nobody the place under a cap',
+    swap: {
+      file: 'redis/scripts/postpone-turn.lua',
+      find: 'count_out(KEYS[1])\n',
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'postpone-turn:next-turn',
+    keeps: 'a job that outlives the admission of its run starts nothing, nor does it stand in the way of the next one',
+    swap: {
+      file: 'redis/scripts/postpone-turn.lua',
+      find: "redis.call('HINCRBY', KEYS[1], 'turn', 1)\n",
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'turn-processor:may-be-at-work',
+    keeps: 'a run whose Job or service may be at work keeps its places under the caps',
+    swap: {
+      file: 'worker/turn-processor.ts',
+      find: 'keepsPlaces: mayBeAtWork(run)',
+      put: 'keepsPlaces: false',
+    },
+    killedBy: ['worker/turn-processor'],
+  },
+  {
+    name: 'admit:put-off',
+    keeps: 'what is put off is not tried before its time',
+    swap: {
+      file: 'redis/scripts/admit.lua',
+      find: "'-inf', int(now), 'LIMIT'",
+      put: "'-inf', '+inf', 'LIMIT'",
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:end-of-the-line',
+    keeps: 'tickets that can never be read do not come before all others of their project for ever',
+    swap: {
+      file: 'redis/scripts/admit.lua',
+      find: 'tonumber(run[2] or 0) <= 3 and run[1] or int(now)',
+      put: 'run[1]',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:vain-turns',
+    keeps: 'a project whose turns cannot start is tried now and then, not all the time',
+    swap: {
+      file: 'redis/scripts/admit.lua',
+      find: " and tonumber(redis.call('HGET', vain, 'nextMs') or 0) <= now then",
+      put: ' then',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:one-at-a-time',
+    keeps: 'a project whose turns cannot start is tried with one run, not with all',
+    swap: {
+      file: 'redis/scripts/admit.lua',
+      find: '    project.exhausted = true\n',
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'commit-claim:vain-turns',
+    keeps: 'a commit admits nothing of a project whose turns cannot start',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'start-attempt:vain-turns',
+    keeps: 'a project of which a run has started is slowed down no more',
+    swap: {
+      file: 'redis/scripts/start-attempt.lua',
+      find: "redis.call('DEL', vain_of(home_of(KEYS[1]), seen[6] or ''))\n",
+      put: '',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'tidy-admissions:put-off',
+    keeps: 'what is put off stays so when the lists are put right',
+    swap: {
+      file: 'redis/scripts/tidy-admissions.lua',
+      find: "if redis.call('ZSCORE', put_off, id) then",
+      put: 'if false then',
+    },
+    killedBy: ['runs/admissions'],
+  },
+  {
     name: 'hand-back:set-aside',
     keeps: 'a run whose job comes later is no reason to give its project less',
     swap: {

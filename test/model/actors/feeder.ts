@@ -8,11 +8,13 @@ export const PAPER_CAPS = { projects: [PAPER_PROJECT], pipelines: new Map() } as
 export async function feederActs(world: World): Promise<boolean> {
   await world.act(
     'a replica feeds the queue',
-    async () => {
-      const admitted = await world.admissions.admit({ instance: 'pod', free: 1 }, PAPER_CAPS);
-      return `admitted ${admitted.map(({ run }) => run).join(' ')}`;
-    },
+    () => feeds(world),
     () => protocol.admit(world.model),
   );
   return true;
+}
+
+export async function feeds({ admissions }: World): Promise<string> {
+  const admitted = await admissions.admit({ instance: 'pod', free: 1 }, PAPER_CAPS);
+  return `admitted ${admitted.map(({ run }) => run).join(' ')}`;
 }

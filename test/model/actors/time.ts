@@ -1,10 +1,13 @@
 /** Time: what has a time to live comes to its end. */
 import { unreachable } from '../../../src/foundation/errors.ts';
+import { admit, backInLine } from '../admission-model.ts';
 import { heartbeatOf } from '../attempt-model.ts';
-import { keyOf } from '../paper-platform.ts';
+import { passed } from '../model.ts';
+import { keyOf, PAPER_PROJECT } from '../paper-platform.ts';
 import type { StepBy } from '../steps.ts';
 import { keysOfList } from '../view.ts';
 import { type World, writeFromOutside } from '../world.ts';
+import { feeds } from './feeder.ts';
 
 export async function timeActs(world: World, { act, ticket }: StepBy<'time'>): Promise<boolean> {
   const { model, redis } = world;
@@ -55,6 +58,25 @@ export async function timeActs(world: World, { act, ticket }: StepBy<'time'>): P
         },
       );
       return true;
+    case 'put-off': {
+      const own = Object.keys(model.runs).filter((one) => model.runs[one]?.ticket === ticket);
+      const id = own.find((one) => model.fairUse.putOff.includes(one));
+      // While Redis recovers nobody asks for it. How long the line is at whose end it stands after that is not of this model.
+      if (id === undefined || !passed(model, 2) || (model.runs[id]?.postponed ?? 0) > 3) return false;
+      const due: [string, number, string] = [redis.keys.putOff(PAPER_PROJECT.name), 0, id];
+      await world.act(
+        `${id} may be tried again, and a replica feeds the queue`,
+        async () => {
+          await redis.read('time passes', (client) => client.zadd(...due));
+          return await feeds(world);
+        },
+        () => {
+          backInLine(model, id);
+          return admit(model);
+        },
+      );
+      return true;
+    }
     case 'day':
       if (entry === undefined || entry.starts === 0) return false;
       await writeFromOutside(

@@ -45,7 +45,7 @@ export async function workerActs(world: World, step: WorkerStep): Promise<boolea
 /** What is done with a turn that was taken. */
 async function begins(world: World, worker: Worker, taken: Run, step: WorkerStep): Promise<boolean> {
   if (step.act === 'next' || step.act === 'job') return await starts(world, worker, taken, step);
-  if (step.act === 'postpone') return await postpones(world, worker, taken, step);
+  if (step.act === 'postpone' || step.act === 'leave') return await postpones(world, worker, taken, step);
   return step.act === 'cancel-queued' && (await cancels(world, worker, taken, step));
 }
 
@@ -102,15 +102,19 @@ async function starts(world: World, worker: Worker, taken: Run, { who, lost }: W
   return true;
 }
 
-async function postpones(world: World, worker: Worker, taken: Run, { who }: WorkerStep): Promise<boolean> {
+/** The runner of the first ticket is adoptable: what it began may be at work without a worker. */
+async function postpones(world: World, worker: Worker, taken: Run, { who, act, ticket }: WorkerStep): Promise<boolean> {
   worker.taken = undefined;
+  const how = { keepsPlaces: taken.attempt > 0 && ticket === '1', isVain: act === 'postpone' };
   await world.act(
     `worker ${who} postpones ${taken.id}-${taken.turn}`,
     async () => {
-      const times = await world.attemptRecords.postpone(taken);
-      return times === undefined ? 'dropped' : `postponed ${times}`;
+      const { kind } = await world.attemptRecords.postpone(taken, how);
+      // Not of this model.
+      await world.redis.read('forget vain turns', (client) => client.del(world.redis.keys.vainTurns(taken.project)));
+      return kind;
     },
-    () => protocol.postpone(world.model, taken.id, taken.turn),
+    () => protocol.postpone(world.model, taken.id, taken.turn, how),
   );
   return true;
 }
