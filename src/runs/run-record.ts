@@ -57,6 +57,7 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optional('cancelRequested'),
     ...optional('delivery'),
     ...optionalNumber('deliveredAtMs'),
+    ...optionalNumber('foundMs'),
     ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),
     ...optionalNumber('admittedAtMs'),

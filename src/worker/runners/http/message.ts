@@ -87,6 +87,7 @@ export function cancelledMessage(request: HttpRequest, at: Date, because: EndedB
 export function headersOf(message: Message, request: HttpRequest, at: Date): Record<string, string> {
   const { headers, secrets } = request.http;
   return {
+    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
     // Lower case, and without the line break that a secret often has at its end.
     ...Object.fromEntries(new Headers(headers)),
     accept: 'application/json',
