@@ -10,8 +10,8 @@ export interface ExportWatch {
   sent(spans: number): void;
   /** @param why in the words of a library: for the log alone */
   lost(spans: number, why: string): void;
-  /** Admitted, and neither sent nor lost. */
-  waiting(): number;
+  /** The process ends: what waits is lost, and what becomes of it is heard no more. */
+  giveUp(): void;
 }
 
 export interface ExportWatchDeps {
@@ -22,6 +22,7 @@ export interface ExportWatchDeps {
 export function createExportWatch({ onSpans, log }: ExportWatchDeps, { most }: { readonly most: number }): ExportWatch {
   let waiting = 0;
   let isFailing = false;
+  let isOver = false;
 
   const tellLoss = (spans: number, why: string): void => {
     onSpans({ result: 'lost', spans });
@@ -40,14 +41,19 @@ export function createExportWatch({ onSpans, log }: ExportWatchDeps, { most }: {
       return true;
     },
     sent(spans) {
+      if (isOver) return;
       waiting -= spans;
       isFailing = false;
       onSpans({ result: 'sent', spans });
     },
     lost(spans, why) {
+      if (isOver) return;
       waiting -= spans;
       tellLoss(spans, why);
     },
-    waiting: () => waiting,
+    giveUp() {
+      if (!isOver && waiting > 0) tellLoss(waiting, 'the process ended before they were sent');
+      isOver = true;
+    },
   };
 }

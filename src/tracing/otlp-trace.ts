@@ -116,7 +116,7 @@ export function openOtlpTrace(deps: OtlpTraceDeps, options: OtlpTraceOptions): O
       // A batch that fails has been counted as lost.
       await Promise.race([processor.shutdown().catch(() => undefined), patience.promise]);
       clearTimeout(timer);
-      if (watch.waiting() > 0) watch.lost(watch.waiting(), 'the process ended before they were sent');
+      watch.giveUp();
     },
   };
 }

@@ -29,6 +29,8 @@ export interface TraceCollector {
   readonly requests: readonly { readonly path: string; readonly headers: IncomingMessage['headers'] }[];
   /** Everything that was sent, as it was sent. */
   readonly bodies: readonly string[];
+  /** Requests that it has not answered yet. */
+  open(): number;
   /** What it answers from now on instead of taking spans. */
   misbehave(how: (response: ServerResponse) => void): void;
   /** Takes spans again. */
@@ -66,6 +68,8 @@ export async function startTraceCollector(scope: Scope = thisTest): Promise<Trac
   const requests: { path: string; headers: IncomingMessage['headers'] }[] = [];
   let misbehaviour: ((response: ServerResponse) => void) | undefined;
 
+  let open = 0;
+
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request);
     requests.push({ path: request.url ?? '', headers: request.headers });
@@ -75,6 +79,8 @@ export async function startTraceCollector(scope: Scope = thisTest): Promise<Trac
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"partialSuccess":{}}');
   };
   const server = createServer((request, response) => {
+    open += 1;
+    response.on('close', () => (open -= 1));
     take(request, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
@@ -89,6 +95,7 @@ export async function startTraceCollector(scope: Scope = thisTest): Promise<Trac
     spans,
     bodies,
     requests,
+    open: () => open,
     misbehave: (how) => {
       misbehaviour = how;
     },
@@ -106,14 +113,19 @@ function spansIn({ resourceSpans }: OtlpRequest): SeenSpan[] {
         spanId: span.spanId,
         parentSpanId: span.parentSpanId,
         name: span.name,
-        startMs: Number(span.startTimeUnixNano) / 1e6,
-        endMs: Number(span.endTimeUnixNano) / 1e6,
+        startMs: msOf(span.startTimeUnixNano),
+        endMs: msOf(span.endTimeUnixNano),
         isError: span.status.code === ERROR_STATUS,
         attributes: plain(span.attributes),
         resource: plain(resource.attributes),
       })),
     ),
   );
+}
+
+/** Nanoseconds since 1970 are too many for a number. */
+function msOf(nanoseconds: string): number {
+  return Number(BigInt(nanoseconds) / 1_000n) / 1_000;
 }
 
 function plain(attributes: readonly Attribute[]): Record<string, string | number | boolean> {
