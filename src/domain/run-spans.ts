@@ -14,7 +14,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import type { AttemptEnding, Run, RunState } from './run.ts';
 
 /** Key of the root. */
-export const WHOLE_WAY = 'ticket';
+const WHOLE_WAY = 'ticket';
 
 export const attemptKey = (attempt: number): string => `attempt/${attempt}`;
 export const runnerKey = (attempt: number): string => `runner/${attempt}`;
@@ -103,7 +103,7 @@ export function attemptSpan(run: Run, how: AttemptEnding, endMs: number): Span {
 }
 
 /** What a run is, in words that may be searched for. Names of OpenTelemetry's conventions where there are any. */
-export function about(run: Run): SpanAttributes {
+function about(run: Run): SpanAttributes {
   return {
     'agentsmith.ticket': run.ticket,
     'agentsmith.project': run.project,

@@ -26,6 +26,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
+import { messageOf } from '../foundation/errors.ts';
 import type { Span, SpanAttributes, SpanFacts, Trace } from '../foundation/trace.ts';
 import { createExportWatch, type ExportWatch, type ExportWatchDeps } from './export-watch.ts';
 import { spanIdOf, traceIdOf } from './span-ids.ts';
@@ -55,6 +56,8 @@ export interface OtlpTrace extends Trace {
 /** About 2 MB. */
 const MOST_WAITING = 2_048;
 const MOST_IN_BATCH = 512;
+/** Of one attribute. */
+const MOST_CHARACTERS = 1_000;
 /** `ExportResultCode.FAILED` of a package that comes with the others. */
 const FAILED = 1;
 const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, consumer: SpanKind.CONSUMER } as const;
@@ -75,6 +78,7 @@ export function openOtlpTrace(deps: OtlpTraceDeps, options: OtlpTraceOptions): O
   const tracer = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes(options.resource)),
     sampler,
+    spanLimits: { attributeValueLengthLimit: MOST_CHARACTERS },
     idGenerator: { generateTraceId: () => ids.trace, generateSpanId: () => ids.span },
     spanProcessors: [processor],
   }).getTracer('agent-smith');
@@ -87,23 +91,33 @@ export function openOtlpTrace(deps: OtlpTraceDeps, options: OtlpTraceOptions): O
     return Object.fromEntries(said.map(([name, v]) => [name, typeof v === 'string' ? deps.redact(v) : v]));
   };
 
+  const hand = (span: Span, traceId: string): void => {
+    ids = { trace: traceId, span: spanIdOf(span.trace, span.key) };
+    const started = tracer.startSpan(
+      span.name,
+      {
+        kind: KINDS[span.kind ?? 'internal'],
+        startTime: hrTimeOf(span.startMs),
+        attributes: attributesOf(span),
+      },
+      parentContext(span, traceId),
+    );
+    if (span.failure !== undefined) started.setStatus({ code: SpanStatusCode.ERROR });
+    // Clocks of two processes may differ by more than a step takes.
+    started.end(hrTimeOf(Math.max(span.startMs, span.endMs)));
+  };
+
   return {
     nowMs: deps.nowMs,
     tell(span) {
-      ids = { trace: traceIdOf(span.trace), span: spanIdOf(span.trace, span.key) };
-      if (isClosed || !isSampled(ids.trace) || !watch.admit()) return;
-      const started = tracer.startSpan(
-        span.name,
-        {
-          kind: KINDS[span.kind ?? 'internal'],
-          startTime: hrTimeOf(span.startMs),
-          attributes: attributesOf(span),
-        },
-        parentContext(span, ids.trace),
-      );
-      if (span.failure !== undefined) started.setStatus({ code: SpanStatusCode.ERROR });
-      // Clocks of two processes may differ by more than a step takes.
-      started.end(hrTimeOf(Math.max(span.startMs, span.endMs)));
+      const traceId = traceIdOf(span.trace);
+      if (isClosed || !isSampled(traceId) || !watch.admit()) return;
+      try {
+        hand(span, traceId);
+      } catch (error) {
+        // Whoever tells is in the middle of something that matters more.
+        watch.lost(1, messageOf(error));
+      }
     },
     contextOf(trace, key) {
       const traceId = traceIdOf(trace);

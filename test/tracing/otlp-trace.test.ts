@@ -80,6 +80,22 @@ test('a span arrives as it was told, under ids that anybody can work out, also o
   expect(counted.lost).toBe(0);
 });
 
+test('a span that cannot be made is lost, and whoever told it goes on', async () => {
+  const collector = await startTraceCollector();
+  const { trace, counted } = open(collector);
+  const attributes = Object.defineProperty({}, 'broken', {
+    enumerable: true,
+    get() {
+      throw new Error('of the test');
+    },
+  });
+  trace.tell(spanOf('run-1', { attributes }));
+  expect(counted.lost).toBe(1);
+  trace.tell(spanOf('run-1', { attributes: { long: 'x'.repeat(5_000) } }));
+  await until('the next one is there', () => collector.spans[0]);
+  expect(collector.spans[0]?.attributes).toEqual({ long: 'x'.repeat(1_000) });
+});
+
 test('the ids are those of the documented command line', () => {
   // printf %s 01JTRACE | sha256sum
   expect(traceIdOf('01JTRACE')).toBe('0426a6170fc0c1c60b359ee4b7a33105');
