@@ -16,6 +16,7 @@ import type { AppOptions, Shared } from './app/options.ts';
 import { createReplicaState } from './app/replica-state.ts';
 import { createSharedView, type SharedView } from './app/shared-view.ts';
 import { openStores, type Stores } from './app/stores.ts';
+import { openTraces, type Traces } from './app/traces.ts';
 import { openWebhooks, type Webhooks } from './app/webhooks.ts';
 import { openWorkSite, type WorkSite } from './app/work-site.ts';
 import type { Config } from './config/config.ts';
@@ -84,6 +85,7 @@ export function createApp(options: AppOptions): App {
     redact: options.redactor.redact,
     log,
   });
+  const traces = openTraces(options, stores?.redis, metrics);
   const ownListener = listenerOf(options.config);
   const webhooks = webhookRoutes(
     { receiver: () => side?.webhooks.receiver, leaving: () => draining, log },
@@ -136,8 +138,8 @@ export function createApp(options: AppOptions): App {
       ? undefined
       : openRedisSide(
           options,
-          { config: () => config, projects, findings, metrics },
-          { stores, listenerUp: () => listener === undefined || listener.state() === 'up' },
+          { config: () => config, projects, findings, metrics, trace: traces.trace },
+          { stores, traces, listenerUp: () => listener === undefined || listener.state() === 'up' },
         );
   const stopping = new AbortController();
   let started = false;
@@ -147,6 +149,7 @@ export function createApp(options: AppOptions): App {
     health: state.health,
     reload,
     async start() {
+      await traces.start();
       const port = await server.listen({ host: options.host, port: options.port });
       if (listener !== undefined) await openListener(listener, config.engine, stopping.signal);
       side?.start();
@@ -189,13 +192,15 @@ interface RedisSide {
 
 interface RedisSideParts {
   readonly stores: Stores;
+  readonly traces: Traces;
   /** Whether this replica can be reached by webhooks. */
   readonly listenerUp: () => boolean;
 }
 
-function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp }: RedisSideParts): RedisSide {
+function openRedisSide(options: AppOptions, shared: Shared, parts: RedisSideParts): RedisSide {
+  const { stores, traces, listenerUp } = parts;
   const { timing, log, instance } = options;
-  const { config, projects, findings, metrics } = shared;
+  const { config, projects, findings, metrics, trace } = shared;
   const { redis } = stores;
   // A server that was started for this process alone ends with it: there is nothing to keep.
   if (!options.freshRedis) watchServerSettings(redis, findings, log);
@@ -215,6 +220,7 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
     timing,
     canceller,
     log,
+    trace,
     onOutcome: ({ request: { project, ticketId, trigger }, outcome }) => {
       reportLoop(findings, project, ticketId, outcome);
       const platform = projects.withRemoved().projects.find(({ name }) => name === project)?.source.platform;
@@ -329,7 +335,7 @@ function openRedisSide(options: AppOptions, shared: Shared, { stores, listenerUp
       clearTimeout(lastWrites);
       ending.abort();
       await noting;
-      await workSite.close(timing.redisCommandMs);
+      await Promise.all([workSite.close(timing.redisCommandMs), traces.close()]);
     },
     close: () => redis.close(),
   };

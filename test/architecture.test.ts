@@ -107,6 +107,7 @@ describe('doors', () => {
     ['src/claims/a.ts', "import type { Redis } from 'ioredis';"],
     ['src/app.ts', "import fastify from 'fastify';"],
     ['src/app.ts', "import { KubeConfig } from '@kubernetes/client-node';"],
+    ['src/worker/a.ts', "import { trace } from '@opentelemetry/api';"],
     ['src/claims/a.ts', "import { Octokit } from '@octokit/rest';"],
     ['src/redis/a.ts', 'const url = process.env.REDIS_URL;'],
     ['src/redis/a.ts', "const url = process['env'].REDIS_URL;"],
@@ -126,6 +127,14 @@ describe('doors', () => {
     const imports = importsOf(HOUSE).filter(({ to, isType }) => to === '@kubernetes/client-node' && !isType);
     expect(imports.map(({ from }) => from)).toEqual(['src/worker/runners/kubernetes/client-cluster.ts']);
     expect(HOUSE.get(imports[0]?.from ?? '')).toContain("await import('@kubernetes/client-node')");
+  });
+
+  test('OpenTelemetry is in one file, and that is loaded where traces are on, never with the house', () => {
+    const users = importsOf(HOUSE).filter(({ to }) => to.startsWith('@opentelemetry/'));
+    expect([...new Set(users.map(({ from }) => from))]).toEqual(['src/tracing/otlp-trace.ts']);
+    const loaders = importsOf(HOUSE).filter(({ to, isType }) => to === 'src/tracing/otlp-trace.ts' && !isType);
+    expect(loaders.map(({ from }) => from)).toEqual(['src/app/traces.ts']);
+    expect(HOUSE.get('src/app/traces.ts')).toContain("await import('../tracing/otlp-trace.ts')");
   });
 
   test('doors open for those they are made for', () => {

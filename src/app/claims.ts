@@ -10,6 +10,7 @@ import {
 import type { Timing } from '../domain/timing.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
+import type { Trace } from '../foundation/trace.ts';
 import type { KnownProjects } from './known-projects.ts';
 import type { Stores } from './stores.ts';
 
@@ -20,9 +21,10 @@ export interface ClaimsParts {
   readonly canceller: RunCanceller;
   readonly log: Log;
   readonly onOutcome: TicketClaimDeps['onOutcome'];
+  readonly trace?: Trace;
 }
 
-export function openClaims({ projects, stores, timing, canceller, log, onOutcome }: ClaimsParts): TicketClaimService {
+export function openClaims({ projects, stores, timing, canceller, ...parts }: ClaimsParts): TicketClaimService {
   return createTicketClaimService(
     {
       // A claim that had begun before its project was removed may still be finished.
@@ -32,8 +34,7 @@ export function openClaims({ projects, stores, timing, canceller, log, onOutcome
       queue: stores.queue,
       decisions: stores.decisions,
       canceller,
-      log,
-      onOutcome,
+      ...parts,
     },
     timing,
   );

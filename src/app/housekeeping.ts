@@ -5,6 +5,7 @@ import type { UnwantedRuns } from '../claims/unwanted-runs.ts';
 import type { Term } from '../coordination/leader.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import type { Run } from '../domain/run.ts';
+import { repairStep } from '../domain/run-spans.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { createAdmissionLists } from '../repair/admission-lists.ts';
@@ -46,7 +47,7 @@ export function openHousekeeping(
   { stores, claims, canceller, unwanted, labels, foreignLabels, recoveringMs }: HousekeepingParts,
 ): (term: Term) => Promise<void> {
   const { timing, log } = options;
-  const { projects, metrics } = shared;
+  const { projects, metrics, trace } = shared;
   const { redis, runs, queue, claimRecords, attemptRecords, labelRecords, decisions } = stores;
 
   const remember = async (decision: Decision): Promise<void> => {
@@ -58,6 +59,8 @@ export function openHousekeeping(
     const { kind, outcome, ...about } = facts;
     metrics.repair({ kind });
     log.warn(facts, 'repaired');
+    const atMs = trace.nowMs();
+    if (facts.run !== undefined) trace.tell({ ...repairStep(facts.run, kind, outcome), startMs: atMs, endMs: atMs });
     await remember({ ...about, by: 'repair', outcome: `${kind}: ${outcome}` });
   };
   const credentialOf = (run: Run): string => {
@@ -76,6 +79,7 @@ export function openHousekeeping(
       contacts: redis.contacts,
       log,
       onRepair,
+      trace,
     },
     timing,
   );

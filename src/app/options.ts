@@ -4,6 +4,7 @@ import type { Timing } from '../domain/timing.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
 import type { Redactor } from '../foundation/redactor.ts';
+import type { Trace } from '../foundation/trace.ts';
 import type { Metrics } from '../server/metrics.ts';
 import type { HostEnvironment } from '../worker/runners/command-environment.ts';
 import type { KnownProjects } from './known-projects.ts';
@@ -36,4 +37,5 @@ export interface Shared {
   readonly projects: KnownProjects;
   readonly findings: Findings;
   readonly metrics: Metrics;
+  readonly trace: Trace;
 }

@@ -41,7 +41,7 @@ export function openWorkSite(
   onContradicted: (run: Run) => void,
 ): WorkSite {
   const { timing, log } = options;
-  const { config, projects, findings, metrics } = shared;
+  const { config, projects, findings, metrics, trace } = shared;
   const { agent } = config();
   const known = { catalog: projects.withRemoved, platformOf: projects.platformOf };
 
@@ -55,6 +55,7 @@ export function openWorkSite(
       log,
       onConfirmed: (run) => metrics.labelConfirmed({ state: run.state, lagMs: Date.now() - run.sinceMs }),
       onContradicted,
+      trace,
     },
     timing,
   );
@@ -95,6 +96,7 @@ export function openWorkSite(
         recovering: () => stores.redis.recoveringMs(timing.recoveryStartsMs) > 0,
       },
       log,
+      trace,
       onStarted: ({ platform, attempt, deliveredAtMs, startedAtMs }) => {
         if (attempt !== 1 || deliveredAtMs === undefined || startedAtMs === undefined) return;
         metrics.deliveryStarted({ platform, latencyMs: startedAtMs - deliveredAtMs });

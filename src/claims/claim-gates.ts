@@ -184,6 +184,7 @@ export function questionOf({ request, project }: Claim): ClaimQuestion {
     again: request.again === true,
     delivery: request.delivery?.name,
     deliveredAtMs: request.delivery?.receivedAtMs,
+    foundMs: request.foundMs,
   };
 }
 

@@ -17,6 +17,8 @@ export interface ClaimRequest {
   readonly again?: boolean;
   /** The delivery that asks. */
   readonly delivery?: AskingDelivery;
+  /** How long the poll that asks has been under way. */
+  readonly foundMs?: number;
 }
 
 export interface AskingDelivery {

@@ -21,10 +21,12 @@
 import { randomUUID } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { lifecycleWithoutClaim } from '../domain/eligibility.ts';
-import { hasLabel, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
+import { hasLabel, type Lifecycle, lifecycleLabel, lifecyclesOf } from '../domain/lifecycle.ts';
+import { claimKey, labelStep, step } from '../domain/run-spans.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
+import { type HeldTrace, holdBack, NO_TRACE, type Span, type Trace, traced } from '../foundation/trace.ts';
 import { PlatformError } from '../platforms/contract.ts';
 import type { RunQueue } from '../queue/run-queue.ts';
 import type { AbandonClaim, ClaimHold, ClaimRecords } from '../runs/claim-records.ts';
@@ -40,7 +42,7 @@ import {
   refusalOf,
   withoutRedis,
 } from './claim-gates.ts';
-import { type ClaimOutcome, failed, notEligible, type Unclaimed } from './claim-outcome.ts';
+import { type ClaimOutcome, describeOutcome, failed, notEligible, type Unclaimed } from './claim-outcome.ts';
 import { type ClaimReportDeps, createClaimReport } from './claim-report.ts';
 import { type Claim, type ClaimRequest, type PreCheckDeps, preCheck } from './claim-request.ts';
 import type { RunCanceller } from './run-canceller.ts';
@@ -55,6 +57,8 @@ export interface TicketClaimDeps extends PreCheckDeps, ClaimReportDeps {
   readonly queue: Pick<RunQueue, 'add'>;
   /** For a run that somebody wanted to end while it was claimed. */
   readonly canceller: RunCanceller;
+  /** Default: nobody collects. */
+  readonly trace?: Trace;
 }
 
 /** Counts up within a millisecond: drawing each id anew, and the lock's token with it, took a quarter of a claim's time. */
@@ -66,10 +70,12 @@ interface HeldClaim extends KnownClaim {
   readonly hold: ClaimHold;
   /** Whether there is time for a write to the platform. */
   readonly mayWrite: () => boolean;
+  /** Told when the claim is over, unless there is no run then. */
+  readonly spans: HeldTrace;
 }
 
 export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOptions): TicketClaimService {
-  const { records, queue, log } = deps;
+  const { records, queue, log, trace = NO_TRACE } = deps;
   const report = createClaimReport(deps);
   const gates = createClaimGates(options);
 
@@ -82,7 +88,19 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
       ...knownClaim(claim, begun),
       hold: begun.hold,
       mayWrite: () => mayWrite(claim, lockedAt, options),
+      spans: holdBack(trace),
     };
+    const { run: id, fence } = held.hold;
+    const attributes = { 'agentsmith.trigger': claim.request.trigger, 'agentsmith.fence': fence };
+    try {
+      const facts = step(id, 'claim', { key: claimKey(fence), attributes });
+      return await traced(held.spans, facts, () => toItsEnd(held), toldBySpan);
+    } finally {
+      held.spans.release();
+    }
+  };
+
+  const toItsEnd = async (held: HeldClaim): Promise<ClaimOutcome> => {
     try {
       return await steps(held);
     } catch (error) {
@@ -95,7 +113,9 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
 
   /** Steps 2 to 6. */
   const steps = async (held: HeldClaim): Promise<ClaimOutcome> => {
-    const ticket = await gates.readTicket(held);
+    const { run: id, fence } = held.hold;
+    const below = { kind: 'client', parent: claimKey(fence) } as const;
+    const ticket = await traced(held.spans, step(id, 'read ticket', below), () => gates.readTicket(held));
     if (ticket === undefined) {
       await abandon(held, { keep: false, backOff: true });
       return notEligible('gone');
@@ -104,7 +124,7 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
     if (ruling.kind === 'stop') return await withdraw(held, ticket, ruling.outcome);
     if (ruling.lifecycle === 'enqueued') return await commit(held, ticket, ruling);
     if (!held.mayWrite()) return await giveBack(held);
-    const labels = await held.platform.moveLifecycle(ticket, 'enqueued', held.call('label'));
+    const labels = await moveLabel(held, ticket, 'enqueued');
     return await commit(held, { ...ticket, labels }, ruling);
   };
 
@@ -113,14 +133,22 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
     if (held.resumed && hasLabel(ticket.labels, ENQUEUED)) {
       if (!held.mayWrite()) return await giveBack(held);
       const before = lifecycleWithoutClaim(ticket.labels, held.projects, held);
-      await held.platform.moveLifecycle(ticket, before, held.call('label'));
+      await moveLabel(held, ticket, before);
     }
     await abandon(held, { keep: false, backOff: false });
     return outcome;
   };
 
-  const abandon = async ({ hold, project }: HeldClaim, how: AbandonClaim): Promise<void> => {
+  const moveLabel = (held: HeldClaim, ticket: Ticket, to: Lifecycle | undefined): Promise<readonly string[]> => {
+    const { run: id, fence } = held.hold;
+    const facts = labelStep(id, lifecyclesOf(ticket.labels), to, { parent: claimKey(fence) });
+    return traced(held.spans, facts, () => held.platform.moveLifecycle(ticket, to, held.call('label')));
+  };
+
+  const abandon = async ({ hold, project, spans }: HeldClaim, how: AbandonClaim): Promise<void> => {
     const reply = await records.abandon(hold, how);
+    // Without its record there is no run to tell of.
+    if (reply.kind === 'abandoned' && !how.keep) spans.drop();
     if (reply.kind !== 'cancelled') return;
     await deps.canceller.tell({ id: hold.run, ticket: hold.ticket, project: project.name }, reply.by);
   };
@@ -187,5 +215,12 @@ export function createTicketClaimService(deps: TicketClaimDeps, options: ClaimOp
       await report(request, outcome, Math.round(performance.now() - startedMs));
       return outcome;
     },
+  };
+}
+
+function toldBySpan(outcome: ClaimOutcome): Pick<Span, 'attributes' | 'failure'> {
+  return {
+    attributes: { 'agentsmith.outcome': describeOutcome(outcome) },
+    failure: outcome.kind === 'failed' ? outcome.failure : undefined,
   };
 }

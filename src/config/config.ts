@@ -9,6 +9,7 @@ import type { Problem } from './problems.ts';
 import type { EventEngine } from './schema.ts';
 import type { Secrets } from './secrets.ts';
 import type { AgentSettings, RedisSettings, ServerSettings } from './settings.ts';
+import type { TraceSettings } from './telemetry.ts';
 
 /** What it takes to open a project's platform, its secrets apart. */
 export interface Connection {
@@ -35,6 +36,8 @@ export interface Config {
   readonly redis: RedisSettings;
   readonly server: ServerSettings;
   readonly maxRunsPerTicketPerDay: number;
+  /** Undefined: traces are off. Where they go is in the secrets. */
+  readonly traces?: TraceSettings;
   /** Pipelines without an entry -> the script beside the file that they run, undefined when there is none. */
   readonly scripts: ReadonlyMap<string, string | undefined>;
   readonly findings: readonly ConfigFinding[];

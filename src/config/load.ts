@@ -17,6 +17,7 @@ import { openPipeline } from './pipelines.ts';
 import { byPosition, type Problem } from './problems.ts';
 import { createSecrets } from './secrets.ts';
 import { agentSettings, environmentProblems, redisSettings, serverSettings } from './settings.ts';
+import { telemetryOf } from './telemetry.ts';
 
 export interface LoadOptions {
   /** Path of the file; relative paths inside it start in its folder. */
@@ -50,6 +51,7 @@ export async function buildConfig(options: LoadOptions & { readonly text: string
   const byProject = <T>(pick: (one: BuiltProject) => T): ReadonlyMap<string, T> =>
     new Map(built.map((one) => [one.project.name, pick(one)]));
   const secretsByProject = byProject((one) => one.secrets);
+  const { traces, findings: ofTelemetry } = telemetryOf(facts.file, env);
   const config: Config = {
     file,
     catalog: { hash: hashOf(text), projects, pipelines },
@@ -60,9 +62,16 @@ export async function buildConfig(options: LoadOptions & { readonly text: string
     redis: redisSettings(facts.file),
     server: serverSettings(facts.file, env),
     maxRunsPerTicketPerDay: facts.file.runs?.max_per_ticket_per_day ?? 5,
+    ...(traces !== undefined && { traces: traces.settings }),
     scripts,
-    findings: [...agent.findings, ...fileFindings(facts, env), ...built.flatMap((one) => one.findings), ...findings],
-    secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines), facts.uses),
+    findings: [
+      ...agent.findings,
+      ...fileFindings(facts, env),
+      ...ofTelemetry,
+      ...built.flatMap((one) => one.findings),
+      ...findings,
+    ],
+    secrets: createSecrets(env, secretsByProject, Object.values(facts.file.pipelines), facts.uses, traces?.target),
     openPipeline: (policy) => openPipeline(policy, env, directory, defaultCallbackUrl(facts.file)),
   };
   return { ok: true, config };

@@ -264,6 +264,23 @@ export const fileSchema = z.strictObject({
       'What wakes the ingress. polling: no webhooks. streaming: webhooks, and a listing at start and every reconcile_interval_seconds. auto: streaming while it works, else polling. Default: what each project has set up, polling.enabled and a webhook secret.',
     )
     .optional(),
+  telemetry: z
+    .strictObject({
+      endpoint: text
+        .regex(/^https?:\/\/[^\s?#]+$/, 'must be a URL such as http://otel-collector:4318')
+        .describe('A collector that takes OTLP by HTTP; /v1/traces is added. Default: OTEL_EXPORTER_OTLP_ENDPOINT.')
+        .optional(),
+      headers: z
+        .record(text, z.string())
+        .describe('Sent along, for example Authorization; values may hold ${VARIABLE}.')
+        .optional(),
+      service_name: text.describe('Default: OTEL_SERVICE_NAME, else agent-smith.').optional(),
+      sample_ratio: number(z.number().min(0).max(1))
+        .describe('Which part of the traces is sent. Default: OTEL_TRACES_SAMPLER, else 1.')
+        .optional(),
+    })
+    .describe('Traces of runs, off unless there is an endpoint. Read when a server starts.')
+    .optional(),
   reconcile_interval_seconds: seconds(1).describe('How often projects are listed while streaming.').default(600),
   default_sync_policy: syncPolicy
     .describe('For projects without a sync_policy: poll_only, webhook_only or both. Default both.')

@@ -7,6 +7,7 @@ import type { Environment, Expansion } from './expand.ts';
 import { secretsOf } from './http-pipelines.ts';
 import type { Path } from './problems.ts';
 import type { PipelineConfig } from './schema.ts';
+import type { TraceTarget } from './telemetry.ts';
 
 export interface ProjectSecrets {
   readonly credential: CredentialState;
@@ -24,6 +25,8 @@ export interface Secrets {
   credential(project: string): CredentialState;
   webhookSecrets(project: string): readonly string[];
   allowsUnsigned(project: string): boolean;
+  /** Where traces are sent to; undefined while they are off. */
+  traceTarget(): TraceTarget | undefined;
   /** Every secret value, for the redactor. */
   all(): readonly string[];
 }
@@ -42,10 +45,16 @@ export function createSecrets(
   projects: ReadonlyMap<string, ProjectSecrets>,
   pipelines: readonly PipelineConfig[],
   uses: Expansion['uses'] = [],
+  traceTarget?: TraceTarget,
 ): Secrets {
   const known = new Set<string>();
   const add = (value: string | undefined): void => {
     if (value !== undefined && value !== '') known.add(value);
+  };
+  /** `Bearer abc`: whoever quotes it may leave out the first word. */
+  const addWithLastWord = (value: string): void => {
+    add(value);
+    add(value.trim().split(' ').at(-1));
   };
   // Whatever a pipeline may print: every variable whose name says so, used or not.
   for (const [name, value] of Object.entries(env)) if (isSecretName(name)) add(value);
@@ -58,17 +67,18 @@ export function createSecrets(
   for (const { env: own = {}, http } of pipelines) {
     for (const [name, value] of Object.entries(own)) if (isSecretName(name)) add(value);
     for (const [name, value] of Object.entries(http?.headers ?? {})) {
-      if (!isSecretName(name)) continue;
-      add(value);
-      // `Bearer abc`: whoever quotes it may leave out the first word.
-      add(value.trim().split(' ').at(-1));
+      if (isSecretName(name)) addWithLastWord(value);
     }
     if (http !== undefined) secretsOf(http).forEach(add);
   }
   // A service may quote any of its headers, without the line break that a variable often ends with. What stands there in plain
   // text is nobody's secret, unless its name says so; what comes from a variable mostly is.
   for (const { path, variable } of uses) if (isSentHeader(path)) add(env[variable]?.trim());
+  // Each vendor has a name of its own for the header with the key.
+  Object.values(traceTarget?.headers ?? {}).forEach(addWithLastWord);
+  passwordsOf(traceTarget?.url ?? '').forEach(add);
   return {
+    traceTarget: () => traceTarget,
     redisUrl: () => env.REDIS_URL || undefined,
     apiToken: () => env.AGENTSMITH_API_TOKEN || undefined,
     credential: (project) => projects.get(project)?.credential ?? { ok: false, reason: 'no such project' },

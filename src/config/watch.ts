@@ -85,7 +85,14 @@ function withRestartFindings(config: Config, started: Config): Config {
   if (!isDeepStrictEqual(config.redis, started.redis)) {
     findings.push(warning('needs-restart', 'the redis section has changed: this needs a restart'));
   }
+  if (!isDeepStrictEqual(tracesOf(config), tracesOf(started))) {
+    findings.push(warning('needs-restart', 'the telemetry section has changed: this needs a restart'));
+  }
   return { ...config, findings: [...config.findings, ...findings] };
+}
+
+function tracesOf({ traces, secrets }: Config): object {
+  return { traces, target: secrets.traceTarget() };
 }
 
 async function findScripts(known: Config['scripts'], file: string): Promise<ReadonlyMap<string, string | undefined>> {

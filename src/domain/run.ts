@@ -55,6 +55,8 @@ export interface Run {
   readonly delivery?: DeliveryName;
   readonly deliveredAtMs?: number;
   readonly createdAtMs: number;
+  /** How long the poll that found the ticket had been under way then. */
+  readonly foundMs?: number;
   readonly queuedAtMs?: number;
   /** 0 while it waits in the backlog. Missing of a run that was queued by a version which admitted every run at once. */
   readonly admittedAtMs?: number;

@@ -134,6 +134,12 @@ export interface Timing {
   readonly clusterOverdueMs: number;
   readonly clusterRemoveMs: number;
 
+  /** Traces: how often spans are sent, how long one sending and the last one may take, how often the clock is set. */
+  readonly traceBatchMs: number;
+  readonly traceExportMs: number;
+  readonly traceFlushMs: number;
+  readonly traceClockMs: number;
+
   /** Redis: one command, connection probe. */
   readonly redisCommandMs: number;
   readonly redisProbeMs: number;
@@ -217,6 +223,10 @@ export const DEFAULT_TIMING: Timing = {
   clusterRetryMaxMs: 30_000,
   clusterOverdueMs: 60_000,
   clusterRemoveMs: 60_000,
+  traceBatchMs: 2_000,
+  traceExportMs: 10_000,
+  traceFlushMs: 2_000,
+  traceClockMs: 30_000,
   redisCommandMs: 2_000,
   redisProbeMs: 1_000,
   redisSocketMs: 8_000,

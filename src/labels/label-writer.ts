@@ -16,11 +16,13 @@ import { lifecyclesOf } from '../domain/lifecycle.ts';
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import { isTerminal, projectionOf, type Run } from '../domain/run.ts';
+import { labelStep, step, wholeWay } from '../domain/run-spans.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { elapsedMs, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Findings } from '../foundation/findings.ts';
 import type { Log } from '../foundation/log.ts';
+import { NO_TRACE, type Trace, traced } from '../foundation/trace.ts';
 import { type Call, PlatformError, type TicketPlatform } from '../platforms/contract.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import type { LabelRecords, Settled, Settlement } from '../runs/label-records.ts';
@@ -55,6 +57,8 @@ export interface LabelWriterDeps {
   readonly onConfirmed?: (run: Run) => void;
   /** Somebody else has overwritten a label that had been read back (`contradicts`). */
   readonly onContradicted?: (run: Run) => void;
+  /** Default: nobody collects. */
+  readonly trace?: Trace;
 }
 
 export interface LabelWriterOptions {
@@ -70,7 +74,7 @@ const MOST_ROUNDS = 5;
 const RECORD_BELIEVED_CALLS = 2;
 
 export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOptions): LabelWriter {
-  const { records, log } = deps;
+  const { records, log, trace = NO_TRACE } = deps;
   /** The last call for each run that is at work or waits for the one before it. */
   const working = new Map<string, Promise<void>>();
 
@@ -142,7 +146,9 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
     switch (action.kind) {
       case 'write': {
         if (!permission.mayWrite()) return undefined;
-        const shown = lifecyclesOf(await platform.moveLifecycle(ticket, action.lifecycle, call('label')));
+        const facts = labelStep(run.id, lifecyclesOf(ticket.labels), action.lifecycle);
+        const move = () => platform.moveLifecycle(ticket, action.lifecycle, call('label'));
+        const shown = lifecyclesOf(await traced(trace, facts, move));
         if (String(shown) !== action.lifecycle) return { kind: 'refused', reason: 'the label did not stick' };
         return await close(run, ticket, platform, call('comment'), permission);
       }
@@ -174,7 +180,9 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
     if (comment === undefined) return { kind: 'confirmed' };
     if (!permission.mayWrite()) return undefined;
     try {
-      await platform.comment(ticket.id, comment, call);
+      await traced(trace, step(run.id, 'comment', { kind: 'client' }), () =>
+        platform.comment(ticket.id, comment, call),
+      );
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       if (error.kind === 'unavailable' || error.kind === 'rate-limited') throw error;
@@ -186,6 +194,7 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
 
   const tell = async (run: Run, settlement: Settlement, settled: Settled): Promise<void> => {
     if (settled.kind === 'moved-on') return;
+    if (settled.labelState !== 'unconfirmed' && isNewlyOver(run)) wholeWay(run, trace.nowMs()).forEach(trace.tell);
     if (settlement.kind === 'confirmed') deps.onConfirmed?.(run);
     if (settlement.kind === 'doubt')
       log.warn({ ...factsOf(run), doubts: settled.doubts }, 'confirmed label overwritten');
@@ -231,6 +240,11 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
       await Promise.all(working.values());
     },
   };
+}
+
+/** Whether the label of its end has never been read back before. */
+function isNewlyOver({ state, sinceMs, confirmedAtMs = 0 }: Run): boolean {
+  return isTerminal(state) && confirmedAtMs < sinceMs;
 }
 
 function factsOf(run: Run): object {

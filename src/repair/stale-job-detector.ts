@@ -7,9 +7,11 @@
  * A crash after any step leaves the run as it was, or handed back without a job: the reconciler's business.
  */
 import { cancelReason, MOST_INTERRUPTED, type Run } from '../domain/run.ts';
+import { attemptSpan } from '../domain/run-spans.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { createSecondLook } from '../foundation/second-look.ts';
+import { NO_TRACE, type Trace } from '../foundation/trace.ts';
 import type { RunQueue } from '../queue/run-queue.ts';
 import type { AttemptName, AttemptRecords } from '../runs/attempt-records.ts';
 import type { RoundCursor } from '../runs/rounds.ts';
@@ -37,9 +39,12 @@ export interface StaleJobDetectorDeps {
   readonly contacts: () => number;
   readonly log: Log;
   readonly onRepair: Repair;
+  /** Told of attempts whose worker can tell nothing any more. Default: nobody collects. */
+  readonly trace?: Trace;
 }
 
 export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { readonly staleConfirmMs: number }): Pass {
+  const { trace = NO_TRACE } = deps;
   const missing = createSecondLook({ apartMs: options.staleConfirmMs, most: MOST_MISSING });
 
   const bury = async (run: Run): Promise<void> => {
@@ -65,6 +70,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
       if (reply !== 'finished') return;
     }
     missing.forget(run.id);
+    trace.tell(attemptSpan(run, 'interrupted', trace.nowMs()));
     await deps.onRepair({ kind: 'dead-attempt', ...aboutRun(run), outcome: verdict, detail: reason });
   };
 

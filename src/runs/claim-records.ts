@@ -33,6 +33,8 @@ export interface ClaimQuestion {
   /** The delivery that asks, and when it was received in Redis TIME, ms. */
   readonly delivery?: DeliveryName | undefined;
   readonly deliveredAtMs?: number | undefined;
+  /** How long the poll that asks has been under way. */
+  readonly foundMs?: number | undefined;
 }
 
 export interface BeginClaim extends ClaimQuestion {
@@ -165,6 +167,7 @@ export function createClaimRecords(redis: RedisConnection, options: ClaimRecords
           trigger: claim.trigger,
           delivery: claim.delivery,
           deliveredAtMs: claim.deliveredAtMs,
+          foundMs: claim.foundMs,
           again: claim.again === true ? '1' : undefined,
         }),
       ],

@@ -58,6 +58,7 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optional('delivery'),
     ...optionalNumber('handedOn'),
     ...optionalNumber('deliveredAtMs'),
+    ...optionalNumber('foundMs'),
     ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),
     ...optionalNumber('admittedAtMs'),

@@ -62,6 +62,8 @@ export interface Metrics {
   }): void;
   /** With `durability: replicated`: whether a replica had a write in time. */
   replicaWait(facts: { readonly result: 'confirmed' | 'unconfirmed' }): void;
+  /** Spans of traces that were handed to the collector, or dropped. */
+  traceSpans(facts: { readonly result: 'sent' | 'lost'; readonly spans: number }): void;
   /** Tickets that the sync policy kept a trigger from. */
   syncSkipped(facts: { readonly trigger: string }): void;
   /** The page in Prometheus' text format, and its content type. */
@@ -205,6 +207,12 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     labelNames: ['result'],
     registers,
   });
+  const traceSpans = new Counter({
+    name: 'agentsmith_trace_spans_total',
+    help: 'Spans of traces by result; lost: the collector did not take them',
+    labelNames: ['result'],
+    registers,
+  });
   const inbox = new Gauge({
     name: 'agentsmith_inbox_tickets',
     help: 'Tickets whose deliveries wait to be worked on',
@@ -312,6 +320,7 @@ export function createMetrics(readGauges: () => Promise<Gauges>): Metrics {
     deliveryStarted: ({ platform, latencyMs }) => deliverySeconds.observe({ platform }, Math.max(0, latencyMs) / 1000),
     missedRecovered: ({ platform, by, count }) => missed.inc({ platform, by }, count),
     replicaWait: (facts) => replicaWaits.inc(facts),
+    traceSpans: ({ result, spans }) => traceSpans.inc({ result }, spans),
     syncSkipped: ({ trigger }) => skipped.inc({ trigger, reason: 'policy' }),
     async page() {
       const gauges = await readGauges();

@@ -7,19 +7,22 @@
 import type { Catalog, Project } from '../domain/project.ts';
 import { projectOfRun } from '../domain/routing.ts';
 import { cancelReason, mayHaveLeftWork, type Run } from '../domain/run.ts';
+import { queueKey, runnerKey, step } from '../domain/run-spans.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { withdrawalOf } from '../domain/withdrawal.ts';
 import { now } from '../foundation/clock.ts';
 import { messageOf, OperationError, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
+import { NO_TRACE, type Trace, traced } from '../foundation/trace.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
-import { PlatformError, type TicketPlatform } from '../platforms/contract.ts';
+import { type Call, PlatformError, type TicketPlatform } from '../platforms/contract.ts';
 import type { RunQueue, Turn, TurnOutcome } from '../queue/run-queue.ts';
 import type { AttemptRecords, TerminalState } from '../runs/attempt-records.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
 import { type Attempt, type AttemptEnd, type RedisWitness, superviseAttempt } from './attempt.ts';
 import type { RunnerHandle, RunnerQuestion, RunnerRequest } from './runners/runner.ts';
 import { createTrust } from './trust.ts';
+import { createTurnSpans } from './turn-spans.ts';
 
 /** A pipeline that can be started: the run's policy snapshot, opened with today's environment. */
 export type OpenedRunner =
@@ -48,6 +51,8 @@ export interface TurnProcessorDeps {
   /** An attempt has started: the run as its record shows it now. */
   readonly onStarted?: (run: Run) => void;
   readonly onEnded?: (run: Run, end: AttemptEnd) => void;
+  /** Default: nobody collects. */
+  readonly trace?: Trace;
 }
 
 export interface TurnProcessorOptions {
@@ -89,7 +94,8 @@ const OVER: TurnOutcome = { kind: 'over' };
 const LEAVING = 'this worker shuts down';
 
 export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProcessorOptions): TurnProcessor {
-  const { records, labels } = deps;
+  const { records, labels, trace = NO_TRACE } = deps;
+  const spans = createTurnSpans(trace);
   const turns = new Set<Promise<TurnOutcome>>();
   const attempts = new Set<Attempt>();
   let isLeaving = false;
@@ -108,6 +114,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     if (put.kind === 'dropped') return OVER;
     const delayMs = isLeaving ? 0 : put.pauseMs;
     deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, why, delayMs }, 'turn postponed');
+    spans.postponed(run, why, delayMs);
     await decide(run, `postponed: ${why}`);
     return put.kind === 'set-aside' ? { kind: 'later', delayMs } : OVER;
   };
@@ -117,6 +124,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     if (ended !== undefined) {
       const about = { ticket: run.ticket, run: run.id, project: run.project };
       deps.log.info({ ...about, outcome: ended.state, reason: ended.reason }, 'run ended');
+      spans.leftQueue(run);
       await decide(run, `${ended.state}: ${ended.reason}`);
       // The record has ended: its label may be written by anybody, at any time.
       void labels.project(run.id, { mayWrite: () => !stopped.signal.aborted, signal: stopped.signal });
@@ -134,11 +142,13 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   /** Step 1: the ticket as it is now, or what else to do. */
   const readTicket = async (run: Run, project: Project, platform: TicketPlatform): Promise<Ticket | TurnOutcome> => {
     try {
-      const ticket = await platform.readTicket(run.ticketId, {
-        purpose: 'attempt',
-        deadlineMs: options.claimCallMs,
-        signal: ending.signal,
-      });
+      const call: Call = { purpose: 'attempt', deadlineMs: options.claimCallMs, signal: ending.signal };
+      const read = () => platform.readTicket(run.ticketId, call);
+      const ticket = await traced(
+        trace,
+        step(run.id, 'read ticket', { kind: 'client', parent: queueKey(run.turn) }),
+        read,
+      );
       const withdrawal = withdrawalOf(run, ticket, project.source);
       return withdrawal === undefined ? ticket : await end(run, 'cancelled', cancelReason(withdrawal));
     } catch (error) {
@@ -173,6 +183,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
         return unreachable(reply);
     }
     const running = reply.run;
+    spans.leftQueue(run, running.startedAtMs);
     deps.log.info(
       { ticket: run.ticket, run: run.id, project: run.project, attempt: running.attempt, pipeline: run.pipeline },
       'attempt started',
@@ -191,7 +202,9 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
       code: project.code,
       timeoutMs: runner.timeoutMs,
       trustedSince: startedAt,
+      traceparent: trace.contextOf(run.id, runnerKey(running.attempt)),
     });
+    spans.runner(running, handle);
     const supervised = superviseAttempt(
       running,
       { records, handle, trust, redis: deps.redis, log: deps.log, giveUp: stopped.signal },
@@ -204,6 +217,7 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
     void labels.project(run.id, { mayWrite: () => trust.leftMs() > options.claimCallMs, signal: stopped.signal });
     const outcome = await supervised.ended;
     attempts.delete(supervised);
+    spans.attempt(running, outcome);
     deps.onEnded?.(running, outcome);
     await conclude(running, outcome);
     return OVER;

@@ -29,7 +29,7 @@ test('what the example has commented out loads, too', async () => {
   const lines = example.split('\n');
   const uncommented = lines.map((line) => {
     const setting =
-      /^(\s*)# ((?:my-|by-service|tickets|\s+(?:tickets|type|url|open_states|http|secret|headers|result|callback_url|allow_addresses|\w+_trigger|polling)|webhook|sync_policy|max_|env|pass_env|runs|redis|event_engine|reconcile|default_sync|webhooks)[\w-]*:.*)$/.exec(
+      /^(\s*)# ((?:my-|by-service|tickets|\s+(?:tickets|type|url|open_states|http|secret|headers|result|callback_url|allow_addresses|\w+_trigger|polling)|webhook|sync_policy|max_|env|pass_env|runs|redis|event_engine|reconcile|default_sync|webhooks|telemetry)[\w-]*:.*)$/.exec(
         line,
       );
     return setting === null ? line : `${setting[1]}${setting[2]}`;

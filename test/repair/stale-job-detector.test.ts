@@ -7,6 +7,7 @@ import { createStaleJobDetector } from '../../src/repair/stale-job-detector.ts';
 import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
 import { pauseAfter } from '../../src/worker/turn-processor.ts';
 import { type House, openHouse, silentLog } from '../support/house.ts';
+import { recordTrace } from '../support/recorded-trace.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, runningRun, runOf } from '../worker/worker-room.ts';
 import { repairs, termOf } from './terms.ts';
@@ -20,6 +21,7 @@ beforeEach(async () => {
 
 function detector(options: { readonly contacts?: () => number } & Partial<Pick<AttemptRecords, 'handBack'>> = {}) {
   const { told, onRepair } = repairs();
+  const trace = recordTrace();
   const pass = createStaleJobDetector(
     {
       runs: house.runs,
@@ -29,10 +31,11 @@ function detector(options: { readonly contacts?: () => number } & Partial<Pick<A
       contacts: options.contacts ?? (() => 1),
       log: silentLog,
       onRepair,
+      trace,
     },
     { staleConfirmMs: CONFIRM_MS },
   );
-  return { pass, told };
+  return { pass, told, trace };
 }
 
 const die = (run: Run) => redis.client.del(house.redis.keys.heartbeat(run.ticket));
@@ -59,6 +62,25 @@ test('an attempt whose heartbeat was missing on two passes, far enough apart, is
   ]);
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(true);
   expect(told.map(({ kind, outcome }) => [kind, outcome])).toEqual([['dead-attempt', 'hand-back']]);
+});
+
+test('a dead attempt, whose worker can tell nothing any more, is told of as interrupted, once', async () => {
+  const run = await runningRun(house, 'worker-7');
+  const { pass, trace } = detector();
+  await die(run);
+  await pass(termOf());
+  await confirmTime();
+  await pass(termOf());
+  await pass(termOf());
+  expect(trace.spans).toMatchObject([
+    {
+      trace: run.id,
+      key: 'attempt/1',
+      startMs: run.startedAtMs,
+      failure: 'interrupted',
+      attributes: { 'agentsmith.worker': 'worker-7' },
+    },
+  ]);
 });
 
 test('an attempt that beats on the second look is untouched, and must be missing twice anew', async () => {

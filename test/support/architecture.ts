@@ -17,7 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['claims', 'labels'],
   ['ingress', 'worker', 'repair'],
   ['config'],
-  ['server'],
+  ['server', 'tracing'],
   ['app'],
   ['cli'],
 ];
@@ -37,6 +37,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly rooms: readonly stri
   { packages: /^(fastify|@fastify\/.*)$/, rooms: ['server', 'emulators'] },
   { packages: CLIENTS, rooms: ['platforms'] },
   { packages: /^@kubernetes\/client-node$/, rooms: ['worker'] },
+  { packages: /^@opentelemetry\/.*$/, rooms: ['tracing'] },
 ];
 /** Imported in one file altogether. */
 const ONE_FILE_PACKAGES = ['prom-client'];

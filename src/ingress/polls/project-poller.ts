@@ -11,7 +11,7 @@ import type { UnwantedRuns } from '../../claims/unwanted-runs.ts';
 import type { PollSummary } from '../../coordination/poll-board.ts';
 import { listingPace, type Polling, type Project } from '../../domain/project.ts';
 import type { Ticket } from '../../domain/ticket.ts';
-import { elapsedMs, now } from '../../foundation/clock.ts';
+import { elapsedMs, type Moment, now } from '../../foundation/clock.ts';
 import { messageOf, OperationError } from '../../foundation/errors.ts';
 import type { Log } from '../../foundation/log.ts';
 import { type Call, PlatformError, type PlatformErrorKind, type TicketPlatform } from '../../platforms/contract.ts';
@@ -138,7 +138,11 @@ export function createProjectPoller(
     }
   };
 
-  const claimAll = async (candidates: readonly Ticket[], signal: AbortSignal): Promise<ClaimOutcome[]> => {
+  const claimAll = async (
+    candidates: readonly Ticket[],
+    since: Moment,
+    signal: AbortSignal,
+  ): Promise<ClaimOutcome[]> => {
     const outcomes = await Promise.all(
       candidates.map((ticket) =>
         deps.inClaimSlot(async () => {
@@ -146,7 +150,8 @@ export function createProjectPoller(
           const known = hopeless?.get(sight);
           if (known !== undefined) return known;
           if (signal.aborted || !deps.mayClaim()) return undefined;
-          const request = { project: project.name, ticketId: ticket.id, trigger, among } as const;
+          const foundMs = Math.round(elapsedMs(since));
+          const request = { project: project.name, ticketId: ticket.id, trigger, among, foundMs } as const;
           const outcome = await deps.claims.claim(request, deps.claimSignal);
           if (outcome.kind === 'rejected') warnOnce(outcome.detail, outcome.detail, 'tickets are not claimed');
           if (outcome.kind === 'rejected' || (isClosed(outcome) && !ticket.open)) {
@@ -176,7 +181,7 @@ export function createProjectPoller(
     await Promise.all(looks);
   };
 
-  const cycle = async (signal: AbortSignal): Promise<CycleResult> => {
+  const cycle = async (since: Moment, signal: AbortSignal): Promise<CycleResult> => {
     await prepareLabels(signal);
     // Before the listing: what is claimed meanwhile may be missing there for no other reason.
     const live = await deps.liveRuns.of(project).catch(withoutAny);
@@ -185,7 +190,7 @@ export function createProjectPoller(
       { inSlot: deps.inListingSlot },
     );
     const [outcomes] = await Promise.all([
-      claimAll(found.tickets, signal),
+      claimAll(found.tickets, since, signal),
       found.triggered === undefined ? undefined : lookForWithdrawals(live, found.triggered),
     ]);
     const decided = outcomes.filter(({ kind }) => kind !== 'failed').length;
@@ -226,7 +231,10 @@ export function createProjectPoller(
       const startedAt = now();
       requests = 0;
       pace = listingPace(project, engine) ?? TRY_AGAIN;
-      const outcome = await cycle(signal).catch((error: unknown) => ({ ...NOTHING_DONE, ...resultOf(error) }));
+      const outcome = await cycle(startedAt, signal).catch((error: unknown) => ({
+        ...NOTHING_DONE,
+        ...resultOf(error),
+      }));
       // Nobody else looks for what is missed until one is complete.
       if (engine === 'streaming' && !outcome.complete && pace.intervalMs > TRY_AGAIN.intervalMs) pace = TRY_AGAIN;
       pacer.note(outcome);

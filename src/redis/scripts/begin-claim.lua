@@ -57,7 +57,7 @@ local fields = takeover and {'fence', fence}
     'takes', 0, 'labelState', 'unconfirmed', 'createdAtMs', int(now), 'sinceMs', int(now)}
 for i = 10, #ARGV, 2 do
   -- What asked first stays on record when somebody else goes on, unless that is a person who insists.
-  if insist or not (takeover and ARGV[i] == 'trigger') then
+  if insist or not (takeover and (ARGV[i] == 'trigger' or ARGV[i] == 'foundMs')) then
     fields[#fields + 1] = ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
   end

@@ -77,7 +77,8 @@ function build(
   const asked = [...inherited, ...Object.entries(settings.env)].filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith(RESERVED_PREFIX),
   );
-  return { kind: 'environment', env: { ...Object.fromEntries(asked), ...describe(request) } };
+  const context = request.traceparent === undefined ? {} : { TRACEPARENT: request.traceparent };
+  return { kind: 'environment', env: { ...context, ...Object.fromEntries(asked), ...describe(request) } };
 
   function refused(what: string): CommandEnvironment {
     return { kind: 'refused', reason: `The env of pipeline ${request.pipeline} ${what}.` };

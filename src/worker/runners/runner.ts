@@ -37,6 +37,8 @@ export interface RunnerRequest {
   readonly ticket: Ticket;
   readonly code: CodeSource;
   readonly timeoutMs: number;
+  /** For work that continues the trace of the run; undefined where traces are off. */
+  readonly traceparent?: string | undefined;
   /** When the call was sent that made this attempt the current one: trust runs from here until the first beat. */
   readonly trustedSince: Moment;
 }

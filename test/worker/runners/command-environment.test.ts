@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commandEnvironment } from '../../../src/worker/runners/command-environment.ts';
+import { commandEnvironment, remoteEnvironment } from '../../../src/worker/runners/command-environment.ts';
 import { requestFor } from './requests.ts';
 
 const NOTHING = { env: {}, passEnv: [] };
@@ -83,4 +83,17 @@ test.for([
   const result = commandEnvironment(requestFor(), { env, passEnv: [] }, {});
   expect(result).toEqual({ kind: 'refused', reason: expect.stringMatching(sentence) });
   expect(JSON.stringify(result)).not.toContain('a-secret');
+});
+
+test('what continues the trace of the run is handed on where traces are on, unless the pipeline has a trace of its own', () => {
+  const traceparent = '00-4e65d3fbe8ad6535681b021b30785b12-2c915daccf8db805-01';
+  const host = { TRACEPARENT: 'of the server' };
+  expect(environment(requestFor(), NOTHING, host)).not.toHaveProperty('TRACEPARENT');
+  const request = { ...requestFor(), traceparent };
+  expect(environment(request, NOTHING, host)).toMatchObject({ TRACEPARENT: traceparent });
+  expect(environment(request, { env: { TRACEPARENT: 'own' }, passEnv: [] }, host)).toMatchObject({
+    TRACEPARENT: 'own',
+  });
+  const remote = remoteEnvironment(request, NOTHING, host);
+  expect(remote).toMatchObject({ env: { TRACEPARENT: traceparent } });
 });

@@ -92,11 +92,12 @@ export function cancelledMessage(ended: EndedRun, at: Date, because: EndedBecaus
 /** All headers of one sending. Each is signed anew, because a service refuses what is older than a few minutes. */
 export function headersOf(
   message: Message,
-  request: Pick<HttpRequest, 'run' | 'http'>,
+  request: Pick<HttpRequest, 'run' | 'http' | 'traceparent'>,
   at: Date,
 ): Record<string, string> {
   const { headers, secrets } = request.http;
   return {
+    ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
     // Lower case, and without the line break that a secret often has at its end.
     ...Object.fromEntries(new Headers(headers)),
     accept: 'application/json',
