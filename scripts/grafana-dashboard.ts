@@ -234,7 +234,7 @@ const PLATFORMS: Row = {
 };
 
 const WEBHOOKS: Row = {
-  title: 'Webhooks',
+  title: 'Webhooks and callbacks',
   panels: [
     graph('Webhook requests', 'By how they were answered.', 'short', [
       query(`sum by (result) (${grown('webhook_deliveries_total')})`, '{{result}}'),
@@ -258,6 +258,9 @@ const WEBHOOKS: Row = {
     ),
     graph('Missed, and found again', 'Changes whose delivery never came. Many by listing: look at the hook.', 'short', [
       query(`sum by (platform, by) (${grown('missed_event_recoveries_total')})`, '{{platform}} {{by}}'),
+    ]),
+    graph('Results of services', 'Callbacks of the http runner, by how they were answered.', 'short', [
+      query(`sum by (result) (${grown('callbacks_total')})`, '{{result}}'),
     ]),
   ],
 };
@@ -293,6 +296,12 @@ const HOUSE: Row = {
       'By kind. dead-attempt: a worker died at work. The others put right what a crash left behind.',
       'short',
       [query(`sum by (kind) (${grown('repairs_total')})`, '{{kind}}')],
+    ),
+    graph(
+      'Spans of traces',
+      'Only where traces are on. lost: the collector did not take them; runs are not affected.',
+      'short',
+      [query(`sum by (result) (${grown('trace_spans_total')})`, '{{result}}')],
     ),
     graph('Ready, by replica', '1 while it can do its share.', 'short', [
       query(`max by (instance) (${of('ready')})`, '{{instance}}'),

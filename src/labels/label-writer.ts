@@ -145,9 +145,9 @@ export function createLabelWriter(deps: LabelWriterDeps, options: LabelWriterOpt
     if (contradicts({ run, labels: ticket.labels })) deps.onContradicted?.(run);
     switch (action.kind) {
       case 'write': {
-        if (!permission.mayWrite()) return undefined;
         const facts = labelStep(run.id, lifecyclesOf(ticket.labels), action.lifecycle);
         const move = () => platform.moveLifecycle(ticket, action.lifecycle, call('label'));
+        if (!permission.mayWrite()) return undefined;
         const shown = lifecyclesOf(await traced(trace, facts, move));
         if (String(shown) !== action.lifecycle) return { kind: 'refused', reason: 'the label did not stick' };
         return await close(run, ticket, platform, call('comment'), permission);

@@ -140,6 +140,7 @@ export async function openWorld(base: RedisConnection, namespace: string): Promi
         keys.freeSlots,
         keys.incarnation,
         keys.decisions,
+        keys.unheard,
       ];
     },
   };

@@ -77,6 +77,10 @@ const delivery =
   (result: string) =>
   (metrics: Metrics): void =>
     metrics.delivery({ platform, result });
+const called =
+  (result: string) =>
+  (metrics: Metrics): void =>
+    times(4, () => metrics.callback({ result }));
 const settled =
   (outcome: string) =>
   (metrics: Metrics): void =>
@@ -121,6 +125,11 @@ const STATES: readonly (readonly [string, State, readonly string[]])[] = [
     { counted: (to) => ['accepted', 'duplicate'].map(delivery).forEach((act) => act(to)) },
     [],
   ],
+  ['results of services are not kept', { counted: called('not-persisted') }, ['ResultsNotKept']],
+  ['results of services prove no token', { counted: called('unproven') }, ['ResultsRefused']],
+  ['results of services are kept', { counted: called('kept') }, []],
+  ['spans of traces are lost', { counted: (to) => to.traceSpans({ result: 'lost', spans: 5 }) }, ['TracesLost']],
+  ['spans of traces are sent', { counted: (to) => to.traceSpans({ result: 'sent', spans: 5 }) }, []],
   ['labels are not confirmed', { both: { unconfirmedLabels: 2 } }, ['LabelsUnconfirmed']],
   [
     'labels come after 90 s',
@@ -138,6 +147,7 @@ const STATES: readonly (readonly [string, State, readonly string[]])[] = [
   ['Redis takes no writes', finding('redis-refuses-writes'), ['RedisRefusesWrites']],
   ['Redis lost its data', finding('recovering'), ['RedisLostData']],
   ['a hook was switched off', finding('hook-disabled'), ['Finding']],
+  ['a Job of a run that is over may not be deleted', finding('job-not-ended'), ['Finding']],
   ['workers die', { counted: (to) => times(4, () => to.repair({ kind: 'dead-attempt' })) }, ['WorkersDie']],
   ['a worker has died', { counted: (to) => to.repair({ kind: 'dead-attempt' }) }, []],
   ['a pipeline fails each time', { counted: ended('failed') }, ['PipelineFails']],

@@ -12,6 +12,7 @@ import { PLATFORMS } from '../../src/platforms/registry.ts';
 import type { RepairFacts } from '../../src/repair/repair.ts';
 import type { TerminalState } from '../../src/runs/attempt-records.ts';
 import type { Settlement } from '../../src/runs/delivery-records.ts';
+import type { CallbackResult } from '../../src/server/callback-routes.ts';
 import type { Metrics } from '../../src/server/metrics.ts';
 import { productSources } from './pages.ts';
 import { findingCodes } from './what-sources-say.ts';
@@ -83,6 +84,20 @@ const VALUES: Readonly<Record<string, ReadonlySet<string>>> = {
     unproven: true,
     unreadable: true,
     'not-persisted': true,
+  }),
+  'agentsmith_callbacks_total result': all<CallbackResult>({
+    kept: true,
+    ended: true,
+    contradicted: true,
+    unproven: true,
+    malformed: true,
+    'too-large': true,
+    'not-persisted': true,
+    failed: true,
+  }),
+  'agentsmith_trace_spans_total result': all<Parameters<Metrics['traceSpans']>[0]['result']>({
+    sent: true,
+    lost: true,
   }),
   'agentsmith_deliveries_settled_total outcome': all<Settlement['kind'] | 'later'>({
     processed: true,

@@ -44,6 +44,8 @@ export async function realMetrics(): Promise<ReadonlyMap<string, RealMetric>> {
   metrics.labelConfirmed({ state: 'completed', lagMs: 1 });
   metrics.repair({ kind: 'dead-attempt' });
   metrics.delivery({ platform, result: 'accepted' });
+  metrics.callback({ result: 'kept' });
+  metrics.traceSpans({ result: 'sent', spans: 1 });
   metrics.inboxSettled({ platform, outcome: 'processed', deliveries: 1 });
   metrics.deliveryStarted({ platform, latencyMs: 1 });
   metrics.missedRecovered({ platform, by: 'listing', count: 1 });

@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { createTicketClaimService } from '../../src/claims/ticket-claim-service.ts';
-import { silentLog } from '../support/house.ts';
+import { keepSlotsElsewhere, silentLog } from '../support/house.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { eventually, onceAndDone, openStage, SCENE_MS } from './stage.ts';
 
@@ -15,6 +15,7 @@ test('FLUSHALL between claim and job, during an attempt, between its end and its
   context.onTestFinished(() => redis.stop());
   const stage = await openStage(context, { redisUrl: redis.url });
   const { house, hub } = stage;
+  keepSlotsElsewhere(house, context);
 
   const [running, ended] = [stage.open('hooked'), stage.open()];
   await stage.kept(running);

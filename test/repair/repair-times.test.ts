@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_TIMING as T } from '../../src/domain/timing.ts';
-import { markFresh, openHouse, REPOSITORY, startHub } from '../support/house.ts';
+import { keepSlotsElsewhere, markFresh, openHouse, REPOSITORY, startHub } from '../support/house.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { openSite } from '../support/replica.ts';
 import { until } from '../support/until.ts';
@@ -51,6 +51,7 @@ async function openScene(replicas: number) {
   await markFresh(server.url);
   const hub = await startHub();
   const house = await openHouse({ redisUrl: server.url, hub });
+  keepSlotsElsewhere(house);
   const yaml = 'agent: { queue: { max_parallel_jobs: 1 } }';
   const site = await openSite({ hub, redisUrl: server.url, work: 'while :; do sleep 1; done', yaml });
   const started = await Promise.all(Array.from({ length: replicas }, () => site.start({ timeScale: SCALE })));

@@ -42,6 +42,19 @@ const LONG_MS = 3_600_000;
 /** Of a worker that nobody sees: more than any test fills, so that every run is admitted at once. */
 export const SLOTS_ELSEWHERE = { instance: 'elsewhere', free: 10_000 } as const;
 
+/**
+ * Tells of those slots for as long as the scope lasts, as their replica would: real replicas do not believe the word of a house,
+ * which reaches farther ahead than theirs.
+ */
+export function keepSlotsElsewhere({ redis, timing }: Pick<Rooms, 'redis' | 'timing'>, scope: Scope = thisTest): void {
+  const admissions = createAdmissions(redis, timing);
+  // While Redis is away or recovers nobody is told: the next word is soon enough.
+  const tell = (): void => void admissions.tell(SLOTS_ELSEWHERE).catch(() => {});
+  const telling = setInterval(tell, timing.freeSlotsMs / 4);
+  scope.onTestFinished(() => clearInterval(telling));
+  tell();
+}
+
 /** Ten times faster than production unless a test says otherwise. */
 export const FAST: Timing = scaleTiming(DEFAULT_TIMING, 0.1);
 

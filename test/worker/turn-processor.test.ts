@@ -529,7 +529,7 @@ test('letting go: detached work is handed back at once and for nothing, and none
   expect(await runOf(site, detached.id)).toMatchObject({ state: 'queued', turn: 6, interrupted: 3, handedOn: 1 });
   // Not after a pause: others may take it now.
   expect(await redis.client.zcard(`${site.redis.keys.queuePrefix}:runs:delayed`)).toBe(0);
-  expect(await processor.process({ run: late.id, turn: 1 })).toEqual({ kind: 'later', delayMs: 0 });
+  expect(await processor.process({ run: late.id, turn: 1 })).toEqual({ kind: 'over' });
   expect(await runOf(site, late.id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
   expect(runners[0]?.stops).toEqual([]);
   runners[0]?.end(EXITED_0);

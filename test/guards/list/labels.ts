@@ -190,8 +190,18 @@ export const LABEL_GUARDS: readonly Guard[] = [
     keeps: "GitHub: people's labels stay",
     swap: {
       file: 'platforms/github/labels.ts',
-      find: 'return lifecycle !== undefined && lifecycle !== to;',
-      put: 'return lifecycle !== to;',
+      find: 'if (lifecycle === undefined || lifecycle === to) return false;',
+      put: 'if (lifecycle === to) return false;',
+    },
+    killedBy: ['platforms/github/labels'],
+  },
+  {
+    name: 'github:later-verdict',
+    keeps: 'GitHub: a verdict that came after the decision stays',
+    swap: {
+      file: 'platforms/github/labels.ts',
+      find: 'return !isVerdict || hasLabel(decidedOn.labels, label);',
+      put: 'return true;',
     },
     killedBy: ['platforms/github/labels'],
   },

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { listDetachedJobs } from '../../../../src/app/detached-jobs.ts';
 import { createStuckJobs } from '../../../../src/app/stuck-jobs.ts';
-import { MOST_INTERRUPTED } from '../../../../src/domain/run.ts';
+import { MOST_INTERRUPTED, type Run } from '../../../../src/domain/run.ts';
 import { MAY_ALL } from '../../../../src/emulators/kubernetes/access.ts';
 import { createCancelledWork } from '../../../../src/repair/cancelled-work.ts';
 import type { Pass } from '../../../../src/repair/repair.ts';
@@ -12,7 +12,7 @@ import { repairs, termOf } from '../../../repair/terms.ts';
 import { type House, openHouse, REPOSITORY, silentLog } from '../../../support/house.ts';
 import { useRedis } from '../../../support/redis.ts';
 import { until } from '../../../support/until.ts';
-import { openWorkerRoom, queuedRun, runOf, type WorkerRoom } from '../../worker-room.ts';
+import { admittedAgain, openWorkerRoom, queuedRun, runOf, type WorkerRoom } from '../../worker-room.ts';
 import { type ClusterRoom, jobRequest, openClusterRoom } from './cluster-room.ts';
 
 const redis = useRedis();
@@ -74,24 +74,30 @@ async function givenUp({ house, room, processor, handles }: JobHouse) {
   return { first: first.id, second: again.run };
 }
 
+/** Its turn comes, and it cannot start. */
+async function putOff({ house, processor }: JobHouse, { id, turn }: Run): Promise<void> {
+  expect(await processor.process({ run: id, turn })).toEqual({ kind: 'over' });
+  expect(await runOf(house, id)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
+}
+
 test('the Job of a run that was interrupted too often is ended before the next run of its ticket has its own', async () => {
   const jobHouse = await openJobHouse();
   const { house, room, processor, tidy } = jobHouse;
   const { cluster } = room;
   const { first, second } = await givenUp(jobHouse);
-  expect(await processor.process({ run: second, turn: 1 })).toMatchObject({ kind: 'later' });
+  await putOff(jobHouse, await runOf(house, second));
   expect(cluster.jobsMade).toHaveLength(1);
 
   cluster.endPods(false);
   await tidy(termOf());
   await until('its pod is being ended', () => cluster.pods()[0]?.metadata.deletionTimestamp !== undefined);
   // No slot is held by a run that waits for the end of another one's pod.
-  expect(await processor.process({ run: second, turn: 1 })).toMatchObject({ kind: 'later' });
-  expect(await runOf(house, second)).toMatchObject({ state: 'queued', attempt: 0, takes: 0 });
+  await putOff(jobHouse, await admittedAgain(house, second));
   cluster.endPods(true);
   await until('it is gone', () => cluster.jobs().length === 0);
 
-  const working = processor.process({ run: second, turn: 1 });
+  const { turn } = await admittedAgain(house, second);
+  const working = processor.process({ run: second, turn });
   await room.running();
   // What is at work now is another run's, and that one goes on.
   await tidy(termOf());
@@ -105,14 +111,14 @@ test('the Job of a run that was interrupted too often is ended before the next r
 test('without the right to delete it the next run waits, and a finding names the Job', async () => {
   const mayNotDelete = { apiGroups: ['*'], resources: ['*'], verbs: ['create', 'get', 'list', 'watch', 'patch'] };
   const jobHouse = await openJobHouse({ accounts: { poor: [mayNotDelete], rich: MAY_ALL } });
-  const { house, room, processor, tidy } = jobHouse;
+  const { house, room, tidy } = jobHouse;
   const { second } = await givenUp(jobHouse);
   await tidy(termOf());
   const name = room.cluster.jobs()[0]?.metadata.name ?? 'none';
   expect(house.findings.all()).toMatchObject([
     { code: 'job-not-ended', text: expect.stringContaining(`agents/${name}`) },
   ]);
-  expect(await processor.process({ run: second, turn: 1 })).toMatchObject({ kind: 'later' });
+  await putOff(jobHouse, await runOf(house, second));
   // It ends by itself: nothing is left to be said.
   room.cluster.pod().exit();
   await until('the Job is complete', () => room.cluster.jobs()[0]?.status.succeeded === 1);
