@@ -5,6 +5,8 @@ import { SlowFirstSequencer } from './test/support/slow-first-sequencer.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Longer ones, with a command of their own: vitest.proofs.config.ts.
+    exclude: ['test/proofs/**'],
     // Processes, because tests send signals. Five on the two cores of CI, because most of the time is waiting.
     pool: 'forks',
     maxWorkers: 5,

@@ -3,7 +3,7 @@
  * The way into the house on a machine that has only Node 20 and npm: installs what is missing, finds a Node that runs
  * TypeScript, and starts the command with it. Plain JavaScript without dependencies, because nothing is there yet.
  *
- *   node scripts/launch.mjs test | check | bench | chaos | model | mutants | <any command of agent-smith> [arguments]
+ *   node scripts/launch.mjs test | proofs | check | bench | chaos | model | mutants | <any command of agent-smith> [arguments]
  */
 import { spawnSync } from 'node:child_process';
 import os from 'node:os';
@@ -20,6 +20,7 @@ const OLDEST_NODE = [22, 19];
 /** What each command runs, relative to the root. Everything else is a command of agent-smith itself. */
 const SCRIPTS = new Map([
   ['test', ['node_modules/vitest/vitest.mjs', 'run']],
+  ['proofs', ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.proofs.config.ts']],
   ['check', ['scripts/check.mjs']],
   ['bench', ['bench/main.ts']],
   ['chaos', ['test/chaos/main.ts']],

@@ -3,7 +3,7 @@
  * left contradicts what really happened. That labels are looked after within a term too is in repair/housekeeping.test.ts.
  */
 import { expect, test } from 'vitest';
-import { startSentinel } from '../support/sentinel.ts';
+import { startSentinel } from '../../support/sentinel.ts';
 import { eventually, isRecovering, onceAndDone, openStage, SCENE_MS } from './stage.ts';
 
 test('a failover that loses the newest claims, starts and ends: nothing is lost, and nothing runs twice', {

@@ -4,12 +4,12 @@
  */
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
-import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
-import { markFresh } from '../support/house.ts';
-import { type LeaderProcess, openLeaders } from '../support/leaders.ts';
-import { useRedis } from '../support/redis.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { until } from '../support/until.ts';
+import { DEFAULT_TIMING, scaleTiming } from '../../../src/domain/timing.ts';
+import { markFresh } from '../../support/house.ts';
+import { type LeaderProcess, openLeaders } from '../../support/leaders.ts';
+import { useRedis } from '../../support/redis.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
 
 const SCALE = 0.05;
 const { leaseTtlMs, leaseRenewMs, leaseMarginMs } = scaleTiming(DEFAULT_TIMING, SCALE);

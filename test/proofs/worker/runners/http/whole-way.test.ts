@@ -3,18 +3,18 @@
  * and results arrive at whoever is there.
  */
 import { expect, test } from 'vitest';
-import { freePort } from '../../../../src/redis/embedded/free-port.ts';
-import { openHouse, REPOSITORY, startHub } from '../../../support/house.ts';
+import { freePort } from '../../../../../src/redis/embedded/free-port.ts';
+import { openHouse, REPOSITORY, startHub } from '../../../../support/house.ts';
 import {
   callBack,
   callbackIn,
   type HttpService,
   SERVICE_SECRET,
   startHttpService,
-} from '../../../support/http-service.ts';
-import { useRedis } from '../../../support/redis.ts';
-import { openSite, type Replica, type Site } from '../../../support/replica.ts';
-import { until } from '../../../support/until.ts';
+} from '../../../../support/http-service.ts';
+import { useRedis } from '../../../../support/redis.ts';
+import { openSite, type Replica, type Site } from '../../../../support/replica.ts';
+import { until } from '../../../../support/until.ts';
 
 const redis = useRedis();
 /** Replicas start slowly on a machine that does a lot else. */

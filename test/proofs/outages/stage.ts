@@ -6,14 +6,14 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
-import type { Fault, FaultMatcher, InjectedFault } from '../../src/emulators/faults.ts';
-import type { GitHubEmulator } from '../../src/emulators/github/github-emulator.ts';
-import { type House, openHouse, REPOSITORY, startHub } from '../support/house.ts';
-import { type HealthView, openSite, type Replica, type Site } from '../support/replica.ts';
-import type { Scope } from '../support/scope.ts';
-import { until } from '../support/until.ts';
-import { SECRET, webhookProject } from '../webhooks/senders.ts';
+import { DEFAULT_TIMING, scaleTiming } from '../../../src/domain/timing.ts';
+import type { Fault, FaultMatcher, InjectedFault } from '../../../src/emulators/faults.ts';
+import type { GitHubEmulator } from '../../../src/emulators/github/github-emulator.ts';
+import { type House, openHouse, REPOSITORY, startHub } from '../../support/house.ts';
+import { type HealthView, openSite, type Replica, type Site } from '../../support/replica.ts';
+import type { Scope } from '../../support/scope.ts';
+import { until } from '../../support/until.ts';
+import { SECRET, webhookProject } from '../../webhooks/senders.ts';
 
 /** Short, and yet long enough for the trust of 3 s to outlast a server that is started again on a busy machine. */
 const SCALE = 0.1;

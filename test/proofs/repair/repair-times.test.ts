@@ -6,11 +6,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
-import { DEFAULT_TIMING as T } from '../../src/domain/timing.ts';
-import { keepSlotsElsewhere, markFresh, openHouse, REPOSITORY, startHub } from '../support/house.ts';
-import { startTestRedis } from '../support/redis.ts';
-import { openSite } from '../support/replica.ts';
-import { until } from '../support/until.ts';
+import { DEFAULT_TIMING as T } from '../../../src/domain/timing.ts';
+import { keepSlotsElsewhere, markFresh, openHouse, REPOSITORY, startHub } from '../../support/house.ts';
+import { startTestRedis } from '../../support/redis.ts';
+import { openSite } from '../../support/replica.ts';
+import { until } from '../../support/until.ts';
 
 const SCALE = 0.2;
 const SLACK_MS = 1_500;

@@ -10,14 +10,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
-import { DEFAULT_TIMING, scaleTiming } from '../../src/domain/timing.ts';
-import { sleep } from '../../src/foundation/loop.ts';
-import { openHouse, REPOSITORY, startHub } from '../support/house.ts';
-import { startTestRedis } from '../support/redis.ts';
-import { openSite, type Replica, type Site } from '../support/replica.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { until } from '../support/until.ts';
-import { isFrozen, parentOf } from './guard/processes.ts';
+import { DEFAULT_TIMING, scaleTiming } from '../../../src/domain/timing.ts';
+import { sleep } from '../../../src/foundation/loop.ts';
+import { openHouse, REPOSITORY, startHub } from '../../support/house.ts';
+import { startTestRedis } from '../../support/redis.ts';
+import { openSite, type Replica, type Site } from '../../support/replica.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
+import { isFrozen, parentOf } from '../../worker/guard/processes.ts';
 
 /** Slower than elsewhere: nobody may lose trust but by the outages of this file. */
 const SCALE = 0.1;

@@ -3,11 +3,11 @@
  * the leader is killed. Real replicas; believed are the emulated GitHub, the ledger of the commands and what operators can see.
  */
 import { expect, test } from 'vitest';
-import { markFresh, REPOSITORY, startHub } from '../support/house.ts';
-import { useRedis } from '../support/redis.ts';
-import { openSite, type Replica } from '../support/replica.ts';
-import { until } from '../support/until.ts';
-import { SECRET, webhookProject } from './senders.ts';
+import { markFresh, REPOSITORY, startHub } from '../../support/house.ts';
+import { useRedis } from '../../support/redis.ts';
+import { openSite, type Replica } from '../../support/replica.ts';
+import { until } from '../../support/until.ts';
+import { SECRET, webhookProject } from '../../webhooks/senders.ts';
 
 const redis = useRedis();
 const OTHER = 'org/other';

@@ -3,7 +3,7 @@
  * carried out when it goes on, long after whoever sent it has given up.
  */
 import { expect, test } from 'vitest';
-import { startTestRedis } from '../support/redis.ts';
+import { startTestRedis } from '../../support/redis.ts';
 import { eventually, isAlive, onceAndDone, openStage, SCENE_MS, twiceAndDone } from './stage.ts';
 
 test('Redis hangs for longer than the trust: not ready meanwhile, ready again by itself, and every ticket ends once', {

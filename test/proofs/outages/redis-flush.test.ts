@@ -3,9 +3,9 @@
  * commit and its job, a delivery in the inbox, an attempt at work, one that has ended and whose label is not written yet.
  */
 import { expect, test } from 'vitest';
-import { createTicketClaimService } from '../../src/claims/ticket-claim-service.ts';
-import { keepSlotsElsewhere, silentLog } from '../support/house.ts';
-import { startTestRedis } from '../support/redis.ts';
+import { createTicketClaimService } from '../../../src/claims/ticket-claim-service.ts';
+import { keepSlotsElsewhere, silentLog } from '../../support/house.ts';
+import { startTestRedis } from '../../support/redis.ts';
 import { eventually, onceAndDone, openStage, SCENE_MS } from './stage.ts';
 
 test('FLUSHALL between claim and job, during an attempt, between its end and its label: every ticket is done, once', {

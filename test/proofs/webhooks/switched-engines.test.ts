@@ -4,11 +4,11 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { markFresh, REPOSITORY, startHub } from '../support/house.ts';
-import { useRedis } from '../support/redis.ts';
-import { openSite } from '../support/replica.ts';
-import { until } from '../support/until.ts';
-import { SECRET, webhookProject } from './senders.ts';
+import { markFresh, REPOSITORY, startHub } from '../../support/house.ts';
+import { useRedis } from '../../support/redis.ts';
+import { openSite } from '../../support/replica.ts';
+import { until } from '../../support/until.ts';
+import { SECRET, webhookProject } from '../../webhooks/senders.ts';
 
 const redis = useRedis();
 

@@ -3,12 +3,12 @@
  * Redis that goes away under them. Believed are the answers that senders got and what GitHub shows, never our own logs.
  */
 import { expect, test } from 'vitest';
-import type { GitHubEmulator } from '../../src/emulators/github/github-emulator.ts';
-import { markFresh, REPOSITORY, startHub } from '../support/house.ts';
-import { useRedis } from '../support/redis.ts';
-import { openSite, type Replica, type ReplicaOptions, type Site } from '../support/replica.ts';
-import { until } from '../support/until.ts';
-import { type Answered, sendLabeled, webhookProject } from './senders.ts';
+import type { GitHubEmulator } from '../../../src/emulators/github/github-emulator.ts';
+import { markFresh, REPOSITORY, startHub } from '../../support/house.ts';
+import { useRedis } from '../../support/redis.ts';
+import { openSite, type Replica, type ReplicaOptions, type Site } from '../../support/replica.ts';
+import { until } from '../../support/until.ts';
+import { type Answered, sendLabeled, webhookProject } from '../../webhooks/senders.ts';
 
 const redis = useRedis();
 const onDisk = useRedis({ appendOnly: true, settings: ['appendfsync always'] });

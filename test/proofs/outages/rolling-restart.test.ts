@@ -3,8 +3,8 @@
  * shutdown; 8). Believed are the answers that the trackers got, what they show in the end, and the ledger of the commands.
  */
 import { expect, test } from 'vitest';
-import type { EmulatedProject } from '../../src/emulators/emulated-project.ts';
-import { sleep } from '../../src/foundation/loop.ts';
+import type { EmulatedProject } from '../../../src/emulators/emulated-project.ts';
+import { sleep } from '../../../src/foundation/loop.ts';
 import { eventually, SCENE_MS } from './stage.ts';
 import { type Opened, openLabelled, openTown } from './town.ts';
 

@@ -2,14 +2,14 @@
  * All trackers, watched by replicas that come and go: half of them are listed, the other half tell of changes by deliveries,
  * which a balancer passes to whichever replicas say that they are ready.
  */
-import { openBalancer } from '../../src/cli/demo/balancer.ts';
-import type { EmulatedProject } from '../../src/emulators/emulated-project.ts';
-import { EMULATED_PLATFORMS, openSites } from '../../src/emulators/sites.ts';
-import { sleep } from '../../src/foundation/loop.ts';
-import { markFresh } from '../support/house.ts';
-import { startTestRedis } from '../support/redis.ts';
-import { type LedgerLine, openSite, type Replica } from '../support/replica.ts';
-import type { Scope } from '../support/scope.ts';
+import { openBalancer } from '../../../src/cli/demo/balancer.ts';
+import type { EmulatedProject } from '../../../src/emulators/emulated-project.ts';
+import { EMULATED_PLATFORMS, openSites } from '../../../src/emulators/sites.ts';
+import { sleep } from '../../../src/foundation/loop.ts';
+import { markFresh } from '../../support/house.ts';
+import { startTestRedis } from '../../support/redis.ts';
+import { type LedgerLine, openSite, type Replica } from '../../support/replica.ts';
+import type { Scope } from '../../support/scope.ts';
 import { eventually } from './stage.ts';
 
 const SECRET = 'a-secret-of-the-town';

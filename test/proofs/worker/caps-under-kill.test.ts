@@ -5,10 +5,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { openHouse, REPOSITORY, startHub } from '../support/house.ts';
-import { useRedis } from '../support/redis.ts';
-import { openSite, type Replica } from '../support/replica.ts';
-import { until } from '../support/until.ts';
+import { openHouse, REPOSITORY, startHub } from '../../support/house.ts';
+import { useRedis } from '../../support/redis.ts';
+import { openSite, type Replica } from '../../support/replica.ts';
+import { until } from '../../support/until.ts';
 
 const redis = useRedis();
 const SCENE_MS = 90_000;

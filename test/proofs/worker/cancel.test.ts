@@ -6,11 +6,11 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { markFresh, REPOSITORY, startHub } from '../support/house.ts';
-import { useRedis } from '../support/redis.ts';
-import { type LedgerLine, openSite, type Replica, type Site } from '../support/replica.ts';
-import { until } from '../support/until.ts';
-import { SECRET, webhookProject } from '../webhooks/senders.ts';
+import { markFresh, REPOSITORY, startHub } from '../../support/house.ts';
+import { useRedis } from '../../support/redis.ts';
+import { type LedgerLine, openSite, type Replica, type Site } from '../../support/replica.ts';
+import { until } from '../../support/until.ts';
+import { SECRET, webhookProject } from '../../webhooks/senders.ts';
 
 const redis = useRedis();
 const TOKEN = 'known-to-the-operators';

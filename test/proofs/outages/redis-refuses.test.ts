@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, type TestContext, test } from 'vitest';
-import { startTestRedis, type TestRedisOptions } from '../support/redis.ts';
+import { startTestRedis, type TestRedisOptions } from '../../support/redis.ts';
 import { type Case, eventually, isAlive, onceAndDone, openStage, SCENE_MS, type Stage, twiceAndDone } from './stage.ts';
 
 interface Scene extends Stage {

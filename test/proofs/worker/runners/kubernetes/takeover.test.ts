@@ -2,11 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createKubernetesEmulator } from '../../../../src/emulators/kubernetes/kubernetes-emulator.ts';
-import { markFresh, REPOSITORY, startHub } from '../../../support/house.ts';
-import { useRedis } from '../../../support/redis.ts';
-import { openSite, type Replica } from '../../../support/replica.ts';
-import { until } from '../../../support/until.ts';
+import { createKubernetesEmulator } from '../../../../../src/emulators/kubernetes/kubernetes-emulator.ts';
+import { markFresh, REPOSITORY, startHub } from '../../../../support/house.ts';
+import { useRedis } from '../../../../support/redis.ts';
+import { openSite, type Replica } from '../../../../support/replica.ts';
+import { until } from '../../../../support/until.ts';
 
 const redis = useRedis();
 

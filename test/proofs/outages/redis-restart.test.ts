@@ -3,7 +3,7 @@
  * claim, told of and not yet looked at, done.
  */
 import { expect, test } from 'vitest';
-import { startTestRedis } from '../support/redis.ts';
+import { startTestRedis } from '../../support/redis.ts';
 import { eventually, isRecovering, onceAndDone, openStage, SCENE_MS } from './stage.ts';
 
 test.concurrent.for([
