@@ -66,7 +66,8 @@ test('the label of a dead claim is not taken back without the time for it: whoev
 
 test('a claim whose time is over begins no write, however much is left of its lock', async () => {
   const house = await houseWithTicket();
-  const timing = { ...FAST, claimDeadlineMs: 50 };
+  // The read itself has to end in time, on however busy a machine.
+  const timing = { ...FAST, claimDeadlineMs: 800 };
   // A read that comes back after the deadline of its call all the same.
   const platform = { ...house.platform, readTicket: heldFor(timing.claimDeadlineMs + 20, house.platform.readTicket) };
   const { claims } = claimsOn(house, { platform, timing: { ...timing, claimCallMs: 5_000 } });

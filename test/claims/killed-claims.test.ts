@@ -17,8 +17,8 @@ import { until } from '../support/until.ts';
 
 const redis = useRedis();
 const never = new AbortController().signal;
-/** The lock of a killed process is soon over. */
-const SHORT_LOCK = { ...FAST, claimLockTtlMs: 500, claimLockReserveMs: 50 };
+/** The lock of a killed process is soon over, and yet long enough for a claim on a busy machine. */
+const SHORT_LOCK = { ...FAST, claimLockTtlMs: 1_500, claimLockReserveMs: 150 };
 
 const claim = (house: House, ticketId: string, trigger: Trigger = 'poll'): Promise<ClaimOutcome> =>
   house.claims.claim({ project: 'api', ticketId, trigger }, never);

@@ -23,6 +23,9 @@ function under(projects: readonly Project[], pipelines: readonly Pipeline[] = [p
   const { admissions, attemptRecords } = house;
   const commit = async (project: string, pipeline = 'fix'): Promise<string> => {
     const { id, admitted } = await commitRun(house, caps, { id: `${project}-${(count += 1)}`, project, pipeline });
+    // Those of one millisecond would stand in the order of their ids, a-10 before a-9.
+    const at = await house.redis.timeMs();
+    while ((await house.redis.timeMs()) < at + 1);
     return `${id} ${admitted ? 'admitted' : 'waits'}`;
   };
   return {

@@ -200,7 +200,7 @@ test('a collector that hangs costs spans, one warning and nothing else, and is s
     const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     return /agentsmith_trace_spans_total\{result="lost"\} (\d+)/.exec(page)?.[1];
   });
-  expect(Number(lost)).toBeGreaterThan(5);
+  expect(Number(lost)).toBeGreaterThan(0);
   collector.recover();
   hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   await until('a whole way is told', () => collector.spans.some(({ name }) => name === 'ticket'));

@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../../src/redis/embedded/free-port.ts';
-import { markFresh, REPOSITORY, startHub, TOKEN } from '../support/house.ts';
-import { startTestRedis, useRedis } from '../support/redis.ts';
-import { type HealthView, openSite, type Replica } from '../support/replica.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { until } from '../support/until.ts';
+import { freePort } from '../../../src/redis/embedded/free-port.ts';
+import { markFresh, REPOSITORY, startHub, TOKEN } from '../../support/house.ts';
+import { startTestRedis, useRedis } from '../../support/redis.ts';
+import { type HealthView, openSite, type Replica } from '../../support/replica.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
 
 const redis = useRedis();
 

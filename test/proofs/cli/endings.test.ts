@@ -10,8 +10,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, type TestContext, test } from 'vitest';
-import { until } from '../support/until.ts';
-import { oneProject } from './run-cli.ts';
+import { oneProject } from '../../cli/run-cli.ts';
+import { until } from '../../support/until.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const LAUNCHER = fileURLToPath(new URL('../../scripts/launch.mjs', import.meta.url));

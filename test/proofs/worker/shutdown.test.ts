@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { openHouse, REPOSITORY, startHub } from '../support/house.ts';
-import { useRedis } from '../support/redis.ts';
-import { openSite, type Site } from '../support/replica.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { until } from '../support/until.ts';
+import { openHouse, REPOSITORY, startHub } from '../../support/house.ts';
+import { useRedis } from '../../support/redis.ts';
+import { openSite, type Site } from '../../support/replica.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
 
 const redis = useRedis();
 /** Works until the test lets it go. */
