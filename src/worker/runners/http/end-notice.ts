@@ -24,7 +24,7 @@ export async function tellOfEnd(
   { http, ended, because, at }: EndNotice,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const connector = openConnector(createAddressRule(http.allowAddresses));
+  const connector = await openConnector(createAddressRule(http.allowAddresses));
   try {
     const message = cancelledMessage(ended, at, because);
     const headers = headersOf(message, { run: ended.run, http }, new Date());

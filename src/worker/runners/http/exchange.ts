@@ -1,5 +1,5 @@
 /** One request to a service and what comes of it: an answer, or the reason why there is none. Redirects are not followed. */
-import { type Dispatcher, request as send } from 'undici';
+import type { Dispatcher } from 'undici';
 import { messageOf } from '../../../foundation/errors.ts';
 import { AddressRefused } from './connector.ts';
 import { type Answer, MOST_ANSWER_BYTES } from './judge-answer.ts';
@@ -24,7 +24,9 @@ const UNPROVEN = /^(?:CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_CERT_)/;
 export async function exchange(sending: Sending, dispatcher: Dispatcher, signal: AbortSignal): Promise<Exchange> {
   const { url, headers, body } = sending;
   try {
-    const answer = await send(url, { method: 'POST', headers, body, dispatcher, signal });
+    const { origin, pathname, search } = new URL(url);
+    const path = `${pathname}${search}`;
+    const answer = await dispatcher.request({ origin, path, method: 'POST', headers, body, signal });
     return {
       kind: 'answered',
       answer: { status: answer.statusCode, headers: firstOf(answer.headers), body: await textOf(answer.body) },

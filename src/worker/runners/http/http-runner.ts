@@ -80,7 +80,7 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
 
   const send = async (message: Message, signal: AbortSignal): Promise<Verdict> => {
     const headers = headersOf(message, request, new Date());
-    const sent = await exchange({ url: http.url, headers, body: message.body }, connector, signal);
+    const sent = await exchange({ url: http.url, headers, body: message.body }, await connector, signal);
     switch (sent.kind) {
       case 'answered':
         notes.add(`answered ${sent.answer.status}`);
@@ -196,7 +196,7 @@ function startAttempt(request: HttpRequest, deps: HttpRunnerDeps, options: HttpR
     } finally {
       over.abort();
       stopping.abort();
-      await connector.destroy();
+      await (await connector).destroy();
     }
   };
 

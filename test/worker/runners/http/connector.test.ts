@@ -15,7 +15,7 @@ const never = new AbortController().signal;
 test('each connection is judged anew: a name whose address is not allowed any more gets no further request', async () => {
   const service = await startHttpService();
   const asked: string[] = [];
-  const connector = openConnector((address) => {
+  const connector = await openConnector((address) => {
     asked.push(address);
     return service.unproven() === 0 ? createAddressRule(['127.0.0.1', '::1'])(address) : 'private';
   });
@@ -42,7 +42,7 @@ test('a certificate that proves nothing ends it, also where the environment turn
     await once(server, 'close');
   });
   const { port } = server.address() as AddressInfo;
-  const connector = openConnector(createAddressRule(['127.0.0.1']));
+  const connector = await openConnector(createAddressRule(['127.0.0.1']));
   onTestFinished(() => connector.destroy());
   const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
   onTestFinished(() => {
