@@ -25,7 +25,7 @@ test('dev works a ticket off without any Redis to set up, and leaves nothing run
     said += String(chunk);
   });
   const ticket = hub.openIssue(REPOSITORY, { labels: ['agent-smith'] }).ticket;
-  await until('it is done', () => hub.issue(ticket).labels.includes('agent-smith:done'));
+  await until('it is done', () => hub.issue(ticket).labels.includes('agent-smith:done'), 40_000);
   const ready = await fetch(`http://127.0.0.1:${port}/health/ready`, { headers: { connection: 'close' } });
   expect(ready.status).toBe(200);
   // Its Redis is on a port of its own: without being told it, nobody can ask about a run.

@@ -9,7 +9,9 @@ import { until } from '../support/until.ts';
 const redis = useRedis();
 const SECRET = 'a-webhook-secret';
 
-test('tickets that were labelled while every replica was down run once one is back, and everybody can see the gap', async () => {
+test('tickets that were labelled while every replica was down run once one is back, and everybody can see the gap', {
+  timeout: 60_000,
+}, async () => {
   await markFresh(redis.url);
   const hub = await startHub();
   const port = await freePort();

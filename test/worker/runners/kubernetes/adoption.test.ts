@@ -127,7 +127,8 @@ describe('the worker is superseded and does not know it', () => {
     await until('the second one has it', () => fenceIn(cluster.jobs()[0]) === String(next.fence));
     await line.set('pass');
     expect(await first.ended).toMatchObject({ kind: 'lost', reason: 'a later attempt has its Job' });
-    expect(cluster.ledger.requests({ method: 'DELETE' })).toEqual([]);
+    // One that was on its way before the cut names the Job as it was then, and is refused.
+    expect(cluster.ledger.requests({ method: 'DELETE', status: 200 })).toEqual([]);
     await line.close();
     cluster.pod().exit();
     expect(await second.ended).toMatchObject({ kind: 'exited', code: 0 });
