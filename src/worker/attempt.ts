@@ -193,6 +193,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     endKnown = true;
     return persist(async () => {
       const reply = await records.finish(name, { ...end, onlyIfDead: false });
+      if (typeof reply === 'object') return { kind: 'finished', ...reply };
       const { state, reason, result } = end;
       return reply === 'finished' ? { kind: reply, state, reason, result } : undefined;
     });
