@@ -304,6 +304,17 @@ test('a clock of Redis that goes back lets nobody believe the word of a dead rep
   expect(await admit(1)).toEqual([]);
 });
 
+test('a clock of Redis that goes back keeps nothing put off for longer than a pause, and no project slowed down', async () => {
+  const { keys } = house.redis;
+  const { commit, admit, postpone } = under([projectNamed('a')]);
+  await commit('a');
+  await postpone('a-1');
+  const hourAheadMs = (await house.redis.timeMs()) + 3_600_000;
+  await redis.client.zadd(keys.putOff('a'), hourAheadMs, 'a-1');
+  await redis.client.hset(keys.vainTurns('a'), { times: 10, nextMs: hourAheadMs });
+  expect(await admit(1)).toEqual(['a-1']);
+});
+
 test('the word of a replica that is gone is believed for seconds; one that leaves takes its slots with it', async () => {
   const { keys } = house.redis;
   await house.admissions.tell({ instance: 'gone', free: 9 });
