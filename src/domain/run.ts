@@ -60,6 +60,8 @@ export interface Run {
   readonly queuedAtMs?: number;
   /** 0 while it waits in the backlog. Missing of a run that was queued by a version which admitted every run at once. */
   readonly admittedAtMs?: number;
+  /** When it is back in its backlog, after its last start that was put off. */
+  readonly backAtMs?: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
   /** Since when the run is in its state. */
