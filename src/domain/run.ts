@@ -71,7 +71,8 @@ export interface Run {
 
 /**
  * How an attempt ended: as its run did; interrupted, because its worker died, drained or lost trust; handed on, because its
- * worker drained and its work goes on without it; or superseded by a later one, when Redis has lost how. `failed` with another attempt after it: the runner could not be started.
+ * worker drained and its work goes on without it; or superseded by a later one, when Redis has lost how. `failed` with another
+ * attempt after it: the runner could not be started.
  */
 export type AttemptEnding =
   | Extract<RunState, 'completed' | 'failed' | 'cancelled'>
