@@ -68,10 +68,13 @@ export function wholeWay(run: Run, shownAtMs: number): readonly Span[] {
 }
 
 /**
- * The waits of a run that leaves the queue: for a free slot, then for a worker that starts it. @param run as it was queued
+ * The waits of a run that leaves the queue, or whose start is put off: for a free slot, then for a worker that starts it.
+ * @param run as it was queued
  */
-export function waits({ id, turn, queuedAtMs, sinceMs, admittedAtMs = 0 }: Run, leftAtMs: number): readonly Span[] {
-  const fromMs = queuedAtMs ?? sinceMs;
+export function waits(run: Run, leftAtMs: number): readonly Span[] {
+  const { id, turn, queuedAtMs, sinceMs, backAtMs = 0, admittedAtMs = 0 } = run;
+  // What was before its last start was put off has been told then.
+  const fromMs = Math.min(Math.max(queuedAtMs ?? sinceMs, backAtMs), leftAtMs);
   // It stays admitted when it is handed back, and 0 says that it still waits for that.
   const admittedMs = admittedAtMs === 0 ? leftAtMs : Math.max(fromMs, admittedAtMs);
   const attributes = { 'agentsmith.turn': turn };
@@ -98,7 +101,7 @@ export function attemptSpan(run: Run, how: AttemptEnding, endMs: number): Span {
       'agentsmith.worker': run.worker,
       'agentsmith.turn': run.turn,
     },
-    failure: how === 'completed' || how === 'cancelled' ? undefined : how,
+    failure: how === 'completed' || how === 'cancelled' || how === 'handed-on' ? undefined : how,
   };
 }
 

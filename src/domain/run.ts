@@ -60,6 +60,8 @@ export interface Run {
   readonly queuedAtMs?: number;
   /** 0 while it waits in the backlog. Missing of a run that was queued by a version which admitted every run at once. */
   readonly admittedAtMs?: number;
+  /** When it is back in its backlog, after its last start that was put off. */
+  readonly backAtMs?: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
   /** Since when the run is in its state. */
@@ -69,7 +71,8 @@ export interface Run {
 
 /**
  * How an attempt ended: as its run did; interrupted, because its worker died, drained or lost trust; handed on, because its
- * worker drained and its work goes on without it; or superseded by a later one, when Redis has lost how. `failed` with another attempt after it: the runner could not be started.
+ * worker drained and its work goes on without it; or superseded by a later one, when Redis has lost how. `failed` with another
+ * attempt after it: the runner could not be started.
  */
 export type AttemptEnding =
   | Extract<RunState, 'completed' | 'failed' | 'cancelled'>

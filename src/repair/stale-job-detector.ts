@@ -51,6 +51,7 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
     const name: AttemptName = { run: run.id, ticket: run.ticket, attempt: run.attempt, fence: run.attemptFence };
     const reason = `its worker ${run.worker ?? ''} died`;
     const verdict = judgeDead(run);
+    let outcome: Verdict | 'told' = verdict;
     if (verdict === 'hand-back') {
       const reply = await deps.records.handBack(name, { onlyIfDead: true, interrupted: true, reason });
       if (reply.kind === 'cancel-requested') return await bury({ ...run, cancelRequested: reply.by });
@@ -67,11 +68,13 @@ export function createStaleJobDetector(deps: StaleJobDetectorDeps, options: { re
         onlyIfDead: true,
         interrupted: true,
       });
-      if (reply !== 'finished') return;
+      if (reply === 'superseded' || reply === 'alive') return;
+      // Its service had told a result, and that is its end.
+      if (reply !== 'finished') outcome = 'told';
     }
     missing.forget(run.id);
     trace.tell(attemptSpan(run, 'interrupted', trace.nowMs()));
-    await deps.onRepair({ kind: 'dead-attempt', ...aboutRun(run), outcome: verdict, detail: reason });
+    await deps.onRepair({ kind: 'dead-attempt', ...aboutRun(run), outcome, detail: reason });
   };
 
   const cursor: RoundCursor = { next: undefined };

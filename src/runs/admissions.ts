@@ -94,6 +94,7 @@ export interface AdmissionsOptions {
   readonly freeSlotsMs: number;
   readonly recoveryStartsMs: number;
   readonly startProbeMs: number;
+  readonly attemptRetryMaxMs: number;
 }
 
 /** Bounds of one script: it holds up everybody else. */
@@ -126,6 +127,7 @@ export function createAdmissions(redis: RedisConnection, options: AdmissionsOpti
         MOST_AT_ONCE,
         MOST_LOOKED_PAST,
         options.startProbeMs,
+        options.attemptRetryMaxMs,
         projects.length,
         ...projects.flatMap(({ name, maxParallelJobs }) => [name, maxParallelJobs ?? '']),
         ...[...(caps?.pipelines.values() ?? [])].flatMap(({ name, maxParallelJobs }) =>

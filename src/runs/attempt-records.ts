@@ -84,6 +84,9 @@ export interface Finish {
 /** What a worker keeps in mind of an end: all but the output. */
 export type RememberedEnd = Pick<Finish, 'state' | 'reason' | 'result'>;
 
+/** An end stands for `finished`: not as the caller said, but as its service had told before. */
+export type FinishReply = 'finished' | 'superseded' | 'alive' | RememberedEnd;
+
 export interface AttemptRecords {
   take(run: string, turn: number): Promise<TakeReply>;
   /** The taken turn cannot start now. */
@@ -96,7 +99,7 @@ export interface AttemptRecords {
    */
   restore(run: Run, end?: RememberedEnd): Promise<boolean>;
   /** Safe to say twice: an answer may be lost. Throws also when Redis lost data before the answer was here. */
-  finish(name: AttemptName, end: Finish): Promise<'finished' | 'superseded' | 'alive'>;
+  finish(name: AttemptName, end: Finish): Promise<FinishReply>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
   /**
    * Ends a run that waits in the queue: like this, or as what its service had told before. Undefined when its turn has passed,
@@ -163,6 +166,48 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
     if (kind !== 'told') return kind === 'finished' ? end : undefined;
     const first = toldInText(String(news));
     return await endQueuedAs(run, first === undefined ? end : endOfTold(first), String(news));
+  };
+
+  /** As `endQueuedAs`. */
+  const finishAs = async (name: AttemptName, end: Finish, told = ''): Promise<FinishReply> => {
+    const incarnation = redis.incarnation();
+    const [kind, news = ''] = await redis.script(
+      'finish',
+      [
+        keys.run(name.run),
+        keys.ticket(name.ticket),
+        keys.heartbeat(name.ticket),
+        keys.output(name.run),
+        keys.runs('running'),
+        keys.runs(end.state),
+        keys.unconfirmed,
+        keys.result(name.run),
+        keys.unheard,
+        keys.callback(name.run),
+      ],
+      [
+        name.run,
+        name.fence,
+        end.state,
+        end.reason,
+        end.output,
+        options.outputTtlMs,
+        options.runTtlMs,
+        options.ticketTtlMs,
+        options.projectionGraceMs,
+        flag(end.onlyIfDead),
+        end.interrupted === true ? 'interrupted' : end.state,
+        textOf(end.result),
+        told,
+      ],
+    );
+    // Lost while the answer waited for a replica: whoever remembers this end must not take it for part of the new data.
+    if (redis.incarnation() !== incarnation) throw new OperationError('finish', new Error('redis lost data meanwhile'));
+    if (kind === 'finished' && told !== '') return { state: end.state, reason: end.reason, result: end.result };
+    if (kind !== 'told') return kind as 'finished' | 'superseded' | 'alive';
+    const first = toldInText(String(news));
+    const known = first === undefined ? end : { ...end, result: undefined, ...endOfTold(first) };
+    return await finishAs(name, known, String(news));
   };
 
   return {
@@ -269,41 +314,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       );
       return kind === 'restored';
     },
-    async finish(name, end) {
-      const incarnation = redis.incarnation();
-      const [kind] = await redis.script(
-        'finish',
-        [
-          keys.run(name.run),
-          keys.ticket(name.ticket),
-          keys.heartbeat(name.ticket),
-          keys.output(name.run),
-          keys.runs('running'),
-          keys.runs(end.state),
-          keys.unconfirmed,
-          keys.result(name.run),
-          keys.unheard,
-        ],
-        [
-          name.run,
-          name.fence,
-          end.state,
-          end.reason,
-          end.output,
-          options.outputTtlMs,
-          options.runTtlMs,
-          options.ticketTtlMs,
-          options.projectionGraceMs,
-          flag(end.onlyIfDead),
-          end.interrupted === true ? 'interrupted' : end.state,
-          textOf(end.result),
-        ],
-      );
-      // Lost while the answer waited for a replica: whoever remembers this end must not take it for part of the new data.
-      if (redis.incarnation() !== incarnation)
-        throw new OperationError('finish', new Error('redis lost data meanwhile'));
-      return kind as 'finished' | 'superseded' | 'alive';
-    },
+    finish: (name, end) => finishAs(name, end),
     async handBack(name, how) {
       const [kind, told] = await redis.script(
         'hand-back',

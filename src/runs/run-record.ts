@@ -62,6 +62,7 @@ export function runOf(hash: Readonly<Record<string, string>>): Run | undefined {
     ...optionalNumber('labelRefusedMs'),
     ...optionalNumber('queuedAtMs'),
     ...optionalNumber('admittedAtMs'),
+    ...optionalNumber('backAtMs'),
     ...optionalNumber('startedAtMs'),
     ...optionalNumber('endedAtMs'),
     ...optionalNumber('confirmedAtMs'),

@@ -47,7 +47,10 @@ export interface ProjectView {
   readonly interval_seconds: number | undefined;
   /** Longer than the configured one while the budget of its credential runs low, or while its polls fail. */
   readonly effective_interval_seconds: number | undefined;
-  /** Of its queued runs those that wait to be admitted, those of them that could not start, and of its live ones those that are admitted: undefined while nobody can tell. */
+  /**
+   * Of its queued runs those that wait to be admitted, those of them that could not start, and of its live ones those that are
+   * admitted: undefined while nobody can tell.
+   */
   readonly backlog: number | undefined;
   readonly put_off: number | undefined;
   readonly admitted: number | undefined;

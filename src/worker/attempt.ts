@@ -193,16 +193,19 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
     endKnown = true;
     return persist(async () => {
       const reply = await records.finish(name, { ...end, onlyIfDead: false });
+      if (typeof reply === 'object') return { kind: 'finished', ...reply };
       const { state, reason, result } = end;
       return reply === 'finished' ? { kind: reply, state, reason, result } : undefined;
     });
   };
 
-  const endCancelled = (by: string, interrupted: boolean, output: string): Promise<AttemptEnd> =>
-    finish({ state: 'cancelled', reason: cancelReason(by), output, interrupted });
-
   const handBack = async (how: Omit<HandBack, 'onlyIfDead'>, output: string): Promise<AttemptEnd> => {
-    if (wish !== undefined) return await endCancelled(wish, how.interrupted, output);
+    // What was handed on is cut off by that: it would have gone on elsewhere, and nobody has told whoever does the work.
+    const endCancelled = (by: string): Promise<AttemptEnd> => {
+      const interrupted = how.interrupted || how.handedOn === true;
+      return finish({ state: 'cancelled', reason: cancelReason(by), output, interrupted });
+    };
+    if (wish !== undefined) return await endCancelled(wish);
     if (how.interrupted && run.interrupted + 1 >= MOST_INTERRUPTED) {
       const reason = `interrupted ${MOST_INTERRUPTED} times, last: ${how.reason}`;
       return await finish({ state: 'failed', reason, output, interrupted: true });
@@ -212,7 +215,7 @@ export function superviseAttempt(run: Run, deps: AttemptDeps, options: AttemptOp
       givenAway = true;
       const reply = await records.handBack(name, { ...how, onlyIfDead: false });
       givenAway = doubtful;
-      if (reply.kind === 'cancel-requested') return await endCancelled(reply.by, how.interrupted, output);
+      if (reply.kind === 'cancel-requested') return await endCancelled(reply.by);
       if (reply.kind !== 'handed-back') return undefined;
       return { ...reply, reason: how.reason, ...(how.handedOn === true && { handedOn: true }) };
     });

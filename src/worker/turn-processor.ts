@@ -112,9 +112,10 @@ export function createTurnProcessor(deps: TurnProcessorDeps, options: TurnProces
   const later = async (run: Run, why: string, isVain = true): Promise<TurnOutcome> => {
     const put = await records.postpone(run, { keepsPlaces: mayBeAtWork(run), isVain });
     if (put.kind === 'dropped') return OVER;
-    const delayMs = isLeaving ? 0 : put.pauseMs;
+    const delayMs = isLeaving && put.kind === 'set-aside' ? 0 : put.pauseMs;
     deps.log.info({ ticket: run.ticket, run: run.id, project: run.project, why, delayMs }, 'turn postponed');
     spans.postponed(run, why, delayMs);
+    if (put.kind === 'put-off') spans.leftQueue(run);
     await decide(run, `postponed: ${why}`);
     return put.kind === 'set-aside' ? { kind: 'later', delayMs } : OVER;
   };

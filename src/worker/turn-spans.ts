@@ -9,7 +9,7 @@ import type { RunnerEnd, RunnerHandle } from './runners/runner.ts';
 export interface TurnSpans {
   /** The turn comes back after a pause. @param why ours, in words */
   postponed(run: Run, why: string, pauseMs: number): void;
-  /** It is queued no more. @param run as it was while it was queued; @param atMs default: now */
+  /** It is queued no more, or its next turn is another story. @param run as it was while it was queued; @param atMs default: now */
   leftQueue(run: Run, atMs?: number): void;
   /** Tells of the runner when that has ended. @param run as its attempt began */
   runner(run: Run, handle: Pick<RunnerHandle, 'ended'>): void;
@@ -48,7 +48,7 @@ function endingOf(end: AttemptEnd): AttemptEnding | undefined {
     case 'finished':
       return end.state;
     case 'handed-back':
-      return 'interrupted';
+      return end.handedOn === true ? 'handed-on' : 'interrupted';
     case 'superseded':
       return end.kind;
     case 'unrecorded':

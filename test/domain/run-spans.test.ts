@@ -42,6 +42,10 @@ test('waits: for a slot, then for a worker; after a hand-back for a worker alone
   expect(left({ queuedAtMs: 2_000, admittedAtMs: 2_000 })).toEqual(['queue 2000-9000']);
   expect(left({ turn: 2, queuedAtMs: 6_000, admittedAtMs: 2_000 })).toEqual(['queue 6000-9000']);
   expect(left({ queuedAtMs: 2_000, admittedAtMs: 0 })).toEqual(['backlog 2000-9000']);
+  // Its start was put off; what went before was told then.
+  const putOff = { turn: 2, queuedAtMs: 2_000, backAtMs: 6_000 };
+  expect(left({ ...putOff, admittedAtMs: 7_000 })).toEqual(['backlog 6000-7000', 'queue 7000-9000']);
+  expect(left({ ...putOff, backAtMs: 9_500, admittedAtMs: 0 })).toEqual([]);
 });
 
 test('what people wrote, and where a ticket is to be seen, is in no span', () => {
@@ -62,8 +66,10 @@ test('what people wrote, and where a ticket is to be seen, is in no span', () =>
   for (const word of [run.url, run.display, 'a label', 'a reason']) expect(text).not.toContain(word);
 });
 
-test('an attempt that was cancelled did not fail, one that was interrupted did', () => {
-  expect(attemptSpan(RUN, 'cancelled', 9_000).failure).toBeUndefined();
+test('an attempt that was cancelled or handed on did not fail, one that was interrupted did', () => {
+  for (const how of ['cancelled', 'handed-on'] as const) {
+    expect(attemptSpan(RUN, how, 9_000).failure).toBeUndefined();
+  }
   expect(attemptSpan(RUN, 'interrupted', 9_000)).toMatchObject({
     failure: 'interrupted',
     key: 'attempt/1',

@@ -189,7 +189,7 @@ test('every script does its work on a cluster, and all keys are in our slot', as
   });
   listeningFor.abort();
   const end = { state: 'completed', reason: '', output: 'tail', onlyIfDead: false } as const;
-  expect(await attemptRecords.finish(again.name, end)).toBe('finished');
+  expect(await attemptRecords.finish(again.name, end)).toMatchObject({ state: 'completed' });
   const ended = await runs.get(first);
   expect(ended && (await labelRecords.settle(ended, { kind: 'confirmed' }))).toMatchObject({ kind: 'settled' });
   await labelRecords.forget(first);

@@ -205,6 +205,20 @@ test.each([
   expect(await house.queue.isQueued({ run: run.id, turn: 2 })).toBe(false);
 });
 
+test('a dead attempt of a run that was to be cancelled, whose service had told a result: that is its end', async () => {
+  const run = await runningRun(house);
+  await house.canceller.cancel(run, 'alice');
+  await house.callbackRecords.keep(run.id, '{"state":"done"}');
+  const { pass, told } = detector();
+  const term = termOf();
+  await die(run);
+  await pass(term);
+  await confirmTime();
+  await pass(term);
+  expect(await runOf(house, run.id)).toMatchObject({ state: 'completed', reason: 'the service says done' });
+  expect(told.map(({ kind, outcome }) => [kind, outcome])).toEqual([['dead-attempt', 'told']]);
+});
+
 test('somebody cancels the run after its attempt was judged dead: it ends, instead of another turn', async () => {
   const run = await runningRun(house);
   const { pass, told } = detector({

@@ -237,18 +237,20 @@ test('a project that had ten turns in a row that could not start is tried now an
     timing: { ...FAST, startProbeMs: 3_600_000, attemptRetryMs: 60_000 },
   });
   const { commit, commitAll, admit, start, postpone, waitsFor } = under([projectNamed('a'), projectNamed('b')]);
+  // Ids of one length: what is committed in one millisecond stands in the order of its ids.
+  count = 10;
   await commitAll('a', 16);
   expect(await admit(11)).toHaveLength(10);
-  for (let n = 1; n <= 9; n += 1) await postpone(`a-${n}`);
-  expect(await admit(3)).toEqual(['a-12']);
-  await postpone('a-10');
-  expect(await waitsFor('a-13')).toBe('project-cannot-start');
+  for (let n = 11; n <= 19; n += 1) await postpone(`a-${n}`);
+  expect(await admit(3)).toEqual(['a-22']);
+  await postpone('a-20');
+  expect(await waitsFor('a-23')).toBe('project-cannot-start');
   // One to try it with, and no other before its time.
-  expect(await admit(9)).toEqual(['a-13']);
+  expect(await admit(9)).toEqual(['a-23']);
   expect(await admit(9)).toEqual([]);
-  expect(await commit('b')).toBe('b-17 admitted');
-  await start('a-13');
-  expect(await admit(9)).toEqual(['a-14', 'a-15', 'a-16']);
+  expect(await commit('b')).toBe('b-27 admitted');
+  await start('a-23');
+  expect(await admit(9)).toEqual(['a-24', 'a-25', 'a-26']);
 });
 
 test('a project whose turns cannot start admits nothing with a commit', async () => {
@@ -305,6 +307,17 @@ test('a clock of Redis that goes back lets nobody believe the word of a dead rep
   expect(Object.keys(await redis.client.hgetall(keys.freeSlots)).toSorted()).toEqual(['elsewhere', 'pod-1']);
   await commitAll('a', 3);
   expect(await admit(1)).toEqual([]);
+});
+
+test('a clock of Redis that goes back keeps nothing put off for longer than a pause, and no project slowed down', async () => {
+  const { keys } = house.redis;
+  const { commit, admit, postpone } = under([projectNamed('a')]);
+  await commit('a');
+  await postpone('a-1');
+  const hourAheadMs = (await house.redis.timeMs()) + 3_600_000;
+  await redis.client.zadd(keys.putOff('a'), hourAheadMs, 'a-1');
+  await redis.client.hset(keys.vainTurns('a'), { times: 10, nextMs: hourAheadMs });
+  expect(await admit(1)).toEqual(['a-1']);
 });
 
 test('the word of a replica that is gone is believed for seconds; one that leaves takes its slots with it', async () => {

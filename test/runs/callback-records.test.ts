@@ -123,6 +123,40 @@ describe('told between two attempts, and then somebody wants the run to end in t
   });
 });
 
+describe('told while an attempt is at work, which ends without having looked', () => {
+  const TOLD = '{"state":"done","summary":"Fixed.","links":[]}';
+  const ended = { output: 'a line', onlyIfDead: false };
+  test.each([
+    ['its worker leaves, and people cancel', { state: 'cancelled', reason: 'cancelled by alice', interrupted: true }],
+    ['it died once too often', { state: 'failed', reason: 'interrupted 20 times', interrupted: true }],
+    ['its time is up', { state: 'failed', reason: 'timed out', result: { summary: 'No.', links: [] } }],
+  ] as const)('%s: what was told is the end of its run, as was promised', async (_, end) => {
+    const { attemptRecords, callbackRecords } = house;
+    await callbackRecords.open(attemptOf(run), first);
+    await callbackRecords.keep(run.id, TOLD);
+    const told = { state: 'completed', reason: 'the service says done' };
+    const finish = () => attemptRecords.finish(attemptOf(run), { ...end, ...ended });
+    expect(await finish()).toMatchObject(told);
+    expect(await runOf(house, run.id)).toMatchObject({ ...told, labelState: 'unconfirmed' });
+    expect((await house.runs.result(run.id))?.summary).toBe('Fixed.');
+    expect(await house.runs.output(run.id)).toBe('a line');
+    // It needs not be told of that.
+    expect(await redis.client.exists(house.redis.keys.unheard)).toBe(0);
+    // The answer may be lost.
+    expect(await finish()).toMatchObject(told);
+  });
+
+  test("an attempt that is not the run's any more ends nothing with it", async () => {
+    await house.callbackRecords.open(attemptOf(run), first);
+    await house.callbackRecords.keep(run.id, TOLD);
+    const earlier = run;
+    await nextAttempt();
+    const end = { state: 'failed', reason: 'timed out', ...ended } as const;
+    expect(await house.attemptRecords.finish(attemptOf(earlier), end)).toBe('superseded');
+    expect((await runOf(house, run.id)).state).toBe('running');
+  });
+});
+
 test('after its end nothing more counts, but what had been told may be said again', async () => {
   const { callbackRecords } = house;
   await callbackRecords.open(attemptOf(run), first);

@@ -391,6 +391,42 @@ test('detached work is handed on by a drain: it counts for nothing, however ofte
   expect(await site.runs.attempts(run.id)).toMatchObject([{ end: { how: 'handed-on', reason: 'drained' } }]);
 });
 
+test('detached work whose run is to be cancelled when its worker shuts down: who does it has yet to be told', async () => {
+  const site = await house(RARE_BEATS);
+  const run = await runningRun(site);
+  await site.canceller.cancel(run, 'alice');
+  const { attempt } = supervise(
+    site,
+    run,
+    { beat: async () => ({ kind: 'ok', cancelRequested: undefined }) },
+    QUIET_REDIS,
+    {
+      leashed: false,
+    },
+  );
+  attempt.letGo();
+  expect(await attempt.ended).toEqual({ kind: 'finished', state: 'cancelled', reason: 'cancelled by alice' });
+  expect(await redis.client.zrange(site.redis.keys.unheard, '0', '-1')).toEqual([run.id]);
+  expect(await site.runs.attempts(run.id)).toMatchObject([{ end: { how: 'interrupted' } }]);
+});
+
+test('detached work whose service had told a result when people cancelled and its worker shut down: that is its end', async () => {
+  const site = await house(RARE_BEATS);
+  const run = await runningRun(site);
+  await site.callbackRecords.keep(run.id, '{"state":"done","summary":"Fixed.","links":[]}');
+  await site.canceller.cancel(run, 'alice');
+  const { attempt } = supervise(site, run, {}, QUIET_REDIS, { leashed: false });
+  attempt.letGo();
+  const result = { summary: 'Fixed.', links: [] };
+  expect(await attempt.ended).toEqual({
+    kind: 'finished',
+    state: 'completed',
+    reason: 'the service says done',
+    result,
+  });
+  expect(await redis.client.exists(site.redis.keys.unheard)).toBe(0);
+});
+
 test('detached work that loses its trust is interrupted, and a leashed one is not let go of', async () => {
   const site = await house(FASTER);
   const run = await runningRun(site);

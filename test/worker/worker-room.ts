@@ -1,5 +1,6 @@
 /** The worker room on a house, with a runner that ends when and how the test says. */
 import type { Run } from '../../src/domain/run.ts';
+import type { Trace } from '../../src/foundation/trace.ts';
 import type { AttemptRecords } from '../../src/runs/attempt-records.ts';
 import type { RedisWitness } from '../../src/worker/attempt.ts';
 import type { RunnerEnd, RunnerHandle, RunnerRequest } from '../../src/worker/runners/runner.ts';
@@ -69,6 +70,8 @@ export interface WorkerRoomOptions {
   readonly platformOf?: House['platformOf'];
   /** How every runner ends at once; without it the test ends them. */
   readonly ends?: RunnerEnd;
+  /** Default: nobody collects. */
+  readonly trace?: Trace;
 }
 
 export function openWorkerRoom(house: House, options: WorkerRoomOptions = {}): WorkerRoom {
@@ -83,6 +86,7 @@ export function openWorkerRoom(house: House, options: WorkerRoomOptions = {}): W
       decisions: house.decisions,
       redis: QUIET_REDIS,
       log: silentLog,
+      ...(options.trace !== undefined && { trace: options.trace }),
       openRunner: () => ({
         ok: true,
         maxAttempts: 3,

@@ -9,8 +9,8 @@
 -- ARGV  1 prefix of run keys   2 the instance that asks   3 its free slots, '' = it takes nothing any more
 --       4 so long that is believed, ms   5 recovery wait for starts, ms   6 most runs admitted in one go
 --       7 most runs looked past because their pipeline is at its cap, shared out evenly
---       8 pause between two runs of a project whose turns cannot start, ms   9 how many projects
---       10.. name, cap ('' = none) of each project, then of each pipeline that has one
+--       8 pause between two runs of a project whose turns cannot start, ms   9 longest time that a run is put off, ms
+--       10 how many projects   11.. name, cap ('' = none) of each project, then of each pipeline that has one
 -- Returns {'admitted', {run id, turn, run id, turn, ...}} | {'recovering', ms}
 local now = now_ms()
 local home = home_of(ARGV[1])
@@ -21,21 +21,24 @@ else
   redis.call('HSET', KEYS[1], ARGV[2], ARGV[3] .. ' ' .. int(now + tonumber(ARGV[4])))
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
--- What nobody has told again belongs to a replica that is gone. Farther away than anybody can have told: written under another
--- clock, before a failover or a correction.
-local farthest = now + tonumber(ARGV[4]) + 1000
+-- A time so far away that nobody can have meant it: written under another clock, before a failover or a correction.
+local function is_astray(at_ms, most_ms)
+  return at_ms > now + tonumber(most_ms) + 1000
+end
+
+-- What nobody has told again belongs to a replica that is gone.
 local told = redis.call('HGETALL', KEYS[1])
 for i = 1, #told, 2 do
   local until_ms = tonumber(string.match(told[i + 1], '%d+$'))
   local gone = until_ms <= now
-  if until_ms > farthest then gone = true end -- guard: other-clock
+  if is_astray(until_ms, ARGV[4]) then gone = true end -- guard: other-clock
   if gone then redis.call('HDEL', KEYS[1], told[i]) end
 end
 
 local wait = recovering_ms(KEYS[2], tonumber(ARGV[5]), now)
 if wait ~= 0 then return {'recovering', int(wait)} end -- guard: recovering
 
-local last_project = 9 + 2 * tonumber(ARGV[9])
+local last_project = 10 + 2 * tonumber(ARGV[10])
 local pipeline_caps = {}
 for i = last_project + 1, #ARGV, 2 do pipeline_caps[ARGV[i]] = ARGV[i + 1] end
 
@@ -65,7 +68,10 @@ end
 -- never be read would come before all others of their project for ever.
 local function back_in_line(project)
   local put_off = put_off_of(home, project)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', put_off, '-inf', int(now), 'LIMIT', 0, ARGV[6])) do
+  local due = redis.call('ZRANGEBYSCORE', put_off, '-inf', int(now), 'LIMIT', 0, ARGV[6])
+  local last, at_ms = unpack(redis.call('ZRANGE', put_off, -1, -1, 'WITHSCORES'))
+  if last and is_astray(tonumber(at_ms), ARGV[9]) then due[#due + 1] = last end -- guard: put-off-astray
+  for _, id in ipairs(due) do
     local run = redis.call('HMGET', ARGV[1] .. id, 'queuedAtMs', 'postponed')
     redis.call('ZREM', put_off, id)
     redis.call('ZADD', backlog_of(home, project), tonumber(run[2] or 0) <= 3 and run[1] or int(now), id)
@@ -73,11 +79,13 @@ local function back_in_line(project)
 end
 
 local projects = {}
-for i = 10, last_project, 2 do
+for i = 11, last_project, 2 do
   local backlog = backlog_of(home, ARGV[i])
   local vain = vain_of(home, ARGV[i])
   back_in_line(ARGV[i])
-  if redis.call('EXISTS', backlog) == 1 and tonumber(redis.call('HGET', vain, 'nextMs') or 0) <= now then
+  local next_ms = tonumber(redis.call('HGET', vain, 'nextMs') or 0)
+  if is_astray(next_ms, ARGV[8]) then next_ms = 0 end -- guard: vain-turns-astray
+  if redis.call('EXISTS', backlog) == 1 and next_ms <= now then
     local admitted = admitted_of(home, 'project', ARGV[i])
     projects[#projects + 1] = {backlog = backlog, cap = ARGV[i + 1], at = 0, admitted = admitted,
       busy = busy_in(admitted, KEYS[4]), vain = vain}

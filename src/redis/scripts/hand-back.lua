@@ -4,8 +4,8 @@
 -- It stays admitted, since it is the oldest of its project, and set aside until its job is taken: that may come later.
 --
 -- KEYS  1 run   2 ticket   3 heartbeat   4 runs:running   5 runs:queued   6 runs:unconfirmed   7 set-aside
--- ARGV  1 run id   2 fence of the judged attempt   3 '1' = only if the heartbeat is missing   4 how the attempt ended: 'interrupted',
---       'handed-on', or 'failed' when it could not start   5 reason   6 label due in ms
+-- ARGV  1 run id   2 fence of the judged attempt   3 '1' = only if the heartbeat is missing
+--       4 how the attempt ended: 'interrupted', 'handed-on', or 'failed' when it could not start   5 reason   6 label due in ms
 -- Returns {'handed-back', turn} | {'superseded'} | {'alive'} | {'cancel-requested', by}
 local seen = redis.call('HMGET', KEYS[1], 'state', 'attemptFence', 'attempt', 'cancelRequested')
 if seen[1] ~= 'running' or seen[2] ~= ARGV[2] then return {'superseded'} end -- guard: attempt-fence

@@ -28,12 +28,13 @@ if ARGV[3] == '1' then
   redis.call('SADD', KEYS[2], ARGV[2])
   return {'set-aside', int(pause)}
 end
+if ARGV[4] ~= '1' then pause = 0 end
 count_out(KEYS[1])
-redis.call('HSET', KEYS[1], 'admittedAtMs', 0)
+redis.call('HSET', KEYS[1], 'admittedAtMs', 0, 'backAtMs', int(now + pause))
 redis.call('HINCRBY', KEYS[1], 'turn', 1)
-if ARGV[4] == '1' then
+if pause > 0 then
   redis.call('ZADD', put_off_of(home, seen[4]), int(now + pause), ARGV[2])
-  return {'put-off', int(pause)}
+else
+  redis.call('ZADD', backlog_of(home, seen[4]), seen[5], ARGV[2])
 end
-redis.call('ZADD', backlog_of(home, seen[4]), seen[5], ARGV[2])
-return {'put-off', 0}
+return {'put-off', int(pause)}

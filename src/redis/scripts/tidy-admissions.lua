@@ -1,5 +1,5 @@
--- Puts the lists of fair use right by the records: a run that waits is in its backlog or put off, one that is admitted and has not ended
--- counts towards its caps, and every other run is on none of them.
+-- Puts the lists of fair use right by the records: a run that waits is in its backlog or put off, one that is admitted and has
+-- not ended counts towards its caps, and every other run is on none of them.
 --
 -- KEYS  1 the list on which the runs were found
 -- ARGV  1 prefix of run keys   2 '1' = it is a list of fair use, and what does not belong there is taken off

@@ -78,6 +78,11 @@ export const ATTEMPT_GUARDS: readonly Guard[] = [
     killedBy: ['runs/attempt-records'],
   },
   {
+    name: 'finish:told',
+    keeps: 'a result that a service was told is kept becomes the end of its run, however its attempt ends',
+    killedBy: ['runs/callback-records', 'repair/stale-job-detector'],
+  },
+  {
     name: 'finish:alive',
     keeps: 'an attempt that beats is not ended by who thinks it dead',
     killedBy: ['runs/attempt-records'],

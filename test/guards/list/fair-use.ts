@@ -38,6 +38,16 @@ export const FAIR_USE_GUARDS: readonly Guard[] = [
     killedBy: ['runs/admissions'],
   },
   {
+    name: 'admit:put-off-astray',
+    keeps: 'a clock of Redis that goes back keeps nothing put off for longer than a pause',
+    killedBy: ['runs/admissions'],
+  },
+  {
+    name: 'admit:vain-turns-astray',
+    keeps: 'a clock of Redis that goes back keeps no project slowed down that could start again',
+    killedBy: ['runs/admissions'],
+  },
+  {
     name: 'admit:recovering',
     keeps: 'nothing is admitted before live workers have reported what counts towards the caps',
     killedBy: ['runs/admissions'],
@@ -142,7 +152,7 @@ export const FAIR_USE_GUARDS: readonly Guard[] = [
     keeps: 'a project whose turns cannot start is tried now and then, not all the time',
     swap: {
       file: 'redis/scripts/admit.lua',
-      find: " and tonumber(redis.call('HGET', vain, 'nextMs') or 0) <= now then",
+      find: ' and next_ms <= now then',
       put: ' then',
     },
     killedBy: ['runs/admissions'],

@@ -20,7 +20,10 @@ export async function detectorActs(world: World, { act, ticket }: StepBy<'detect
     const end = { state: 'failed', reason: 'interrupted', output: '', onlyIfDead: true, interrupted: true } as const;
     await world.act(
       `detector fails ${what}`,
-      async () => await world.attemptRecords.finish(name, end),
+      async () => {
+        const reply = await world.attemptRecords.finish(name, end);
+        return typeof reply === 'string' ? reply : 'told';
+      },
       (told) => protocol.finish(world.model, judged, 'failed', true, told),
     );
     return true;

@@ -68,7 +68,10 @@ function finish(world: World, attempt: LiveAttempt, state: TerminalState, who: n
   const end = { state, reason: 'exit code', output: 'tail', result: { links: [] }, onlyIfDead: false };
   return world.act(
     `worker ${who} finishes attempt ${attempt.name.attempt} of ${attempt.name.run}`,
-    async () => await world.attemptRecords.finish(realName(attempt), end),
+    async () => {
+      const reply = await world.attemptRecords.finish(realName(attempt), end);
+      return typeof reply === 'string' ? reply : 'told';
+    },
     (told) => protocol.finish(world.model, attempt.name, state, false, told),
   );
 }

@@ -4,7 +4,8 @@
  *
  * A cluster that does not answer ends nothing: the Job does not need us, and it is asked for until somebody makes us let go.
  * Neither does one that refuses us, unless it is certain that nothing of the run is at work: a token may be a moment late, a
- * right may be given back, and a run that failed for that would lose what its Job has done. What a crash leaves behind is what the cluster shows, and the next attempt goes on from there.
+ * right may be given back, and a run that failed for that would lose what its Job has done. What a crash leaves behind is what
+ * the cluster shows, and the next attempt goes on from there.
  */
 import type { Timing } from '../../../domain/timing.ts';
 import { unreachable } from '../../../foundation/errors.ts';
