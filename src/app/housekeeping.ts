@@ -126,7 +126,7 @@ export function openHousekeeping(
   );
   const { unheard } = stores;
   const { config } = shared;
-  const endJobs = createCancelledWork({
+  const unwantedJobs = createCancelledWork({
     list: listDetachedJobs(
       { config, cluster: lazyCluster(options.hostEnv), log, onRefused: stuckJobs.tellNamespaces },
       timing,
@@ -136,7 +136,7 @@ export function openHousekeeping(
     onRepair,
     onRefused: stuckJobs.tellJobs,
   });
-  const tellServices = createCancelledWork({
+  const unheardServices = createCancelledWork({
     list: listUnheardServices({ config, unheard, runs, timeMs: redis.timeMs }, timing),
     runs,
     log,
@@ -175,7 +175,8 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
-      cancelledWork: async (term) => void (await Promise.all([endJobs(term), tellServices(term)])),
+      unwantedJobs,
+      unheardServices,
       recoveringMs,
       log,
     },

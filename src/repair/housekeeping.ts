@@ -16,7 +16,9 @@ export interface HousekeepingDeps {
   readonly projection: Pass;
   readonly platformPass: Pass;
   readonly retention: Pass;
-  readonly cancelledWork: Pass;
+  readonly unwantedJobs: Pass;
+  /** Apart from the Jobs: services that do not answer hold up nobody else. */
+  readonly unheardServices: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
   readonly recoveringMs: () => number;
   readonly log: Log;
@@ -60,7 +62,8 @@ export function createHousekeeping(
       loop('projection', options.projectionScanMs, deps.projection, { duringRecovery: true }),
       loop('platform pass', options.staleScanMs, deps.platformPass, { repeat: everyOverlapping }),
       loop('retention', options.retentionScanMs, deps.retention),
-      loop('cancelled work', options.reconcileScanMs, deps.cancelledWork),
+      loop('unwanted jobs', options.reconcileScanMs, deps.unwantedJobs),
+      loop('unheard services', options.reconcileScanMs, deps.unheardServices),
     ]);
   };
 }

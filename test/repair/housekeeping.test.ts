@@ -49,7 +49,8 @@ function loops(options: LoopOptions = {}) {
     deadClaims: 0,
     projection: 0,
     retention: 0,
-    cancelledWork: 0,
+    unwantedJobs: 0,
+    unheardServices: 0,
   };
   const counted = (name: keyof typeof passes): Pass => {
     return async () => {
@@ -85,7 +86,8 @@ function loops(options: LoopOptions = {}) {
       projection: counted('projection'),
       platformPass,
       retention: counted('retention'),
-      cancelledWork: counted('cancelledWork'),
+      unwantedJobs: counted('unwantedJobs'),
+      unheardServices: counted('unheardServices'),
       recoveringMs: options.recoveringMs ?? (() => 0),
       log: silentLog,
     },
