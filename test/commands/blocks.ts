@@ -6,7 +6,10 @@ import { pageText } from '../operations/pages.ts';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export const PAGES: readonly string[] = [
-  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
   ...globSync(['docs/**/*.md', 'examples/**/*.md', 'src/platforms/*/profile.md'], { cwd: ROOT }),
 ];
 

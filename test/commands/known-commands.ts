@@ -88,7 +88,9 @@ function silentProgram(): Command {
 /** The headings of docs/api.md are the routes of the API: test/server/documented-endpoints.test.ts. */
 const ROUTES = [
   ...allMatches(pageText('docs/api.md'), /^## `((?:GET|POST) [^`?]+)/gm),
-  ...['GET /health', 'GET /health/ready', 'GET /metrics'],
+  'GET /health',
+  'GET /health/ready',
+  'GET /metrics',
 ];
 
 function problemOfRequest(args: readonly string[]): string | undefined {
