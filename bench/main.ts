@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: what a claim, a webhook and an idle poll cost on this machine, beside a baseline of the same run. Nothing is
+ * `npm run bench`: what a claim, a webhook and an idle poll cost on this machine, beside a baseline of the same run; with
+ * `--sizing` what tickets and replicas take of Redis. Nothing is
  * judged: exit 1 means that something did not work, not that it was slow.
  */
-import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { openEmbeddedRedis } from '../src/cli/dev.ts';
 import { messageOf } from '../src/foundation/errors.ts';
@@ -11,8 +11,10 @@ import { benchClaims, type ClaimBenchOptions } from './claim-service.ts';
 import { benchDeliveryToStart } from './delivery-to-start.ts';
 import { allowedIntervalSeconds, benchIdlePoll } from './idle-poll.ts';
 import { benchPlatforms } from './platforms.ts';
-import { connect } from './redis.ts';
-import { type BenchResult, formatReport, type Machine, summarise } from './report.ts';
+import { connect, lookAround } from './redis.ts';
+import { type BenchResult, formatReport, summarise } from './report.ts';
+import { benchSizing } from './sizing.ts';
+import { formatSizing } from './sizing-report.ts';
 
 /**
  * What a replica should run with. On a large machine V8 lets garbage grow far beyond the 60 MB that a thousand projects
@@ -20,9 +22,10 @@ import { type BenchResult, formatReport, type Machine, summarise } from './repor
  */
 const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 
-const HELP = `npm run bench -- [--quick | --full] [--json] [--node-options OPTIONS]
+const HELP = `npm run bench -- [--sizing] [--quick | --full] [--json] [--node-options OPTIONS]
   --quick                 a smoke run of some seconds; its numbers mean little
   --full                  watches a whole second poll cycle, not a window of it (about four minutes)
+  --sizing                nothing of all that: the memory that tickets take in Redis, and what idle replicas ask of it
   --json                  the numbers as JSON
   --node-options OPTIONS  for the polling replica; default: ${NODE_OPTIONS}`;
 
@@ -77,6 +80,7 @@ async function bench(flags: Flags): Promise<BenchResult> {
   const redis = await openEmbeddedRedis(process.env);
   try {
     const machine = await lookAround(redis.url);
+    await knownNamespace(redis.url, POLLING);
     const { projects, single, backlog, webhooks, started, ...rest } = flags.quick ? SIZES.quick : SIZES.normal;
     const platforms = await benchPlatforms({
       redisUrl: redis.url,
@@ -118,26 +122,14 @@ async function knownNamespace(redisUrl: string, namespace: string): Promise<stri
   return namespace;
 }
 
-/** Also makes the polling namespace known to Redis. */
-async function lookAround(redisUrl: string): Promise<Machine> {
-  const redis = await connect(redisUrl, POLLING);
-  const info = await redis.read('read redis version', (client) => client.info('server'));
-  await redis.close();
-  return {
-    cores: os.availableParallelism(),
-    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
-    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-    platform: `${os.platform()} ${os.arch()}`,
-    node: process.versions.node,
-    redis: /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown',
-  };
-}
+const withMaps = (_key: string, value: unknown): unknown => (value instanceof Map ? Object.fromEntries(value) : value);
 
 try {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
       full: { type: 'boolean', default: false },
+      sizing: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
       'node-options': { type: 'string', default: NODE_OPTIONS },
@@ -146,8 +138,11 @@ try {
   if (values.help) {
     console.log(HELP);
   } else {
-    const result = await bench({ quick: values.quick, full: values.full, nodeOptions: values['node-options'] });
-    console.log(values.json ? JSON.stringify(result, null, 2) : formatReport(result));
+    const { quick, full, sizing, json, 'node-options': nodeOptions } = values;
+    const show = <T>(result: T, format: (result: T) => string): void =>
+      console.log(json ? JSON.stringify(result, withMaps, 2) : format(result));
+    if (sizing) show(await benchSizing({ quick, nodeOptions }), formatSizing);
+    else show(await bench({ quick, full, nodeOptions }), formatReport);
   }
 } catch (error) {
   console.error(`bench: ${messageOf(error)}`);

@@ -35,6 +35,7 @@ export interface ReplicaOptions {
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 const REMEMBERED_LINES = 10;
+const NO_FILE = 'no-such-file.yml';
 
 /**
  * Resolves when it listens. Its code is compiled before: Node runs TypeScript as it is, and the compiler that it loads
@@ -42,7 +43,8 @@ const REMEMBERED_LINES = 10;
  */
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const env = { ...options.env, NODE_COMPILE_CACHE: path.join(options.dir, 'compile-cache') };
-  await execa(process.execPath, [MAIN, '--version'], { env });
+  // The command loads all of its code before it finds that there is no such file.
+  await execa(process.execPath, [MAIN, 'server', '--config', NO_FILE], { env, cwd: options.dir, reject: false });
   const lastLines: string[] = [];
   const listening = Promise.withResolvers<number>();
   const args = ['server', '--config', options.configFile, '--host', '127.0.0.1', '--port', '0'];

@@ -49,8 +49,7 @@ export function formatReport({ machine, claims, platforms, webhooks, idlePoll, s
   const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
   const perRequest = (warm.cpuSeconds * 1000) / Math.max(1, warm.notModified);
   return [
-    `Agent Smith bench: ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}, ` +
-      `Node ${machine.node}, Redis ${machine.redis}`,
+    formatMachine(machine),
     '',
     `Claims: ${claims.concurrency} under way, median of ${claims.rounds.length} rounds (least - most)`,
     ...table([
@@ -132,6 +131,10 @@ export function formatReport({ machine, claims, platforms, webhooks, idlePoll, s
     '',
     `${seconds.toFixed(0)} s in all`,
   ].join('\n');
+}
+
+export function formatMachine({ cores, cpu, memoryGiB, platform, node, redis }: Machine): string {
+  return `Agent Smith bench: ${cores} cores (${cpu}), ${memoryGiB} GiB, ${platform}, Node ${node}, Redis ${redis}`;
 }
 
 /** One line for each platform: requests, and times beside what they are compared with. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseRedisUrl } from '../../src/redis/address.ts';
+import { RIGHTS } from '../../src/worker/runners/kubernetes/rights.ts';
 import { helmIsHere, render, renderShape } from './helm.ts';
 import { environmentOf, type Manifest, type OfKind, ofKind, only, podOf, the } from './manifests.ts';
 import { loadMounted } from './mounted-config.ts';
@@ -88,17 +89,16 @@ describe.skipIf(!helmIsHere)('network', () => {
 });
 
 describe.skipIf(!helmIsHere)('Jobs', () => {
-  test('get the rights that their runner needs, in their namespaces', async () => {
+  test('get the rights that their runner needs and no others, in their namespaces', async () => {
     const manifests = await renderShape('jobs');
     const roles = ofKind(manifests, 'Role');
     expect(roles.map(({ metadata }) => metadata.namespace)).toEqual(['agent-smith-jobs', 'agents']);
+    const needed = RIGHTS.map(({ verb, resource }) => `${verb} ${resource}`).toSorted();
     for (const { rules } of roles) {
-      expect(rules).toEqual([
-        { apiGroups: ['batch'], resources: ['jobs'], verbs: ['create', 'get', 'list', 'watch', 'delete', 'patch'] },
-        { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
-        { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
-        { apiGroups: [''], resources: ['secrets'], verbs: ['create', 'get', 'delete', 'patch'] },
-      ]);
+      const given = rules.flatMap(({ apiGroups = [], resources = [], verbs }) =>
+        verbs.flatMap((verb) => resources.map((name) => `${verb} ${[name, ...apiGroups].filter(Boolean).join('.')}`)),
+      );
+      expect(given.toSorted()).toEqual(needed);
     }
     const bindings = ofKind(manifests, 'RoleBinding');
     const account = {

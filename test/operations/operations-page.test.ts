@@ -99,7 +99,7 @@ test('every kind of repair is named, and the lifetimes of what is kept are those
 });
 
 test('every command, option and route that is shown exists', () => {
-  const cli = pageText('src/cli/main.ts');
+  const cli = pageText('src/cli/program.ts');
   const commands = sorted(allMatches(page, /agent-smith ([a-z]+)/g));
   expect(commands.length).toBeGreaterThan(5);
   expect(commands.filter((command) => !cli.includes(`.command('${command}')`))).toEqual([]);
