@@ -47,7 +47,7 @@ export async function demo(options: DemoOptions): Promise<ExitCode> {
   const stage = await openStage({
     env: options.env,
     beats: options.once ? BEATS_ONCE : BEATS_ENDLESS,
-    onReplicaEnd: (how) => fail(new Error(how)),
+    onProcessEnd: (how) => fail(new Error(how)),
   });
   try {
     const { verdict, cutShort } = await play(stage, options, { ending, fail });

@@ -5,6 +5,9 @@
 import { appendFile, open } from 'node:fs/promises';
 import type { Kill, Life } from './verdict.ts';
 
+/** Stands for the replica where the service has started the process: whichever replicas asked for the work, it is not theirs. */
+export const SERVICE = 'service';
+
 /** A line of the ledger; `ticket` is the address of its page. */
 export type LedgerLine =
   | (ProcessLine & { readonly event: 'start' | 'beat' })

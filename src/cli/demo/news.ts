@@ -3,7 +3,7 @@ import type { Lifecycle } from '../../domain/lifecycle.ts';
 import type { Trigger } from '../../domain/project.ts';
 import { unreachable } from '../../foundation/errors.ts';
 import type { Arrival } from './board-ticket.ts';
-import type { LedgerLine } from './ledger.ts';
+import { type LedgerLine, SERVICE } from './ledger.ts';
 
 export type Tone = 'plain' | 'person' | 'good' | 'bad' | 'chaos';
 
@@ -64,6 +64,13 @@ export function newsOfMove(name: string, to: Lifecycle, from: readonly (Lifecycl
   }
 }
 
+/** What became of the tickets at work when a replica was killed: its own stop, the service's go on. */
+export function newsOfKill(replica: string, stopped: readonly string[], served: readonly string[]): Piece {
+  const under = stopped.length === 0 ? '' : ` while at work on ${stopped.join(' and ')}`;
+  const beside = served.length === 0 ? '' : `; the ${SERVICE} goes on with ${served.join(' and ')}`;
+  return { text: `${replica} is killed (SIGKILL)${under}${beside}`, tone: 'chaos' };
+}
+
 /** How a ticket came in. */
 export function newsOfArrival(name: string, { by, afterMs }: Arrival): Piece {
   const after = afterMs < 1000 ? `${afterMs} ms` : `${(afterMs / 1000).toFixed(1)} s`;
@@ -75,7 +82,8 @@ export function newsOfRunner(line: LedgerLine, nameOf: (page: string) => string)
   if (line.event !== 'start') return undefined;
   const { replica, pipeline, attempt, ticket } = line;
   const name = nameOf(ticket);
-  return attempt === 1
+  // What the service starts, nobody was at before, whatever attempt asked for it.
+  return attempt === 1 || replica === SERVICE
     ? { text: `${replica} starts ${pipeline} on ${name}`, tone: 'plain' }
     : { text: `${replica} takes ${name} over: attempt ${attempt}`, tone: 'chaos' };
 }

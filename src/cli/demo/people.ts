@@ -6,7 +6,8 @@ import type { Lifecycle } from '../../domain/lifecycle.ts';
 import { sleep } from '../../foundation/loop.ts';
 import type { BoardTicket } from './board-ticket.ts';
 import { between, pick, somebody } from './chance.ts';
-import type { RunnerLedger } from './ledger.ts';
+import { type RunnerLedger, SERVICE } from './ledger.ts';
+import { newsOfKill } from './news.ts';
 import type { Replica } from './replica.ts';
 import { createTicketWriters, type TicketWriters, type TicketWritersDeps } from './ticket-writers.ts';
 
@@ -47,24 +48,28 @@ export function createPeople(deps: PeopleDeps): People {
   const leader = (): Replica | undefined => replicas.find((replica) => replica.view().leads.includes('poller'));
   const allUp = (): boolean => replicas.every((replica) => replica.view().state === 'up');
 
-  /** The leader, so that its death shows both a failover and a hand-back; anybody, if it gets nothing to do any more. */
+  /**
+   * The leader, so that its death shows both a failover and a hand-back; anybody, if it gets nothing to do any more, and at
+   * the very end one that waits for the service.
+   */
   const victimAtWork = (): Replica | undefined => {
     const working = replicas.filter(({ name }) => ledger.ticketsAtWork(name).length > 0);
     const leading = leader();
     if (leading !== undefined && working.includes(leading)) return leading;
     const allStarted = board.tickets().every(({ asked, life }) => asked === 0 || life !== undefined);
-    return allStarted ? working[0] : undefined;
+    return allStarted ? (working[0] ?? replicas.find((replica) => replica.view().activeRuns > 0)) : undefined;
   };
 
   const isHooked = ({ platform }: BoardTicket): boolean => hooked.some((site) => site.platform === platform);
 
   const kill = async (replica: Replica, deadMs: number): Promise<void> => {
     killing = true;
-    const atWork = ledger.ticketsAtWork(replica.name).map((page) => board.find(page)?.name ?? page);
+    const atWork = (name: string): string[] => ledger.ticketsAtWork(name).map((page) => board.find(page)?.name ?? page);
+    const stopped = atWork(replica.name);
     await replica.kill();
     await ledger.noteKill(replica.name);
-    const under = atWork.length === 0 ? '' : ` while at work on ${atWork.join(' and ')}`;
-    news.tell(`${replica.name} is killed (SIGKILL)${under}`, 'chaos');
+    const { text, tone } = newsOfKill(replica.name, stopped, atWork(SERVICE));
+    news.tell(text, tone);
     if (await sleep(deadMs, signal)) {
       replica.start();
       news.tell(`${replica.name} is started again`, 'chaos');

@@ -6,7 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
 import type { EngineKind } from '../../domain/project.ts';
-import { type LeashedProcess, startLeashed } from '../../redis/embedded/leashed-process.ts';
+import { endLeashed, type LeashedProcess, startLeashed } from '../../redis/embedded/leashed-process.ts';
 import { type Claim, claimIn, portIn } from './replica-log.ts';
 
 export interface ReplicaView {
@@ -141,12 +141,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     async stop() {
       const stopping = child;
       forget();
-      if (stopping !== undefined) {
-        stopping.signal('SIGTERM');
-        const patience = setTimeout(() => stopping.signal('SIGKILL'), STOP_TIMEOUT_MS);
-        await stopping.ended;
-        clearTimeout(patience);
-      }
+      if (stopping !== undefined) await endLeashed(stopping, STOP_TIMEOUT_MS);
       await agent.destroy();
     },
     takeClaims: () => claims.splice(0),

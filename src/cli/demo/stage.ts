@@ -11,12 +11,14 @@ import { openEmbeddedRedis } from '../dev.ts';
 import { openLog } from '../process.ts';
 import { openBalancer } from './balancer.ts';
 import { type Board, createBoard } from './board.ts';
-import { type PipelineBeats, REPLICA_VARIABLE, writeDemoFiles } from './files.ts';
+import { SERVICE_SECRET_VARIABLE, writeConfiguration } from './configuration.ts';
 import { createRunnerLedger, type RunnerLedger } from './ledger.ts';
+import { type PipelineBeats, REPLICA_VARIABLE, writePipeline } from './pipeline.ts';
 import { createReplica, type Replica } from './replica.ts';
+import { openService } from './service.ts';
 
 export interface Stage {
-  /** Holds the replicas' logs and the ledger of the pipelines. */
+  /** Holds the logs of the replicas and the service, and the ledger of the pipelines. */
   readonly dir: string;
   readonly sites: readonly Site[];
   /** Those of them that tell of changes by webhook; the others are polled. */
@@ -34,8 +36,8 @@ export interface Stage {
 export interface StageOptions {
   readonly env: Environment;
   readonly beats: PipelineBeats;
-  /** A replica ended and nobody had asked for it; with its last words. */
-  readonly onReplicaEnd: (how: string) => void;
+  /** A replica or the service ended and nobody had asked for it; with its last words. */
+  readonly onProcessEnd: (how: string) => void;
 }
 
 const REPLICAS = ['alpha', 'beta'] as const;
@@ -58,7 +60,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     undo.push(() => (keepDir ? folder.keep() : folder.remove()));
     const dir = folder.path;
     const redisDir = path.join(dir, 'redis');
-    await mkdir(redisDir);
+    const temporary = path.join(dir, 'tmp');
+    await Promise.all([redisDir, temporary].map((one) => mkdir(one)));
     const redis = await openEmbeddedRedis(env, { dir: redisDir });
     undo.push(() => redis.stop());
     await declareFresh(redis.url, env);
@@ -70,23 +73,27 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 
     // Half of them, so that a viewer sees the one way beside the other.
     const hooked = sites.slice(0, Math.ceil(sites.length / 2));
-    const files = await writeDemoFiles({ dir, sites, hooked, beats: options.beats });
-    const ledger = createRunnerLedger(files.ledger);
+    const pipeline = await writePipeline(dir, options.beats);
+    const service = await openService({ dir, temporary, pipeline, onEnd: options.onProcessEnd });
+    undo.push(() => service.stop());
+    const config = await writeConfiguration({ dir, sites, hooked, pipeline, serviceUrl: service.url });
+    const ledger = createRunnerLedger(pipeline.ledger);
     const replicas = REPLICAS.map((name) =>
       createReplica({
         name,
         dir,
         logFile: path.join(dir, `${name}.log`),
-        config: files.config,
+        config,
         timeScale: TIME_SCALE,
         env: {
           ...Object.assign({}, ...sites.map(({ project }) => project.environment)),
           REDIS_URL: redis.url,
           LOG_LEVEL: 'info',
-          TMPDIR: files.temporary,
+          TMPDIR: temporary,
+          [SERVICE_SECRET_VARIABLE]: service.secret,
           [REPLICA_VARIABLE]: name,
         },
-        onEnd: options.onReplicaEnd,
+        onEnd: options.onProcessEnd,
       }),
     );
     undo.push(async () => {

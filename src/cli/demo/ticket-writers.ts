@@ -6,7 +6,7 @@ import type { Site } from '../../emulators/sites.ts';
 import { sleep } from '../../foundation/loop.ts';
 import type { Board } from './board.ts';
 import { somebody } from './chance.ts';
-import { WEBHOOK_SECRET } from './files.ts';
+import { WEBHOOK_SECRET } from './configuration.ts';
 import type { News } from './news.ts';
 import type { Replica } from './replica.ts';
 import { BYSTANDERS, type Sample, sampleAt } from './tickets.ts';

@@ -30,6 +30,8 @@ export const PIPELINE_FROM_LABEL = {
   'security-review': 'security-scan',
   documentation: 'add-docs',
 } as const;
+/** Done by a service over HTTP; the others are commands of the replicas. */
+export const PIPELINE_OVER_HTTP = PIPELINE_FROM_LABEL['security-review'];
 /** Of a ticket that carries `agent-smith:pending` alone. */
 export const DEFAULT_PIPELINE = 'fix-bug';
 

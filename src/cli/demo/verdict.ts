@@ -12,7 +12,7 @@ export interface Life {
   readonly run: string;
   readonly attempt: number;
   readonly pipeline: string;
-  /** The replica that started it. */
+  /** The replica that started it; the service is killed with none of them, so no kill excuses a second one of its own. */
   readonly replica: string;
   /** Position of its first and of its latest line in the ledger. */
   readonly first: number;

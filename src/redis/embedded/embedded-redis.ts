@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { Log } from '../../foundation/log.ts';
 import { freePort } from './free-port.ts';
 import { type LeashedFolder, openLeashedFolder } from './leashed-folder.ts';
-import { startLeashed } from './leashed-process.ts';
+import { endLeashed, startLeashed } from './leashed-process.ts';
 import type { RedisServer } from './redis-server.ts';
 
 export interface EmbeddedRedisOptions {
@@ -72,10 +72,7 @@ function handle(options: EmbeddedRedisOptions, folder: Folder, port: number, fir
   const stopRunning = async (): Promise<void> => {
     // A server that hangs in SIGSTOP takes SIGTERM only after SIGCONT.
     running.signal('SIGCONT');
-    running.signal('SIGTERM');
-    const timer = setTimeout(() => running.signal('SIGKILL'), STOP_TIMEOUT_MS);
-    await running.ended;
-    clearTimeout(timer);
+    await endLeashed(running, STOP_TIMEOUT_MS);
   };
   return {
     url: `redis://${options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`}127.0.0.1:${port}`,

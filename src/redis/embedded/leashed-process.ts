@@ -31,6 +31,17 @@ export interface LeashedProcessOptions {
   readonly onLine: (line: string) => void;
 }
 
+/** SIGTERM, and SIGKILL for one that has not ended by then; resolves when it has. */
+export async function endLeashed(
+  child: Pick<LeashedProcess, 'signal'> & { readonly ended: Promise<unknown> },
+  patienceMs: number,
+): Promise<void> {
+  child.signal('SIGTERM');
+  const patience = setTimeout(() => child.signal('SIGKILL'), patienceMs);
+  await child.ended;
+  clearTimeout(patience);
+}
+
 /** Starts the program. One that cannot be started says so on a line and ends with exit code 126 or 127. */
 export function startLeashed(program: string, args: readonly string[], options: LeashedProcessOptions): LeashedProcess {
   const variables = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);

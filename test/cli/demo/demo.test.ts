@@ -1,6 +1,6 @@
 /**
- * The demo as a viewer runs it: its own Redis, four emulated trackers, two replicas as processes, one of them killed. Each
- * run has a folder for temporary files of its own, which shows what it left behind.
+ * The demo as a viewer runs it: its own Redis, four emulated trackers, two replicas and a service as processes, one of the
+ * replicas killed. Each run has a folder for temporary files of its own, which shows what it left behind.
  */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -63,6 +63,7 @@ describe.concurrent('demo', () => {
     // On a machine that has much to do a listing may be faster for one of them.
     expect(stdout).toMatch(/(GitHub shop|GitLab web)#1 comes in by webhook after \d/);
     expect(stdout).toMatch(/about GitLab web#1 is lost on its way[^]*GitLab web#1 (comes in|is found)/);
+    expect(stdout).toContain('service starts security-scan on Azure DevOps acme#1');
     expect(stdout).toContain('is killed (SIGKILL)');
     await noneIsLeft(folder);
     expect(await readdir(folder)).toEqual([]);

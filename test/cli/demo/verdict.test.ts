@@ -1,5 +1,6 @@
 /** The arithmetic of the demo's last line: what counts as done, failed, lost and doubled. */
 import { describe, expect, test } from 'vitest';
+import { SERVICE } from '../../../src/cli/demo/ledger.ts';
 import { judge, type Kill, type Life, summaryLine, type TicketEvidence } from '../../../src/cli/demo/verdict.ts';
 
 function life(first: number, latest: number, facts: Partial<Life> = {}): Life {
@@ -138,6 +139,16 @@ describe('doubled', () => {
     expect(judge([evidence], [{ replica: 'alpha', at: 3 }]).doubled).toEqual([]);
     expect(judge([evidence], [{ replica: 'beta', at: 3 }]).doubled).toHaveLength(1);
     expect(judge([evidence], [{ replica: 'alpha', at: 6 }]).doubled).toHaveLength(1);
+  });
+
+  test('is a run that the service did twice, whoever was killed meanwhile: its work outlives every replica', () => {
+    const once = life(1, 5, { replica: SERVICE, exitCode: 0 });
+    const again = life(6, 7, { replica: SERVICE, attempt: 2, exitCode: 0 });
+    const kills = [{ replica: 'alpha', at: 3 }];
+    expect(judge([ticket({ labels: DONE, lives: [once] })], kills).doubled).toEqual([]);
+    expect(judge([ticket({ labels: DONE, lives: [once, again] })], kills).doubled).toEqual([
+      'shop#1 ran again after it had ended',
+    ]);
   });
 
   test('is no run that goes on after its worker was killed', () => {

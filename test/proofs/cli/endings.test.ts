@@ -13,8 +13,8 @@ import { describe, expect, type TestContext, test } from 'vitest';
 import { oneProject } from '../../cli/run-cli.ts';
 import { until } from '../../support/until.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const LAUNCHER = fileURLToPath(new URL('../../scripts/launch.mjs', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+const LAUNCHER = fileURLToPath(new URL('../../../scripts/launch.mjs', import.meta.url));
 const UNREACHABLE = 'http://127.0.0.1:9/org/api';
 const TIMEOUT_MS = 60_000;
 /** Exit codes after a hang-up: on a slow machine the orderly end takes longer than it is given. */
