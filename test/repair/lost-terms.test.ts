@@ -53,7 +53,7 @@ test('no pass is begun', async () => {
   );
   const { term, asked, end } = lostTerm();
   const over = housekeeping(term);
-  await until('every loop has asked twice', () => asked() > 14);
+  await until('every loop has asked twice', () => asked() > 16);
   end();
   await over;
   expect(passes).toEqual([]);
