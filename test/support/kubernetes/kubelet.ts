@@ -60,17 +60,18 @@ export function startPod({ plan, start, onChange, signal }: PodOptions): Pod {
     onChange();
   };
 
+  const killLate = async (container: Container, over: AbortSignal): Promise<void> => {
+    if (!(await sleep(plan.graceMs, over))) return;
+    history.push('killed');
+    container.signal('SIGKILL');
+  };
   const end = async (container: Container): Promise<void> => {
     const over = new AbortController();
     container.signal('SIGTERM');
-    const patience = sleep(plan.graceMs, over.signal).then((isOver) => {
-      if (!isOver) return;
-      history.push('killed');
-      container.signal('SIGKILL');
-    });
+    const killed = killLate(container, over.signal);
     await container.ended;
     over.abort();
-    await patience;
+    await killed;
   };
 
   /** Resolves with the verdict that ends the container; undefined when none does. Readiness is asked until it is gone. */
