@@ -35,7 +35,10 @@ const ENDPOINT_LAG_SECONDS = 2;
 /** What Kubernetes takes where a chart says nothing. */
 const DEFAULTS = { periodSeconds: 10, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 } as const;
 
-/** @param values of the chart; @param timeScale 0.1 is ten times as fast */
+/**
+ * @param values those of the chart
+ * @param timeScale 0.1 is ten times as fast
+ */
 export async function planOfChart(values: object, timeScale: number): Promise<DeploymentPlan> {
   const manifests = await render(values);
   const { replicas, strategy } = the(manifests, 'Deployment').spec;

@@ -25,8 +25,8 @@ export interface DeploymentOptions {
   readonly signal: AbortSignal;
 }
 
-/** Of one wait for pods. */
-const PATIENCE_MS = 60_000;
+/** Of one rollout: pods start one after the other, perhaps on a machine that does a lot else. */
+const PATIENCE_MS = 120_000;
 
 const isLeft = (pod: Pod): boolean => !pod.deleted.aborted;
 const isReady = (pod: Pod): boolean => isLeft(pod) && pod.ready;
