@@ -162,9 +162,8 @@ export function createApp(options: AppOptions): App {
       draining = true;
       stopping.abort();
       log.info('shutting down');
-      // Whoever sends deliveries here learns late that this replica goes: what still comes is kept for the others.
-      const isSentTo = started && config.catalog.projects.some(({ triggers }) => triggers.has('webhook'));
-      const lingered = isSentTo ? sleep(timing.lingerMs, new AbortController().signal) : undefined;
+      // Whoever sends something here learns late that this replica goes: what still comes is kept for the others.
+      const lingered = started && isSentTo(config) ? sleep(timing.lingerMs, new AbortController().signal) : undefined;
       await side?.stopWork();
       await lingered;
       await Promise.all([server.close(), listener?.close()]);
@@ -344,6 +343,15 @@ function openRedisSide(options: AppOptions, shared: Shared, parts: RedisSidePart
 /** The listener for webhooks alone that the configuration asks for; none where it takes no webhooks at all. */
 function listenerOf({ engine, server }: Config): WebhookListenerSettings | undefined {
   return engine === 'polling' ? undefined : server.webhookListener;
+}
+
+/** Whether platforms send deliveries, or services their results. */
+function isSentTo({ catalog, openPipeline }: Config): boolean {
+  if (catalog.projects.some(({ triggers }) => triggers.has('webhook'))) return true;
+  return [...catalog.pipelines.values()].some(({ policy }) => {
+    const opened = openPipeline(policy);
+    return opened.ok && opened.spec.work.runner === 'http' && opened.spec.work.callbackUrl !== undefined;
+  });
 }
 
 /** With `auto` a listener that cannot be opened is no reason to end: until it can be, polling goes on. */

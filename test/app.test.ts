@@ -9,7 +9,8 @@ import type { Config } from '../src/config/config.ts';
 import { loadConfig } from '../src/config/load.ts';
 import type { GitHubEmulator } from '../src/emulators/github/github-emulator.ts';
 import { startApp } from './support/app.ts';
-import { REPOSITORY, startHub, TOKEN } from './support/house.ts';
+import { FAST, REPOSITORY, startHub, TOKEN } from './support/house.ts';
+import { SERVICE_SECRET } from './support/http-service.ts';
 import { useRedis } from './support/redis.ts';
 import { until } from './support/until.ts';
 
@@ -22,6 +23,12 @@ async function openFolder(hub: GitHubEmulator) {
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const file = path.join(dir, 'agentsmith.yml');
   const env = { PATH: process.env['PATH'], REDIS_URL: redis.url, GITHUB_TOKEN: TOKEN };
+  const loadText = async (text: string): Promise<Config> => {
+    await writeFile(file, text);
+    const loaded = await loadConfig({ file, env });
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+    return loaded.config;
+  };
   const load = async (projects: Readonly<Record<string, string>>, command = 'the command'): Promise<Config> => {
     const yaml = Object.entries(projects).map(
       ([name, repository]) => `
@@ -33,16 +40,13 @@ async function openFolder(hub: GitHubEmulator) {
     polling: { enabled: true, interval_seconds: 1 }`,
     );
     const work = `while [ ! -e ${dir}/go ]; do sleep 0.05; done; echo ${command} >> ${dir}/ran`;
-    await writeFile(
-      file,
+    return await loadText(
       `projects:${yaml.join('')}\npipelines:\n  fix-bug: { command: [sh, -c, '${work}'] }\nagent: { queue: { max_parallel_jobs: 1 } }\n`,
     );
-    const loaded = await loadConfig({ file, env });
-    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-    return loaded.config;
   };
   return {
     load,
+    loadText,
     go: () => writeFile(path.join(dir, 'go'), ''),
     /** The commands that have run, in order. */
     ran: async () => (await readFile(path.join(dir, 'ran'), 'utf8')).trim().split('\n'),
@@ -126,4 +130,28 @@ test('known projects: a removed one keeps its platform and takes nothing new, on
 
   projects.update(await load({ api: REPOSITORY, other: OTHER }));
   expect(projects.withRemoved().projects).toEqual(projects.current().projects);
+});
+
+/** Ends a replica that takes no webhooks; how long somebody who calls it back still finds it there, in ms. */
+async function msUntilGone(pipeline: object, lingerMs: number): Promise<number> {
+  const { loadText } = await openFolder(await startHub());
+  const config = await loadText(JSON.stringify({ projects: {}, pipelines: { fix: pipeline } }));
+  const { app, port } = await startApp(config, { timing: { ...FAST, lingerMs } });
+  const since = performance.now();
+  const stopped = app.stop();
+  const isGone = (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${port}/callback/run/1`, { method: 'POST', headers: { connection: 'close' } }).then(
+      () => false,
+      () => true,
+    );
+  await until('nobody is there', isGone);
+  const ms = performance.now() - since;
+  await stopped;
+  return ms;
+}
+
+test('a replica that ends is there for results of services as long as for deliveries, and for nobody where nobody sends', async () => {
+  const http = { url: 'http://service.example', secret: SERVICE_SECRET, callback_url: 'https://agent-smith.example' };
+  expect(await msUntilGone({ http }, 500)).toBeGreaterThanOrEqual(499);
+  expect(await msUntilGone({ command: ['true'] }, 600_000)).toBeLessThan(600_000);
 });

@@ -11,7 +11,7 @@ const MOST_PARAM_LENGTH = 16 * 1024;
 /** A sender that has not sent its request by then never will. What the answer takes does not count. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Any answer takes less, and a sender that still has not sent its request by then may ask another replica. */
-const CLOSE_PATIENCE_MS = 5_000;
+export const CLOSE_PATIENCE_MS = 5_000;
 
 /** Without routes: whatever is asked is answered 404. */
 export function createHttpApp(

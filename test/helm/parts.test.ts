@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { DEFAULT_TIMING } from '../../src/domain/timing.ts';
 import { parseRedisUrl } from '../../src/redis/address.ts';
+import { CLOSE_PATIENCE_MS } from '../../src/server/http-app.ts';
 import { RIGHTS } from '../../src/worker/runners/kubernetes/rights.ts';
 import { helmIsHere, render, renderShape } from './helm.ts';
 import { environmentOf, type Manifest, type OfKind, ofKind, only, podOf, the } from './manifests.ts';
@@ -174,6 +176,14 @@ describe.skipIf(!helmIsHere)('configuration', () => {
   ])('the time to end follows the grace %s', async (_whose, config, expected) => {
     const { spec } = podOf(await render({ config: { projects: {}, ...config } }));
     expect(spec.terminationGracePeriodSeconds).toBe(expected);
+  });
+
+  test('the time to end has room for all that a replica still does after the grace, each as slow as it may be', async () => {
+    const { spec } = podOf(await render({ config: { projects: {}, agent: grace(0) } }));
+    const { lingerMs, stopGraceMs, redisSocketMs, redisCommandMs, traceFlushMs } = DEFAULT_TIMING;
+    const lastWritesMs = Math.max(lingerMs, stopGraceMs + redisSocketMs);
+    const closingMs = Math.max(redisCommandMs, traceFlushMs) + CLOSE_PATIENCE_MS;
+    expect(lastWritesMs + closingMs).toBeLessThan(spec.terminationGracePeriodSeconds * 1000);
   });
 
   test('a cluster that gives out user ids itself gets a pod without one', async () => {

@@ -1,6 +1,7 @@
 /** The times that operators are told are computed from the timing of the product. */
 import { expect, test } from 'vitest';
 import { DEFAULT_TIMING as T } from '../../src/domain/timing.ts';
+import { CLOSE_PATIENCE_MS } from '../../src/server/http-app.ts';
 import { leashCheckMs } from '../../src/worker/guard/leash.ts';
 import { pauseAfter } from '../../src/worker/turn-processor.ts';
 import { pageText, section, tableRows } from './pages.ts';
@@ -13,7 +14,7 @@ const h = (ms: number): string => `${ms / 3_600_000} h`;
 /** What the leader's ways of looking make of it. */
 const handedBackMs = T.heartbeatTtlMs + T.staleScanMs + T.staleConfirmMs;
 const nextLeaderMs = T.leaseTtlMs + T.leaseRenewMs / 50;
-const shutdownMs = T.stopGraceMs + T.redisSocketMs + T.redisCommandMs;
+const shutdownMs = T.stopGraceMs + T.redisSocketMs + T.redisCommandMs + CLOSE_PATIENCE_MS;
 
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'another leader after a leader was killed': [s(nextLeaderMs)],
@@ -64,7 +65,12 @@ test('the reasons in the table of times are those of the timing', () => {
     s(T.secondReadMs),
   ]);
   expect(because['the same after a loss of data']).toEqual([s(T.recoveryRepairMs)]);
-  expect(because['an orderly end']).toEqual([s(T.stopGraceMs), s(T.redisSocketMs), s(T.redisCommandMs)]);
+  expect(because['an orderly end']).toEqual([
+    s(T.stopGraceMs),
+    s(T.redisSocketMs),
+    s(T.redisCommandMs),
+    s(CLOSE_PATIENCE_MS),
+  ]);
 });
 
 test('the windows that are not covered are as long as the timing makes them', () => {

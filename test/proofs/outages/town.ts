@@ -1,21 +1,22 @@
 /**
- * All trackers, watched by replicas that come and go: half of them are listed, the other half tell of changes by deliveries,
- * which a balancer passes to whichever replicas say that they are ready.
+ * All trackers, watched by replicas that Kubernetes keeps as the chart says: half of the trackers are listed, the other half
+ * tell of changes by deliveries, which come in where an Ingress stands.
  */
-import { openBalancer } from '../../../src/cli/demo/balancer.ts';
+import { once } from 'node:events';
 import type { EmulatedProject } from '../../../src/emulators/emulated-project.ts';
 import { EMULATED_PLATFORMS, openSites } from '../../../src/emulators/sites.ts';
-import { sleep } from '../../../src/foundation/loop.ts';
+import type { EmbeddedRedis } from '../../../src/redis/embedded/embedded-redis.ts';
 import { markFresh } from '../../support/house.ts';
+import { createDeployment, type Deployment } from '../../support/kubernetes/deployment.ts';
+import type { DeploymentPlan } from '../../support/kubernetes/deployment-plan.ts';
+import { type Ingress, openIngress } from '../../support/kubernetes/ingress.ts';
+import type { Container } from '../../support/kubernetes/kubelet.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { type LedgerLine, openSite, type Replica } from '../../support/replica.ts';
 import type { Scope } from '../../support/scope.ts';
-import { eventually } from './stage.ts';
 
 const SECRET = 'a-secret-of-the-town';
 const HOOKED: readonly string[] = ['github', 'gitlab'];
-/** How often the balancer asks who is ready. */
-const ASK_MS = 100;
 
 export interface Opened {
   readonly project: EmulatedProject;
@@ -26,10 +27,11 @@ export interface Opened {
 
 export interface Town {
   readonly projects: readonly EmulatedProject[];
-  /** All that were ever started. */
+  readonly redis: EmbeddedRedis;
+  /** All processes that were ever started. */
   readonly replicas: readonly Replica[];
-  /** Starts one more; resolves when it is ready. */
-  start(): Promise<Replica>;
+  readonly deployment: Deployment;
+  readonly ingress: Ingress;
   ledger(): Promise<LedgerLine[]>;
   /** What the commands of a ticket wrote: `start 1`, `end 1`. */
   livesOf(of: Opened): Promise<string[]>;
@@ -44,13 +46,16 @@ export interface TownOptions {
   readonly work: string;
   /** Further YAML at the top level. */
   readonly yaml: string;
+  readonly plan: DeploymentPlan;
 }
 
-export async function openTown(scope: Scope, { timeScale, work, yaml }: TownOptions): Promise<Town> {
+/** Resolves when all replicas take deliveries. */
+export async function openTown(scope: Scope, { timeScale, work, yaml, plan }: TownOptions): Promise<Town> {
   const redis = await startTestRedis();
   scope.onTestFinished(() => redis.stop());
   await markFresh(redis.url);
-  const sites = await openSites(EMULATED_PLATFORMS);
+  // A hook that is refused is held back by some of them; here every delivery is to be sent, and answered.
+  const sites = await openSites(EMULATED_PLATFORMS, () => ({ webhooks: { pauseScale: 0 } }));
   scope.onTestFinished(async () => void (await Promise.all(sites.map((site) => site.close()))));
   const projects = sites.map(({ project }) => project);
   const watched = projects.map(({ platform, tickets }) => [
@@ -75,40 +80,35 @@ export async function openTown(scope: Scope, { timeScale, work, yaml }: TownOpti
     string
   >;
   const replicas: Replica[] = [];
-  const ready = new Set<Replica>();
   const over = new AbortController();
   scope.onTestFinished(() => over.abort());
-  const watch = async (replica: Replica): Promise<void> => {
-    do {
-      const code = await replica.ready().then(
-        (answer) => answer.code,
-        () => 0,
-      );
-      if (code === 200) ready.add(replica);
-      else ready.delete(replica);
-    } while (replica.process.exitCode === null && (await sleep(ASK_MS, over.signal)));
+  const ingress = await openIngress();
+  scope.onTestFinished(() => ingress.close());
+  const start = async (): Promise<Container> => {
+    const replica = await site.start({ timeScale, env, detached: true });
+    replicas.push(replica);
+    return { port: replica.port, ended: once(replica.process, 'exit'), signal: replica.signal };
   };
-  const balancer = await openBalancer(() => [...ready].map(({ port }) => port));
-  scope.onTestFinished(() => balancer.close());
-  /** Nobody registers an address that is not there yet: the platforms ping it. */
-  const addHooks = (): void => {
-    for (const project of projects.filter(({ platform }) => HOOKED.includes(platform)))
-      project.addWebhook({ url: `${balancer.origin}/webhook/${project.platform}`, secret: SECRET });
-  };
+  const deployment = createDeployment({
+    plan,
+    start,
+    onEndpoints: (pods) => ingress.setEndpoints(pods.map(({ container }) => container.port)),
+    signal: over.signal,
+  });
+  await deployment.scaleUp();
+  // Not before: nobody registers an address that is not there yet, since the platforms ping it.
+  for (const project of projects.filter(({ platform }) => HOOKED.includes(platform)))
+    project.addWebhook({ url: `${ingress.origin}/webhook/${project.platform}`, secret: SECRET });
 
   const lifecycles = ({ project, ticket }: Opened): string[] =>
     project.ticket(ticket).labels.filter((label) => label.startsWith('agent-smith:'));
 
   return {
     projects,
+    redis,
     replicas,
-    async start() {
-      const replica = await site.start({ timeScale, env, detached: true });
-      void watch(replica);
-      await eventually('it is ready', () => ready.has(replica));
-      if (replicas.push(replica) === 1) addHooks();
-      return replica;
-    },
+    deployment,
+    ingress,
     ledger: site.ledger,
     livesOf: async ({ project, id }) =>
       (await site.ledger())
