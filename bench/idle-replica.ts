@@ -113,13 +113,17 @@ async function lookAtServer(
   };
 }
 
-/** All but the one that asks. */
 async function connectionsOf(redis: RedisConnection): Promise<ReadonlyMap<string, number>> {
   const [list, own] = await redis.read('list clients', (client) =>
     Promise.all([client.client('LIST'), client.client('ID')]),
   );
+  return connectionsIn(String(list), own);
+}
+
+/** What the answer of `CLIENT LIST` says of all but the one that asked, by what they are for. */
+export function connectionsIn(list: string, own: number): ReadonlyMap<string, number> {
   const connections = new Map<string, number>();
-  for (const [, id, name = ''] of String(list).matchAll(/\bid=(\d+) .*?\bname=(\S*)/g)) {
+  for (const [, id, name = ''] of list.matchAll(/\bid=(\d+) .*?\bname=(\S*)/g)) {
     if (Number(id) === own) continue;
     // BullMQ gives the connection on which it waits for jobs a name of its own.
     const use = name.startsWith(OURS) ? name.slice(OURS.length) : 'waits for jobs';

@@ -78,6 +78,7 @@ function isTitleIn(title: string, file: string): boolean {
 test.each([
   ['guarantees', 20],
   ['chaos-record', 20],
+  ['security', 60],
 ])('every test that %s names exists, by its title', (page, atLeast) => {
   const tests = local.filter((link) => link.page === `docs/${page}.md` && link.target.startsWith('../test/'));
   expect(tests.length).toBeGreaterThan(atLeast);
@@ -144,6 +145,19 @@ test('every metric that is named is one that there is, and the guide to webhooks
   const guide = textOf('docs/webhooks.md');
   const aboutWebhooks = [...there].filter((name) => /webhook|deliver|inbox|missed|sync/.test(name));
   expect(aboutWebhooks.filter((name) => !guide.includes(name))).toEqual([]);
+});
+
+test('what the page on tokens quotes of doctor is what the platforms say, and each platform is quoted', () => {
+  const rows = tableRows(section(textOf('docs/tokens.md'), 'What doctor says'), 'platform');
+  expect(rows.length).toBeGreaterThan(8);
+  const slugOf = (platform = ''): string => platform.toLowerCase().replaceAll(' ', '');
+  const isSaid = ([platform, line = '']: readonly string[]): boolean =>
+    textOf(`src/platforms/${slugOf(platform)}/access.ts`).includes(line.replaceAll('*', ''));
+  expect(rows.filter((row) => !isSaid(row))).toEqual([]);
+  const platforms = globSync('src/platforms/*/access.ts', { cwd: ROOT }).map((file) =>
+    path.basename(path.dirname(file)),
+  );
+  expect(new Set(rows.map(([platform]) => slugOf(platform)))).toEqual(new Set(platforms));
 });
 
 test('every decision is in the list of decisions', () => {
