@@ -54,7 +54,7 @@ function problemOfScript(args: readonly string[]): string | undefined {
 }
 
 /** Parsed by the CLI itself, with commands that do nothing. */
-export function problemOfCall(args: readonly string[]): string | undefined {
+function problemOfCall(args: readonly string[]): string | undefined {
   try {
     silentProgram().parse([...args], { from: 'user' });
     return undefined;

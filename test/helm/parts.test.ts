@@ -95,7 +95,7 @@ describe.skipIf(!helmIsHere)('Jobs', () => {
     expect(roles.map(({ metadata }) => metadata.namespace)).toEqual(['agent-smith-jobs', 'agents']);
     const needed = RIGHTS.map(({ verb, resource }) => `${verb} ${resource}`).toSorted();
     for (const { rules } of roles) {
-      const given = rules.flatMap(({ apiGroups = [], resources = [], verbs }) =>
+      const given = rules.flatMap(({ apiGroups, resources, verbs }) =>
         verbs.flatMap((verb) => resources.map((name) => `${verb} ${[name, ...apiGroups].filter(Boolean).join('.')}`)),
       );
       expect(given.toSorted()).toEqual(needed);
