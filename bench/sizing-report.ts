@@ -26,7 +26,9 @@ export function formatSizing({ machine, memory, idle, nodeOptions }: SizingResul
 const PER = 10_000;
 
 function memoryLines(states: readonly MemoryOfState[]): string[] {
-  const mebibytes = (bytes: number, things: number): string => ((bytes / things) * (PER / 2 ** 20)).toFixed(1);
+  // What has shrunk by a few bytes is none, and no less.
+  const mebibytes = (bytes: number, things: number): string =>
+    ((Math.max(bytes, 0) / things) * (PER / 2 ** 20)).toFixed(1);
   // What has no keys among those that were measured says nothing.
   const kinds = KEY_KINDS.filter((kind) => states.some(({ byKind }) => (byKind.get(kind) ?? 0) > 0));
   const [first] = states;

@@ -67,6 +67,25 @@ describe('every block', () => {
   });
 });
 
+test.each([
+  ['npm run demmo', 'no script demmo'],
+  ['npm run bench -- --sizes', 'bench has no --sizes'],
+  ['npm run doctor -- --write-test', "option '--write-test <ticket>' argument missing"],
+  ['agent-smith explain', "missing required argument 'project'"],
+  ['agent-smith serve', "unknown command 'serve'"],
+  ['agent-smith plan --projects api', "unknown option '--projects'"],
+  ['curl "http://localhost:8081/api/runz?limit=1"', 'no route GET /api/runz'],
+  ['curl -d "{}" http://REPLICA:8081/health', 'no route POST /health'],
+  ['curl http://example.com/', 'curl asks neither'],
+  ['helm template x helm/agentsmith --set image.tagg=1', 'the chart has no image.tagg'],
+  ['helm lint helm/agent-smith', 'no file helm/agent-smith'],
+  ['MODE=x kubectl get pods # of ours', 'kubectl is no command that everybody has'],
+])('%s would be found', (line, problem) => {
+  const [command = [], ...more] = commandsIn(line);
+  expect(more).toEqual([]);
+  expect(problemOf(command)).toContain(problem);
+});
+
 test('a command that is mentioned has its name and its options', () => {
   const mentions = PAGES.flatMap((page) =>
     codeSpans(pageText(page)).flatMap((span) => {
