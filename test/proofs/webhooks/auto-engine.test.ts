@@ -90,6 +90,8 @@ test('no delivery arrives, the road is mended, the leader is killed: each ticket
   tickets.push(label());
   await until('it streams again', () => events(first, 'event_engine_recovered').length > 0);
 
+  // Nothing is at work when it is killed.
+  for (const ticket of tickets) await isDone(ticket);
   const pageBefore = await scrape(first);
   hub.webhooks.spoil('drop');
   tickets.push(label());

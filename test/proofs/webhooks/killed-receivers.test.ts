@@ -23,6 +23,9 @@ async function openHooked(redisUrl: string, work = ':') {
   return { hub, site: await openSite({ hub, redisUrl, projects: webhookProject(hub), work, ...WEBHOOK_ONLY }) };
 }
 
+/** For an answer. */
+const GITHUB_WAITS_MS = 10_000;
+
 async function startReady(site: Site, options: ReplicaOptions = {}): Promise<Replica> {
   const replica = await site.start(options);
   await until('it is ready', async () => (await replica.ready()).code === 200);
@@ -31,10 +34,14 @@ async function startReady(site: Site, options: ReplicaOptions = {}): Promise<Rep
 
 /** As the platforms do, or whoever asks them to: a busy machine may refuse some of a burst at first. */
 async function sendUntilKept(replica: Replica, hub: GitHubEmulator, issue: number): Promise<Answered> {
-  return await until(`the delivery of #${issue} is kept`, async () => {
-    const answer = await sendLabeled(replica, hub, issue);
-    return answer.status === 503 ? undefined : answer;
-  });
+  return await until(
+    `the delivery of #${issue} is kept`,
+    async () => {
+      const answer = await sendLabeled(replica, hub, issue);
+      return answer.status === 503 ? undefined : answer;
+    },
+    60_000,
+  );
 }
 
 const isAccepted = ({ status }: Answered): boolean => status === 202;
@@ -68,8 +75,11 @@ test('killed right after the answers of a burst of five hundred: every accepted 
   const { hub, site } = await openHooked(redis.url, NEVER_ENDS);
   for (let n = 0; n < BURST; n += 1) hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   const first = await startReady(site);
+  // So that much is left to be done, however fast the machine.
+  const slowly = hub.faults.inject({ method: 'POST', path: /labels$/ }, { kind: 'latency', delayMs: 200 });
   await Promise.all(Array.from({ length: BURST }, (_, i) => sendUntilKept(first, hub, i + 1)));
   await first.end('SIGKILL');
+  slowly.remove();
   const worked = hub.ledger.labelChanges().filter(({ added }) => added.includes('agent-smith:enqueued')).length;
   expect(worked).toBeLessThan(BURST);
 
@@ -95,7 +105,7 @@ test('killed while a burst arrives: what was answered 2xx is worked on, what was
   for (let n = 0; n < BURST; n += 1) hub.openIssue(REPOSITORY, { labels: ['agent-smith'] });
   const first = await startReady(site);
   const sending = Array.from({ length: BURST }, (_, i) => sendLabeled(first, hub, i + 1));
-  await Promise.any(sending);
+  await Promise.any(sending.map(async (answer) => expect(await answer).toMatchObject({ status: 202 })));
   first.signal('SIGKILL');
   const answers = await Promise.all(sending);
   const accepted = answers.flatMap((answer, i) => (isAccepted(answer) ? [i + 1] : []));
@@ -129,7 +139,7 @@ test('Redis goes in the middle of a burst: only 503 from then on, in time; recov
   expect(without[0]?.json).toEqual({ error: 'redis_unavailable' });
   for (const { status, tookMs } of answers) {
     expect([202, 503]).toContain(status);
-    expect(tookMs).toBeLessThan(2_000);
+    expect(tookMs).toBeLessThan(GITHUB_WAITS_MS);
   }
 
   await onDisk.server.restart();
@@ -150,6 +160,6 @@ test('a Redis that hangs: 503 in time, not a connection that waits', async () =>
   const answers = await Promise.all(Array.from({ length: 5 }, (_, i) => sendLabeled(replica, hub, i + 1)));
   for (const { status, tookMs } of answers) {
     expect(status).toBe(503);
-    expect(tookMs).toBeLessThan(2_000);
+    expect(tookMs).toBeLessThan(GITHUB_WAITS_MS);
   }
 });

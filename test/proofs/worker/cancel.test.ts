@@ -25,7 +25,15 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-async function ask({ port }: Pick<Replica, 'port'>, route: string, body?: object): Promise<Answer> {
+/** Again when it is answered 503, as on a busy machine whose Redis is late for once. */
+async function ask(replica: Pick<Replica, 'port'>, route: string, body?: object): Promise<Answer> {
+  return await until(`${route} is answered`, async () => {
+    const answer = await askOnce(replica, route, body);
+    return answer.status === 503 ? undefined : answer;
+  });
+}
+
+async function askOnce({ port }: Pick<Replica, 'port'>, route: string, body?: object): Promise<Answer> {
   const response = await fetch(`http://127.0.0.1:${port}/api${route}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', connection: 'close' },
