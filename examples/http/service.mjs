@@ -1,9 +1,9 @@
 /**
- * A service that does the work of a pipeline over HTTP: plain Node (22 or newer), no packages.
+ * A service that does the work of a pipeline over HTTP: plain Node (20 or newer), no packages.
  *
  *   WEBHOOK_SECRET=whsec_... node service.mjs PROGRAM [ARGUMENT...]
  *
- * For each run PROGRAM is started once, without a shell, with the body of the request (the ticket as JSON) on standard input.
+ * For each run PROGRAM is started once, in a folder of its own and without a shell, with the body of the request (the ticket as JSON) on standard input.
  * Exit code 0 is done, and the end of what it printed the summary; in the file that AGENTSMITH_RESULT_FILE names it may
  * write a whole result with links instead.
  *
@@ -32,7 +32,9 @@ const MOST_SUMMARY = 4_000;
 const TOLERANCE_SECONDS = 300;
 
 const { PORT = '8090', HOST = '127.0.0.1', STATE_DIR = 'answers', ANSWER_SECONDS = '20' } = process.env;
-const [program, ...args] = process.argv.slice(2);
+const [name, ...args] = process.argv.slice(2);
+// Each run has a folder of its own, so a path is taken from where the service was started.
+const program = name?.includes('/') ? path.resolve(name) : name;
 const secret = readSecret(process.env.WEBHOOK_SECRET);
 if (program === undefined || secret === undefined) {
   console.error('usage: WEBHOOK_SECRET=whsec_BASE64 node service.mjs PROGRAM [ARGUMENT...]');
@@ -98,7 +100,13 @@ function isSigned(headers, body) {
 function begin(key, input) {
   const stopping = new AbortController();
   const ended = work(input, stopping.signal)
-    .catch((error) => ({ state: 'failed', reason: `it could not be started: ${error.code ?? error.message}` }))
+    .catch((error) => {
+      console.error(`${program} could not be started:`, error.message);
+      return {
+        state: 'failed',
+        reason: `${path.basename(program)} could not be started: ${error.code ?? error.message}`,
+      };
+    })
     .then(async (outcome) => {
       // What this process is leaving behind was not the run's own end: it is started again when it is asked for again.
       if (outcome !== undefined) await keepAnswer(key, outcome);
@@ -121,23 +129,24 @@ async function work(input, signal) {
       stdio: ['pipe', 'pipe', 'inherit'],
       signal,
     });
+    const how = new Promise((resolve, reject) => {
+      child.on('error', (error) => (error.name === 'AbortError' ? undefined : reject(error)));
+      child.on('close', (code, killedBy) => resolve(killedBy ?? code));
+    });
     let printed = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {
       printed = (printed + text).slice(-MOST_SUMMARY);
     });
     // It may end without having read the ticket.
     child.stdin.on('error', () => undefined).end(input);
-    const { promise, resolve, reject } = Promise.withResolvers();
-    child.on('error', (error) => (error.name === 'AbortError' ? undefined : reject(error)));
-    child.on('close', (code, killedBy) => resolve(killedBy ?? code));
-    const how = await promise;
+    const exit = await how;
     if (signal.reason === 'leaving') return undefined;
     if (signal.aborted) return { state: 'failed', reason: 'cancelled' };
     const told = (await readJson(resultFile)) ?? { summary: printed.trim() };
     const { summary, links } = told;
     return {
-      state: how === 0 ? 'done' : 'failed',
-      ...(how !== 0 && { reason: `it ended with ${how}` }),
+      state: exit === 0 ? 'done' : 'failed',
+      ...(exit !== 0 && { reason: `it ended with ${exit}` }),
       summary,
       links,
     };
