@@ -48,7 +48,8 @@ export async function walkPages(
   let problem: PlatformError | undefined;
   do {
     const deadlineMs = options.deadlineMs - elapsedMs(startedAt);
-    if (deadlineMs <= 0 || tickets.size >= most) break;
+    // Not before the first page: a listing that was never asked for has not shown that there is nothing.
+    if ((pages > 0 && deadlineMs <= 0) || tickets.size >= most) break;
     try {
       const page = await platform.listTickets(query, cursor.next, { ...call, deadlineMs });
       pages += 1;
