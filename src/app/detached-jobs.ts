@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Timing } from '../domain/timing.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import type { DetachedWork, EndOfWork } from '../repair/cancelled-work.ts';
+import type { DetachedWork, EndOfWork } from '../repair/leftover-work.ts';
 import {
   type Cluster,
   type ClusterCall,

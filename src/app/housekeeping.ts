@@ -9,11 +9,11 @@ import { repairStep } from '../domain/run-spans.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { LabelWriter } from '../labels/label-writer.ts';
 import { createAdmissionLists } from '../repair/admission-lists.ts';
-import { createCancelledWork } from '../repair/cancelled-work.ts';
 import { createDeadClaims } from '../repair/dead-claims.ts';
 import { createEnqueuedReconciler } from '../repair/enqueued-reconciler.ts';
 import type { ForeignLabels } from '../repair/foreign-labels.ts';
 import { createHousekeeping } from '../repair/housekeeping.ts';
+import { createLeftoverWork } from '../repair/leftover-work.ts';
 import { createOrphanedLabels } from '../repair/orphaned-labels.ts';
 import { createPlatformPass } from '../repair/platform-pass.ts';
 import { createProjection } from '../repair/projection.ts';
@@ -126,7 +126,7 @@ export function openHousekeeping(
   );
   const { unheard } = stores;
   const { config } = shared;
-  const unwantedJobs = createCancelledWork({
+  const leftoverJobs = createLeftoverWork({
     list: listDetachedJobs(
       { config, cluster: lazyCluster(options.hostEnv), log, onRefused: stuckJobs.tellNamespaces },
       timing,
@@ -136,7 +136,7 @@ export function openHousekeeping(
     onRepair,
     onRefused: stuckJobs.tellJobs,
   });
-  const unheardServices = createCancelledWork({
+  const unheardServices = createLeftoverWork({
     list: listUnheardServices({ config, unheard, runs, timeMs: redis.timeMs }, timing),
     runs,
     log,
@@ -175,7 +175,7 @@ export function openHousekeeping(
         },
       }),
       platformPass: options.adoptOrphans ? platformPass : async () => {},
-      unwantedJobs,
+      leftoverJobs,
       unheardServices,
       recoveringMs,
       log,

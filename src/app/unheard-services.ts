@@ -7,7 +7,7 @@
 import type { Config } from '../config/config.ts';
 import { isTerminal, type Run } from '../domain/run.ts';
 import type { Timing } from '../domain/timing.ts';
-import type { DetachedWork } from '../repair/cancelled-work.ts';
+import type { DetachedWork } from '../repair/leftover-work.ts';
 import type { RunReader } from '../runs/run-reader.ts';
 import type { UnheardEnds } from '../runs/unheard-ends.ts';
 import { type EndNotice, tellOfEnd } from '../worker/runners/http/end-notice.ts';

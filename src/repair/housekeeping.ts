@@ -16,7 +16,7 @@ export interface HousekeepingDeps {
   readonly projection: Pass;
   readonly platformPass: Pass;
   readonly retention: Pass;
-  readonly unwantedJobs: Pass;
+  readonly leftoverJobs: Pass;
   /** Apart from the Jobs: services that do not answer hold up nobody else. */
   readonly unheardServices: Pass;
   /** Milliseconds left of the recovery window; 0 outside it. */
@@ -62,7 +62,7 @@ export function createHousekeeping(
       loop('projection', options.projectionScanMs, deps.projection, { duringRecovery: true }),
       loop('platform pass', options.staleScanMs, deps.platformPass, { repeat: everyOverlapping }),
       loop('retention', options.retentionScanMs, deps.retention),
-      loop('unwanted jobs', options.reconcileScanMs, deps.unwantedJobs),
+      loop('leftover jobs', options.reconcileScanMs, deps.leftoverJobs),
       loop('unheard services', options.reconcileScanMs, deps.unheardServices),
     ]);
   };

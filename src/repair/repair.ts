@@ -9,7 +9,7 @@ export type Pass = (term: Term) => Promise<void>;
 export interface RepairFacts {
   /**
    * `label-repair`: the ticket has a record, which its label contradicted; `orphaned-label`: it has none.
-   * `superseded-run`: the ticket has a newer run; `lost-ticket`: it had lost its record of the run. `cancelled-work`: what
+   * `superseded-run`: the ticket has a newer run; `lost-ticket`: it had lost its record of the run. `leftover-work`: what
    * went on without a worker for a run that is over.
    */
   readonly kind:
@@ -19,7 +19,7 @@ export interface RepairFacts {
     | 'label-repair'
     | 'orphaned-label'
     | 'superseded-run'
-    | 'cancelled-work'
+    | 'leftover-work'
     | 'lost-ticket';
   readonly ticket: TicketKey;
   readonly project: string;

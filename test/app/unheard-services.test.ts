@@ -4,7 +4,7 @@ import { listUnheardServices } from '../../src/app/unheard-services.ts';
 import type { OpenedPipeline } from '../../src/config/pipelines.ts';
 import type { Run } from '../../src/domain/run.ts';
 import { DEFAULT_TIMING } from '../../src/domain/timing.ts';
-import { createCancelledWork } from '../../src/repair/cancelled-work.ts';
+import { createLeftoverWork } from '../../src/repair/leftover-work.ts';
 import { createUnheardEnds, type UnheardEnds } from '../../src/runs/unheard-ends.ts';
 import { load } from '../config/load-text.ts';
 import { repairs, termOf } from '../repair/terms.ts';
@@ -49,13 +49,13 @@ async function pass(timeMs: () => Promise<number> = house.redis.timeMs): Promise
   const { told, onRepair } = repairs();
   const { runs } = house;
   const list = listUnheardServices({ config: () => ({ openPipeline }), unheard, runs, timeMs }, DEFAULT_TIMING);
-  await createCancelledWork({ list, runs, log: silentLog, onRepair, onRefused: () => {} })(termOf());
+  await createLeftoverWork({ list, runs, log: silentLog, onRepair, onRefused: () => {} })(termOf());
   return told;
 }
 
 test('cancelled between two attempts: told once, signed, by what the record says and the secrets of today', async () => {
   await cancelBetweenAttempts();
-  expect(await pass()).toMatchObject([{ kind: 'cancelled-work', run: run.id, detail: 'the run is cancelled' }]);
+  expect(await pass()).toMatchObject([{ kind: 'leftover-work', run: run.id, detail: 'the run is cancelled' }]);
   expect(await pass()).toEqual([]);
   expect(service.unproven()).toBe(0);
   expect(service.cancellations.map(({ body }) => body)).toEqual([

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { startControlServer } from '../../src/emulators/control-server.ts';
 import { EMULATED_PLATFORMS, openSites, type Site } from '../../src/emulators/sites.ts';
-import { json, type LoopbackServer, startLoopbackServer } from '../platforms/loopback-server.ts';
+import { json, type LoopbackServer, startLoopbackServer } from '../support/loopback-server.ts';
 
 async function open(platforms: readonly string[]): Promise<{ sites: readonly Site[]; call: Call }> {
   const sites = await openSites(platforms);

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import type { WebhookRequest } from '../../src/platforms/webhook.ts';
-import { startLoopbackServer } from '../platforms/loopback-server.ts';
+import { startLoopbackServer } from '../support/loopback-server.ts';
 
 export interface WebhookReceiver extends AsyncDisposable {
   readonly url: string;

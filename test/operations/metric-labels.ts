@@ -71,7 +71,7 @@ const VALUES: Readonly<Record<string, ReadonlySet<string>>> = {
     'label-repair': true,
     'orphaned-label': true,
     'superseded-run': true,
-    'cancelled-work': true,
+    'leftover-work': true,
     'lost-ticket': true,
     admission: true,
     'stray-entry': true,

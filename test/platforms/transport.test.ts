@@ -7,8 +7,8 @@ import { githubDialect } from '../../src/platforms/github/errors.ts';
 import { createRateLimits } from '../../src/platforms/rate-limits.ts';
 import type { Fetch, RequestFacts } from '../../src/platforms/session.ts';
 import { createTransport, type Transport, type TransportOptions } from '../../src/platforms/transport.ts';
+import { json, startLoopbackServer } from '../support/loopback-server.ts';
 import { movableClock } from '../support/movable-clock.ts';
-import { json, startLoopbackServer } from './loopback-server.ts';
 
 const SECRET = 'token-that-nobody-may-see';
 

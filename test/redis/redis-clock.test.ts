@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRedisClock } from '../../src/redis/redis-clock.ts';
+import { heldFor } from '../support/held-answer.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -32,14 +33,9 @@ test('it goes by Redis as soon as that has answered, and by its last answer whil
 });
 
 test('of the answers of one round the quickest counts: what waited for a connection tells less', async () => {
-  let first = true;
   const slowMs = 10 * HOUR_MS;
-  const timeMs = async (): Promise<number> => {
-    if (!first) return HOUR_MS;
-    first = false;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    return slowMs;
-  };
+  const answers = [heldFor(200, async () => slowMs)];
+  const timeMs = async (): Promise<number> => (await answers.shift()?.()) ?? HOUR_MS;
   const clock = createRedisClock({ timeMs }, { traceClockMs: HOUR_MS });
   const closing = new AbortController();
   const keeping = clock.keep(closing.signal);

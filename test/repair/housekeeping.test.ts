@@ -49,7 +49,7 @@ function loops(options: LoopOptions = {}) {
     deadClaims: 0,
     projection: 0,
     retention: 0,
-    unwantedJobs: 0,
+    leftoverJobs: 0,
     unheardServices: 0,
   };
   const counted = (name: keyof typeof passes): Pass => {
@@ -86,7 +86,7 @@ function loops(options: LoopOptions = {}) {
       projection: counted('projection'),
       platformPass,
       retention: counted('retention'),
-      unwantedJobs: counted('unwantedJobs'),
+      leftoverJobs: counted('leftoverJobs'),
       unheardServices: counted('unheardServices'),
       recoveringMs: options.recoveringMs ?? (() => 0),
       log: silentLog,

@@ -44,7 +44,7 @@ test('no pass is begun', async () => {
       projection: pass('projection'),
       platformPass: pass('platform pass'),
       retention: pass('retention'),
-      unwantedJobs: pass('unwanted jobs'),
+      leftoverJobs: pass('leftover jobs'),
       unheardServices: pass('unheard services'),
       recoveringMs: () => 0,
       log: silentLog,

@@ -9,7 +9,7 @@ import type { TicketSource } from '../../src/domain/ticket.ts';
 import { EMULATED_PLATFORMS, openSites, type Site } from '../../src/emulators/sites.ts';
 import { PLATFORMS } from '../../src/platforms/registry.ts';
 import type { WebhookDialect, WebhookRequest } from '../../src/platforms/webhook.ts';
-import { startLoopbackServer } from '../platforms/loopback-server.ts';
+import { startLoopbackServer } from '../support/loopback-server.ts';
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -2,10 +2,9 @@
  * A collector of traces as OpenTelemetry's protocol describes it: takes OTLP in JSON over HTTP and keeps the spans. On demand
  * it misbehaves, as collectors and the proxies before them do. Closed when the test is over.
  */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { json, type LoopbackServer, startLoopbackServer } from './loopback-server.ts';
 import { type Scope, thisTest } from './scope.ts';
 
 export interface SeenSpan {
@@ -26,7 +25,7 @@ export interface TraceCollector {
   readonly endpoint: string;
   /** In the order of arrival. */
   readonly spans: readonly SeenSpan[];
-  readonly requests: readonly { readonly path: string; readonly headers: IncomingMessage['headers'] }[];
+  readonly requests: LoopbackServer['requests'];
   /** Everything that was sent, as it was sent. */
   readonly bodies: readonly string[];
   /** Requests that it has not answered yet. */
@@ -65,36 +64,28 @@ const ERROR_STATUS = 2;
 export async function startTraceCollector(scope: Scope = thisTest): Promise<TraceCollector> {
   const spans: SeenSpan[] = [];
   const bodies: string[] = [];
-  const requests: { path: string; headers: IncomingMessage['headers'] }[] = [];
   let misbehaviour: ((response: ServerResponse) => void) | undefined;
 
   let open = 0;
 
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request);
-    requests.push({ path: request.url ?? '', headers: request.headers });
     if (misbehaviour !== undefined) return misbehaviour(response);
     bodies.push(body);
     spans.push(...spansIn(JSON.parse(body) as OtlpRequest));
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{"partialSuccess":{}}');
+    json(response, 200, { partialSuccess: {} });
   };
-  const server = createServer((request, response) => {
+  const server = await startLoopbackServer((request, response) => {
     open += 1;
     response.on('close', () => (open -= 1));
     take(request, response).catch(() => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  scope.onTestFinished(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
+  scope.onTestFinished(() => server[Symbol.asyncDispose]());
   return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint: server.origin,
     spans,
     bodies,
-    requests,
+    requests: server.requests,
     open: () => open,
     misbehave: (how) => {
       misbehaviour = how;

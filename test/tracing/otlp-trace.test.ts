@@ -75,7 +75,7 @@ test('a span arrives as it was told, under ids that anybody can work out, also o
     word: 'not [redacted]',
     'error.type': 'timed-out',
   });
-  expect(collector.requests[0]).toMatchObject({ path: '/v1/traces', headers: { 'x-team': 'a' } });
+  expect(collector.requests[0]).toMatchObject({ url: '/v1/traces', headers: { 'x-team': 'a' } });
   await until('they are counted', () => counted.sent === 2);
   expect(counted.lost).toBe(0);
 });

@@ -1,7 +1,7 @@
 /** The demo's load balancer: each connection goes to a replica that is up, and to nobody while there is none. */
 import { expect, onTestFinished, test } from 'vitest';
 import { openBalancer } from '../../../src/cli/demo/balancer.ts';
-import { type LoopbackServer, startLoopbackServer } from '../../platforms/loopback-server.ts';
+import { type LoopbackServer, startLoopbackServer } from '../../support/loopback-server.ts';
 
 async function replica(name: string): Promise<LoopbackServer & { readonly port: number }> {
   const server = await startLoopbackServer((request, response) => request.pipe(response.writeHead(202, { name })));

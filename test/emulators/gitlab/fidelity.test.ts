@@ -5,7 +5,7 @@
 import { GitbeakerRequestError, GitbeakerRetryError, Gitlab } from '@gitbeaker/rest';
 import { expect, test } from 'vitest';
 import { GITLAB_ROUTES, type GitLabEmulator } from '../../../src/emulators/gitlab/gitlab-emulator.ts';
-import { json, startLoopbackServer } from '../../platforms/loopback-server.ts';
+import { json, startLoopbackServer } from '../../support/loopback-server.ts';
 import { PROJECT, runningEmulator } from './running-emulator.ts';
 
 const clientOf = ({ url }: GitLabEmulator, token = 'writer-secret') =>

@@ -73,7 +73,7 @@ export const JOB_GUARDS: readonly Guard[] = [
   {
     name: 'jobs:only-over',
     keeps: 'what is at work for a run that goes on is left to its end',
-    swap: { file: 'repair/cancelled-work.ts', find: '!isTerminal(run.state)', put: 'false' },
-    killedBy: ['repair/cancelled-work'],
+    swap: { file: 'repair/leftover-work.ts', find: '!isTerminal(run.state)', put: 'false' },
+    killedBy: ['repair/leftover-work'],
   },
 ];

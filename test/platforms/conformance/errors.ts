@@ -4,8 +4,8 @@ import type { Fault } from '../../../src/emulators/faults.ts';
 import type { PlatformErrorKind } from '../../../src/platforms/contract.ts';
 import { createRateLimits } from '../../../src/platforms/rate-limits.ts';
 import type { RequestFacts } from '../../../src/platforms/session.ts';
+import { json, startLoopbackServer } from '../../support/loopback-server.ts';
 import { movableClock } from '../../support/movable-clock.ts';
-import { json, startLoopbackServer } from '../loopback-server.ts';
 import { callOf, failure, freshLabel, read, requestsDuring, revealed } from './calls.ts';
 import type { At, Run } from './stages.ts';
 

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { PlatformError } from '../../../src/platforms/contract.ts';
 import { connectGitHub } from '../../../src/platforms/github/adapter.ts';
 import { createTransport } from '../../../src/platforms/transport.ts';
+import { json, startLoopbackServer } from '../../support/loopback-server.ts';
 import { allPages, callOf } from '../conformance/calls.ts';
-import { json, startLoopbackServer } from '../loopback-server.ts';
 import { connected, failure, TOKEN } from './connected.ts';
 
 test('pull requests are issues too, and are not listed', async () => {

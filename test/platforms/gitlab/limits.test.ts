@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { connectGitLab } from '../../../src/platforms/gitlab/adapter.ts';
 import { createTransport } from '../../../src/platforms/transport.ts';
+import { json, startLoopbackServer } from '../../support/loopback-server.ts';
 import { callOf, failure, read } from '../conformance/calls.ts';
-import { json, startLoopbackServer } from '../loopback-server.ts';
 import { connected, PROJECT, TOKEN } from './connected.ts';
 
 test.each([429, 502])('a %d is one request, whatever is asked, and no second one', async (status) => {

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { connectGitLab } from '../../../src/platforms/gitlab/adapter.ts';
 import { createTransport } from '../../../src/platforms/transport.ts';
+import { json, startLoopbackServer } from '../../support/loopback-server.ts';
 import { allPages, callOf, failure, listedIds } from '../conformance/calls.ts';
-import { json, startLoopbackServer } from '../loopback-server.ts';
 import { connected, PROJECT, TOKEN } from './connected.ts';
 
 test('a label is found in every spelling of the project, which is looked up once for many polls', async () => {

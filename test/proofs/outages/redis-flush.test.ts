@@ -25,15 +25,7 @@ test('FLUSHALL between claim and job, during an attempt, between its end and its
   const closing = stage.spoil(ended, { method: 'POST', tail: '/labels' }, { kind: 'answer', status: 503 });
   await stage.letGo(ended);
   await closing.hit();
-  const [claimed, told] = [stage.open(), stage.open('hooked')];
-  const labelling = stage.spoil(
-    claimed,
-    { method: 'POST', tail: '/labels', times: 1 },
-    { kind: 'latency', delayMs: 900 },
-  );
-  const reading = stage.spoil(told, { method: 'GET' }, { kind: 'answer', status: 503 });
-  await stage.kept(told);
-  await Promise.all([labelling.hit(), reading.hit()]);
+  const { claimed, told, reading } = await stage.underWay();
 
   // A claim of this process, which loses everything right before it adds the job.
   const committed = stage.open();

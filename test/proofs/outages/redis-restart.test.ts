@@ -29,15 +29,7 @@ test.concurrent.for([
     await eventually('both wait', () => waiting.every((one) => stage.shows(one, 'agent-smith:enqueued')));
 
     // One is claimed in this moment, one only told of: its ticket cannot be read yet.
-    const [claimed, told] = [stage.open(), stage.open('hooked')];
-    const labelling = stage.spoil(
-      claimed,
-      { method: 'POST', tail: '/labels', times: 1 },
-      { kind: 'latency', delayMs: 900 },
-    );
-    const reading = stage.spoil(told, { method: 'GET' }, { kind: 'answer', status: 503 });
-    await stage.kept(told);
-    await Promise.all([labelling.hit(), reading.hit()]);
+    const { claimed, told, reading } = await stage.underWay();
     const historyOfEnded = hub.ledger.labelChanges(ended.ticket);
     await redis.kill('SIGKILL');
     await redis.restart();

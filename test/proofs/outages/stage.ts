@@ -68,6 +68,11 @@ export interface Stage {
   ): InjectedFault;
   /** Resolves when a delivery about it is kept: while they are refused it is told of again, as people do. */
   kept(of: Case): Promise<unknown>;
+  /**
+   * Two tickets in the midst of their way: one whose claim waits for the answer to its label, and one that a kept delivery has
+   * told of and that cannot be read until `reading` is removed.
+   */
+  underWay(): Promise<{ readonly claimed: Case; readonly told: Case; readonly reading: InjectedFault }>;
   letGo(of: Case): Promise<void>;
   letAllGo(): Promise<void>;
   shows(of: Case, label: string): boolean;
@@ -132,7 +137,7 @@ export async function openStage(scope: Scope, options: StageOptions): Promise<St
     hub.addLabel(ticket, 'agent-smith');
   };
 
-  return {
+  const stage: Stage = {
     hub,
     site,
     house,
@@ -157,6 +162,15 @@ export async function openStage(scope: Scope, options: StageOptions): Promise<St
         tellAgain(of);
         return false;
       }),
+    async underWay() {
+      const [claimed, told] = [stage.open(), stage.open('hooked')];
+      const labels = { method: 'POST', tail: '/labels', times: 1 };
+      const labelling = stage.spoil(claimed, labels, { kind: 'latency', delayMs: 900 });
+      const reading = stage.spoil(told, { method: 'GET' }, { kind: 'answer', status: 503 });
+      await stage.kept(told);
+      await Promise.all([labelling.hit(), reading.hit()]);
+      return { claimed, told, reading };
+    },
     letGo: ({ project, id }) => go(`go-${project}-${id}`),
     letAllGo: () => go('go'),
     shows,
@@ -172,6 +186,7 @@ export async function openStage(scope: Scope, options: StageOptions): Promise<St
       return healths.every(isSo);
     },
   };
+  return stage;
 
   function fatesOf(of: readonly Case[]): Promise<Fate[]> {
     return Promise.all(

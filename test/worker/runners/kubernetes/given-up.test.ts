@@ -4,7 +4,7 @@ import { listDetachedJobs } from '../../../../src/app/detached-jobs.ts';
 import { createStuckJobs } from '../../../../src/app/stuck-jobs.ts';
 import { MOST_INTERRUPTED, type Run } from '../../../../src/domain/run.ts';
 import { MAY_ALL } from '../../../../src/emulators/kubernetes/access.ts';
-import { createCancelledWork } from '../../../../src/repair/cancelled-work.ts';
+import { createLeftoverWork } from '../../../../src/repair/leftover-work.ts';
 import type { Pass } from '../../../../src/repair/repair.ts';
 import type { RunnerHandle } from '../../../../src/worker/runners/runner.ts';
 import { load } from '../../../config/load-text.ts';
@@ -48,7 +48,7 @@ async function openJobHouse(options: Parameters<typeof openClusterRoom>[0] = {})
     { clusterCallMs: 2_000 },
   );
   const { onRepair } = repairs();
-  const tidy = createCancelledWork({ list, runs: house.runs, log: silentLog, onRepair, onRefused: stuck.tellJobs });
+  const tidy = createLeftoverWork({ list, runs: house.runs, log: silentLog, onRepair, onRefused: stuck.tellJobs });
   return { house, room, processor, handles, tidy };
 }
 

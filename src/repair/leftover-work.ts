@@ -27,7 +27,7 @@ export interface DetachedWork {
 /** `refused`: we may not; `why` is for people. */
 export type EndOfWork = { readonly kind: 'ended' } | { readonly kind: 'refused'; readonly why: string };
 
-export interface CancelledWorkDeps {
+export interface LeftoverWorkDeps {
   readonly list: (signal: AbortSignal) => Promise<readonly DetachedWork[]>;
   readonly runs: Pick<RunReader, 'get'>;
   readonly log: Log;
@@ -36,7 +36,7 @@ export interface CancelledWorkDeps {
   readonly onRefused: (names: readonly string[]) => void;
 }
 
-export function createCancelledWork({ list, runs, log, onRepair, onRefused }: CancelledWorkDeps): Pass {
+export function createLeftoverWork({ list, runs, log, onRepair, onRefused }: LeftoverWorkDeps): Pass {
   return async (term) => {
     const refused: string[] = [];
     for (const work of await list(term.signal)) {
@@ -53,7 +53,7 @@ export function createCancelledWork({ list, runs, log, onRepair, onRefused }: Ca
       );
       if (problem === undefined) {
         const detail = `the run is ${run.state}`;
-        await onRepair({ kind: 'cancelled-work', ...aboutRun(run), outcome: 'ended', detail });
+        await onRepair({ kind: 'leftover-work', ...aboutRun(run), outcome: 'ended', detail });
       } else {
         log.warn({ run: run.id, work: work.name, error: problem }, 'work of a run that is over not ended yet');
       }

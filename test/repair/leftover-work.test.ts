@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isTerminal, RUN_STATES, type Run, type RunState } from '../../src/domain/run.ts';
-import { createCancelledWork, type DetachedWork } from '../../src/repair/cancelled-work.ts';
+import { createLeftoverWork, type DetachedWork } from '../../src/repair/leftover-work.ts';
 import type { RepairFacts } from '../../src/repair/repair.ts';
 import { silentLog } from '../support/house.ts';
 import { termOf } from './terms.ts';
@@ -25,7 +25,7 @@ function room(runs: Readonly<Record<string, RunState>>) {
     ...how,
   });
   const pass = (list: readonly DetachedWork[]) =>
-    createCancelledWork({
+    createLeftoverWork({
       list: async () => list,
       runs: {
         get: async (id) =>
@@ -44,8 +44,8 @@ describe('a pass', () => {
     await pass(['a', 'b', 'c', 'd', 'lost'].map((run) => workOf(run)))(termOf());
     expect(ended).toEqual(['a', 'd']);
     expect(repairs).toMatchObject([
-      { kind: 'cancelled-work', run: 'a', detail: 'the run is cancelled' },
-      { kind: 'cancelled-work', run: 'd', detail: 'the run is failed' },
+      { kind: 'leftover-work', run: 'a', detail: 'the run is cancelled' },
+      { kind: 'leftover-work', run: 'd', detail: 'the run is failed' },
     ]);
   });
 
