@@ -6,9 +6,9 @@
 import { cancelReason, type Run } from '../domain/run.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
-import type { RememberedEnd, TerminalState } from '../runs/attempt-records.ts';
 import type { Cancellations, CancelReply } from '../runs/cancellations.ts';
 import type { DecisionLog } from '../runs/decision-log.ts';
+import type { RememberedEnd, TerminalState } from '../runs/run-end.ts';
 
 /** What is told of the run that is to end. */
 export type CancelledRun = Pick<Run, 'id' | 'ticket' | 'project' | 'pipeline'>;

@@ -3,12 +3,12 @@
  * accepted only from the attempt whose fence the record names. All throw `OperationError` when Redis is away.
  */
 import type { AttemptEnding, Run } from '../domain/run.ts';
-import type { RunResult } from '../domain/run-result.ts';
 import type { TicketKey } from '../domain/ticket.ts';
-import { endOfTold, toldInText } from '../domain/told.ts';
 import { OperationError } from '../foundation/errors.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { endAsTold, type RememberedEnd, textOfResult } from './run-end.ts';
 import { flatten, hashOf, runOf } from './run-record.ts';
+import { createTurnRecords, type TurnRecords, type TurnRecordsOptions } from './turn-records.ts';
 
 /** What names one attempt exactly. */
 export interface AttemptName {
@@ -17,28 +17,6 @@ export interface AttemptName {
   readonly attempt: number;
   readonly fence: number;
 }
-
-export type TerminalState = 'completed' | 'failed' | 'cancelled';
-
-export type TakeReply =
-  | { readonly kind: 'taken'; readonly run: Run }
-  | { readonly kind: 'dropped'; readonly state: string };
-
-/** What a turn that cannot start now leaves its run. */
-export interface Postponement {
-  /** Its earlier attempt may be at work without a worker. */
-  readonly keepsPlaces: boolean;
-  /** Something is wrong. Otherwise it is this worker, or Redis, that cannot start it now. */
-  readonly isVain: boolean;
-}
-
-/** Milliseconds until it may be tried again. */
-export type PostponeReply =
-  /** It waits in its backlog, and has another turn. */
-  | { readonly kind: 'put-off'; readonly pauseMs: number }
-  /** It stays admitted: the job of this turn is to come later. */
-  | { readonly kind: 'set-aside'; readonly pauseMs: number }
-  | { readonly kind: 'dropped' };
 
 export type StartReply =
   /** The record as it is now: with the number and fence of the attempt, and the worker. */
@@ -69,28 +47,19 @@ export type HandBackReply =
   /** Somebody wants the run to end: nothing was written, it gets no further turn. */
   | { readonly kind: 'cancel-requested'; readonly by: string };
 
-export interface Finish {
-  readonly state: TerminalState;
-  readonly reason: string;
+export interface Finish extends RememberedEnd {
   /** Redacted tail of the runner's output; empty when there is none. */
   readonly output: string;
-  /** What the runner says came of it. */
-  readonly result?: RunResult | undefined;
   readonly onlyIfDead: boolean;
   /** The attempt did not come to its own end: its worker died, drained or lost trust. */
   readonly interrupted?: boolean;
 }
 
-/** What a worker keeps in mind of an end: all but the output. */
-export type RememberedEnd = Pick<Finish, 'state' | 'reason' | 'result'>;
-
 /** An end stands for `finished`: not as the caller said, but as its service had told before. */
 export type FinishReply = 'finished' | 'superseded' | 'alive' | RememberedEnd;
 
-export interface AttemptRecords {
-  take(run: string, turn: number): Promise<TakeReply>;
-  /** The taken turn cannot start now. */
-  postpone(run: Run, how: Postponement): Promise<PostponeReply>;
+/** Those of its turn too: a worker has both in hand. */
+export interface AttemptRecords extends TurnRecords {
   start(run: Run, worker: string): Promise<StartReply>;
   beat(name: AttemptName): Promise<BeatReply>;
   /**
@@ -101,74 +70,20 @@ export interface AttemptRecords {
   /** Safe to say twice: an answer may be lost. Throws also when Redis lost data before the answer was here. */
   finish(name: AttemptName, end: Finish): Promise<FinishReply>;
   handBack(name: AttemptName, how: HandBack): Promise<HandBackReply>;
-  /**
-   * Ends a run that waits in the queue: like this, or as what its service had told before. Undefined when its turn has passed,
-   * or nobody can tell while Redis recovers.
-   */
-  endQueued(
-    run: Pick<Run, 'id' | 'ticket' | 'turn'>,
-    state: TerminalState,
-    reason: string,
-  ): Promise<RememberedEnd | undefined>;
   /** Which of the tickets have a live heartbeat, in the same order. */
   beating(tickets: readonly TicketKey[]): Promise<boolean[]>;
 }
 
-export interface AttemptRecordsOptions {
+export interface AttemptRecordsOptions extends TurnRecordsOptions {
   readonly heartbeatTtlMs: number;
-  readonly attemptRetryMs: number;
-  readonly attemptRetryMaxMs: number;
-  readonly recoveryStartsMs: number;
-  readonly projectionGraceMs: number;
-  readonly runTtlMs: number;
   readonly outputTtlMs: number;
-  readonly ticketTtlMs: number;
 }
-
-/** Turns of a project in a row that could not start. One ticket that cannot be read is not the fault of its project. */
-const MOST_VAIN_TURNS = 10;
 
 export function createAttemptRecords(redis: RedisConnection, options: AttemptRecordsOptions): AttemptRecords {
   const { keys } = redis;
   const flag = (value: boolean): string => (value ? '1' : '0');
-  /** `told`: what is known to have been told of the run. It never changes once it is there, so this asks twice at most. */
-  const endQueuedAs = async (
-    run: Pick<Run, 'id' | 'ticket' | 'turn'>,
-    end: RememberedEnd,
-    told = '',
-  ): Promise<RememberedEnd | undefined> => {
-    const [kind, news = ''] = await redis.script(
-      'end-queued',
-      [
-        keys.run(run.id),
-        keys.ticket(run.ticket),
-        keys.runs('queued'),
-        keys.runs(end.state),
-        keys.unconfirmed,
-        keys.incarnation,
-        keys.callback(run.id),
-        keys.result(run.id),
-        keys.unheard,
-      ],
-      [
-        run.id,
-        run.turn,
-        end.state,
-        end.reason,
-        options.runTtlMs,
-        options.ticketTtlMs,
-        options.projectionGraceMs,
-        options.recoveryStartsMs,
-        told,
-        textOf(end.result),
-      ],
-    );
-    if (kind !== 'told') return kind === 'finished' ? end : undefined;
-    const first = toldInText(String(news));
-    return await endQueuedAs(run, first === undefined ? end : endOfTold(first), String(news));
-  };
 
-  /** As `endQueuedAs`. */
+  /** `told`: what is known to have been told of the run. It never changes once it is there, so this asks twice at most. */
   const finishAs = async (name: AttemptName, end: Finish, told = ''): Promise<FinishReply> => {
     const incarnation = redis.incarnation();
     const [kind, news = ''] = await redis.script(
@@ -197,7 +112,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
         options.projectionGraceMs,
         flag(end.onlyIfDead),
         end.interrupted === true ? 'interrupted' : end.state,
-        textOf(end.result),
+        textOfResult(end.result),
         told,
       ],
     );
@@ -205,39 +120,11 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
     if (redis.incarnation() !== incarnation) throw new OperationError('finish', new Error('redis lost data meanwhile'));
     if (kind === 'finished' && told !== '') return { state: end.state, reason: end.reason, result: end.result };
     if (kind !== 'told') return kind as 'finished' | 'superseded' | 'alive';
-    const first = toldInText(String(news));
-    const known = first === undefined ? end : { ...end, result: undefined, ...endOfTold(first) };
-    return await finishAs(name, known, String(news));
+    return await finishAs(name, endAsTold(end, String(news)), String(news));
   };
 
   return {
-    async take(run, turn) {
-      const [kind, value = ''] = await redis.script(
-        'take-turn',
-        [keys.run(run), keys.offered, keys.setAside],
-        [turn, run],
-      );
-      const record = kind === 'taken' && Array.isArray(value) ? runOf(hashOf(value)) : undefined;
-      return record === undefined ? { kind: 'dropped', state: String(value) } : { kind: 'taken', run: record };
-    },
-    async postpone(run, { keepsPlaces, isVain }) {
-      const [kind, ms] = await redis.script(
-        'postpone-turn',
-        [keys.run(run.id), keys.setAside],
-        [
-          run.turn,
-          run.id,
-          flag(keepsPlaces),
-          flag(isVain),
-          options.attemptRetryMs,
-          options.attemptRetryMaxMs,
-          MOST_VAIN_TURNS,
-          // Longer than the pauses between the vain turns of one run.
-          2 * options.attemptRetryMaxMs,
-        ],
-      );
-      return kind === 'put-off' || kind === 'set-aside' ? { kind, pauseMs: Number(ms) } : { kind: 'dropped' };
-    },
+    ...createTurnRecords(redis, options),
     async start(run, worker) {
       const [kind = '', value = ''] = await redis.script(
         'start-attempt',
@@ -308,7 +195,7 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
           end?.state ?? '',
           end?.reason ?? '',
           options.runTtlMs,
-          textOf(end?.result),
+          textOfResult(end?.result),
           ...flatten({ ...run, labelState: 'unconfirmed' }),
         ],
       );
@@ -333,7 +220,6 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
       if (kind === 'cancel-requested') return { kind, by: String(told) };
       return { kind: kind as 'superseded' | 'alive' };
     },
-    endQueued: (run, state, reason) => endQueuedAs(run, { state, reason }),
     beating: (tickets) =>
       redis.read('look at heartbeats', async (client) =>
         tickets.length === 0
@@ -346,8 +232,4 @@ export function createAttemptRecords(redis: RedisConnection, options: AttemptRec
 function endingOf({ interrupted, handedOn = false }: HandBack): AttemptEnding {
   if (handedOn) return 'handed-on';
   return interrupted ? 'interrupted' : 'failed';
-}
-
-function textOf(result: RunResult | undefined): string {
-  return result === undefined ? '' : JSON.stringify(result);
 }

@@ -9,7 +9,8 @@
 import { cancelReason, RUN_STATES, type Run, type RunState } from '../domain/run.ts';
 import { outranked } from '../domain/withdrawal.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import type { AttemptRecords, RememberedEnd } from './attempt-records.ts';
+import type { AttemptRecords } from './attempt-records.ts';
+import type { RememberedEnd } from './run-end.ts';
 
 export type CancelReply =
   /** It waited in the queue, and has ended; `by` asked first, but for what `outranked` says. */

@@ -18,7 +18,8 @@ import { type Moment, now } from '../foundation/clock.ts';
 import { messageOf, unreachable } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every, sleep } from '../foundation/loop.ts';
-import type { AttemptName, AttemptRecords, Finish, HandBack, RememberedEnd } from '../runs/attempt-records.ts';
+import type { AttemptName, AttemptRecords, Finish, HandBack } from '../runs/attempt-records.ts';
+import type { RememberedEnd } from '../runs/run-end.ts';
 import type { RunnerEnd, RunnerHandle, StopReason } from './runners/runner.ts';
 import type { Trust } from './trust.ts';
 

@@ -14,7 +14,8 @@ import { elapsedMs, type Moment, now } from '../foundation/clock.ts';
 import { messageOf } from '../foundation/errors.ts';
 import type { Log } from '../foundation/log.ts';
 import { every } from '../foundation/loop.ts';
-import type { AttemptName, AttemptRecords, RememberedEnd } from '../runs/attempt-records.ts';
+import type { AttemptName, AttemptRecords } from '../runs/attempt-records.ts';
+import type { RememberedEnd } from '../runs/run-end.ts';
 import type { RunReader } from '../runs/run-reader.ts';
 import type { AttemptEnd } from './attempt.ts';
 

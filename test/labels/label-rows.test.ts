@@ -7,7 +7,7 @@ import type { ClaimOutcome } from '../../src/claims/claim-outcome.ts';
 import type { Trigger } from '../../src/domain/project.ts';
 import type { Run } from '../../src/domain/run.ts';
 import type { Timing } from '../../src/domain/timing.ts';
-import type { TerminalState } from '../../src/runs/attempt-records.ts';
+import type { TerminalState } from '../../src/runs/run-end.ts';
 import { FAST, type House, openHouse, REPOSITORY } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';

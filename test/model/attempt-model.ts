@@ -1,6 +1,6 @@
 /** The acts of an attempt, from its job to its end (PROTOCOL 3 and 4), in the model. */
 import { isTerminal } from '../../src/domain/run.ts';
-import type { TerminalState } from '../../src/runs/attempt-records.ts';
+import type { TerminalState } from '../../src/runs/run-end.ts';
 import { jobTaken, putOff, setAside } from './admission-model.ts';
 import {
   type Answer,

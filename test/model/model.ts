@@ -13,7 +13,7 @@
  * is `told` by what Redis shows after the act, and judged here: a fence must be larger than every one before.
  */
 import { isTerminal, type LabelState, type RunState } from '../../src/domain/run.ts';
-import type { TerminalState } from '../../src/runs/attempt-records.ts';
+import type { TerminalState } from '../../src/runs/run-end.ts';
 
 export interface TicketEntry {
   run?: string;

@@ -1,7 +1,7 @@
 /** Who may go into the queue, and when: the scripts of fair use on a real Redis. */
 import { beforeEach, expect, test } from 'vitest';
 import type { Pipeline, Project } from '../../src/domain/project.ts';
-import type { Postponement } from '../../src/runs/attempt-records.ts';
+import type { Postponement } from '../../src/runs/turn-records.ts';
 import { catalogOf, FAST, type House, openHouse, SLOTS_ELSEWHERE } from '../support/house.ts';
 import { useRedis } from '../support/redis.ts';
 import { attemptOf, runOf } from '../worker/worker-room.ts';

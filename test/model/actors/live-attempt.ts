@@ -1,6 +1,6 @@
 /** A worker's attempt at work: beats, ends, and what it does when Redis has forgotten it; as `attempt.ts` of the product. */
 import type { Run } from '../../../src/domain/run.ts';
-import type { TerminalState } from '../../../src/runs/attempt-records.ts';
+import type { TerminalState } from '../../../src/runs/run-end.ts';
 import * as protocol from '../attempt-model.ts';
 import { remembered } from '../view.ts';
 import { currentRun, type World } from '../world.ts';
